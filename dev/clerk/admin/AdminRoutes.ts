@@ -1,0 +1,110 @@
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Schema from "effect/Schema"
+import { type BackendApiError, notFound, refusal } from "../backend-api/BackendApiError.ts"
+import { body, query } from "../backend-api/Endpoint.ts"
+import { sessionJson, userJson } from "../backend-api/Representation.ts"
+import { clerkErrors } from "../ClerkErrorBody.ts"
+import { SessionStatus } from "../ClerkSessions.ts"
+import { Fault } from "../Faults.ts"
+import { Metadata } from "../Metadata.ts"
+import { Tampering } from "../oauth/IdTokens.ts"
+import { StandInSettings } from "../StandInOptions.ts"
+import { StandInAdmin, type UnknownSubject } from "./StandInAdmin.ts"
+
+const User = Schema.Struct({ user: Schema.NonEmptyString })
+
+/**
+ * The hooks have no authentication. A page from elsewhere must not reach them through a browser on the same machine:
+ * the Host has to be the stand-in's own, and a POST has to be JSON, which a browser does not send without a preflight.
+ */
+const guarded = <R>(host: string, handler: Effect.Effect<Schema.Json, UnknownSubject | BackendApiError, R>) =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const isJson = request.headers["content-type"]?.startsWith("application/json") === true
+    if (request.headers["host"] !== host || (request.method === "POST" && !isJson)) {
+      return clerkErrors(403, [
+        {
+          message: "refused",
+          longMessage: "Hooks answer to the stand-in's own host name and to application/json only.",
+          code: "stand_in_hook_refused"
+        }
+      ])
+    }
+    return HttpServerResponse.jsonUnsafe(yield* handler)
+  }).pipe(
+    Effect.catchTags({
+      BackendApiError: (error) => Effect.succeed(refusal(error)),
+      UnknownSubject: ({ id, what }) => Effect.succeed(refusal(notFound(what, id)))
+    })
+  )
+
+/** {@link StandInAdmin} over HTTP, under `/_stand-in`. */
+export const adminRoutes = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const admin = yield* StandInAdmin
+    const { origin } = yield* StandInSettings
+    const host = new URL(origin).host
+
+    const get = <R>(path: string, handler: Effect.Effect<Schema.Json, UnknownSubject | BackendApiError, R>) =>
+      router.add("GET", `/_stand-in/${path}`, guarded(host, handler))
+
+    const post = <A, I>(
+      path: string,
+      schema: Schema.Codec<A, I>,
+      operation: (input: A) => Effect.Effect<Schema.Json, UnknownSubject>
+    ) => router.add("POST", `/_stand-in/${path}`, guarded(host, Effect.flatMap(body(schema), operation)))
+
+    const done = <A, E>(effect: Effect.Effect<A, E>) => Effect.as(effect, { done: true })
+    const asUser = (operation: (user: string) => ReturnType<typeof admin.ban>) => (input: typeof User.Type) =>
+      Effect.map(operation(input.user), (user) => userJson(user, origin))
+
+    yield* get(
+      "users",
+      Effect.map(admin.users, (users) => users.map((user) => userJson(user, origin)))
+    )
+    yield* post("users/public-metadata", Schema.Struct({ ...User.fields, publicMetadata: Metadata }), (input) =>
+      asUser((user) => admin.setPublicMetadata(user, input.publicMetadata))(input)
+    )
+    yield* post("users/role", Schema.Struct({ ...User.fields, role: Schema.NullOr(Schema.String) }), (input) =>
+      asUser((user) => admin.setRole(user, input.role ?? undefined))(input)
+    )
+    yield* post("users/ban", User, asUser(admin.ban))
+    yield* post("users/unban", User, asUser(admin.unban))
+    yield* post("users/delete", User, asUser(admin.deleteUser))
+
+    yield* get(
+      "sessions",
+      Effect.gen(function* () {
+        const { user } = yield* query(User)
+        return (yield* admin.sessionsOf(user)).map(sessionJson)
+      })
+    )
+    yield* post("sessions/create", User, ({ user }) => Effect.map(admin.createSession(user), sessionJson))
+    yield* post(
+      "sessions/end",
+      Schema.Struct({ session: Schema.NonEmptyString, status: Schema.optional(SessionStatus) }),
+      ({ session, status }) => Effect.map(admin.endSession(session, status), sessionJson)
+    )
+
+    yield* post("faults", Fault, (fault) => done(admin.addFault(fault)))
+    yield* post("id-token/tamper", Schema.Struct({ tampering: Tampering }), ({ tampering }) =>
+      done(admin.tamperWithNextIdToken(tampering))
+    )
+    yield* post("keys/rotate", Schema.Struct({ keepPrevious: Schema.optional(Schema.Boolean) }), (options) =>
+      Effect.map(admin.rotateSigningKey(options), (kid) => ({ kid }))
+    )
+    yield* post("clock", Schema.Struct({ offsetSeconds: Schema.Int }), ({ offsetSeconds }) =>
+      done(admin.setClockOffset(offsetSeconds))
+    )
+
+    yield* get(
+      "requests",
+      Effect.map(admin.requests, (counts) => counts.map(({ count, method, path }) => ({ count, method, path })))
+    )
+    yield* post("requests/forget", Schema.Struct({}), () => done(admin.forgetRequests))
+    yield* post("reset", Schema.Struct({}), () => done(admin.reset))
+  })
+)

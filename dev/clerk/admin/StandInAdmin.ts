@@ -1,0 +1,143 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { type ClerkSession, ClerkSessions, type SessionStatus } from "../ClerkSessions.ts"
+import { type ClerkUser, Directory } from "../Directory.ts"
+import { type Fault, Faults } from "../Faults.ts"
+import { KeyRing } from "../KeyRing.ts"
+import type { Metadata } from "../Metadata.ts"
+import { OAuthApplications } from "../OAuthApplications.ts"
+import { IdTokens, type Tampering } from "../oauth/IdTokens.ts"
+import { OAuthRecords } from "../oauth/OAuthRecords.ts"
+import { StandInClock } from "../StandInClock.ts"
+
+/** A hook was pointed at a user or session that does not exist. */
+export class UnknownSubject extends Schema.TaggedError<UnknownSubject>()("UnknownSubject", {
+  what: Schema.Literals(["user", "session"]),
+  id: Schema.String
+}) {}
+
+/** How often a path was asked for since the start, the last reset or the last `forgetRequests`. */
+export interface RequestCount {
+  readonly method: string
+  readonly path: string
+  readonly count: number
+}
+
+/** Hooks for tests. Wherever a user is named, the id and the e-mail address both do. */
+export class StandInAdmin extends Context.Service<
+  StandInAdmin,
+  {
+    readonly users: Effect.Effect<ReadonlyArray<ClerkUser>>
+    /** Replaces the whole of the public metadata. */
+    readonly setPublicMetadata: (user: string, metadata: Metadata) => Effect.Effect<ClerkUser, UnknownSubject>
+    /** Sets `public_metadata.role`, or removes it. */
+    readonly setRole: (user: string, role: string | undefined) => Effect.Effect<ClerkUser, UnknownSubject>
+    /** Revokes the user's sessions; OAuth tokens stop working until the ban is lifted. */
+    readonly ban: (user: string) => Effect.Effect<ClerkUser, UnknownSubject>
+    readonly unban: (user: string) => Effect.Effect<ClerkUser, UnknownSubject>
+    readonly deleteUser: (user: string) => Effect.Effect<ClerkUser, UnknownSubject>
+    /** A session as a sign-in makes it, without the sign-in. */
+    readonly createSession: (user: string) => Effect.Effect<ClerkSession, UnknownSubject>
+    /** Newest first. */
+    readonly sessionsOf: (user: string) => Effect.Effect<ReadonlyArray<ClerkSession>, UnknownSubject>
+    readonly endSession: (session: string, status?: SessionStatus) => Effect.Effect<ClerkSession, UnknownSubject>
+    readonly addFault: (fault: Fault) => Effect.Effect<void>
+    readonly tamperWithNextIdToken: (tampering: Tampering) => Effect.Effect<void>
+    /** A new signing key; former keys leave the JWKS unless `keepPrevious`. Answers the new `kid`. */
+    readonly rotateSigningKey: (options?: { readonly keepPrevious?: boolean | undefined }) => Effect.Effect<string>
+    /** Seconds between wall time and the stand-in's; 0 is no shift. */
+    readonly setClockOffset: (seconds: number) => Effect.Effect<void>
+    readonly requests: Effect.Effect<ReadonlyArray<RequestCount>>
+    /** Requests whose path starts so. */
+    readonly countRequests: (path: string, method?: string) => Effect.Effect<number>
+    readonly forgetRequests: Effect.Effect<void>
+    /** Demo users and application as at the start; no sessions, tokens, faults, tampering, shift or counts. Keys stay. */
+    readonly reset: Effect.Effect<void>
+  }
+>()("dev/clerk/admin/StandInAdmin") {
+  static readonly layer = Layer.effect(
+    StandInAdmin,
+    Effect.gen(function* () {
+      const directory = yield* Directory
+      const sessions = yield* ClerkSessions
+      const applications = yield* OAuthApplications
+      const records = yield* OAuthRecords
+      const idTokens = yield* IdTokens
+      const faults = yield* Faults
+      const keys = yield* KeyRing
+      const clock = yield* StandInClock
+
+      const orUnknown = <A>(found: Option.Option<A>, what: "user" | "session", id: string) =>
+        Option.match(found, {
+          onNone: () => Effect.fail(new UnknownSubject({ what, id })),
+          onSome: Effect.succeed
+        })
+
+      const userNamed = Effect.fnUntraced(function* (name: string) {
+        const found = name.includes("@") ? yield* directory.findByEmail(name) : yield* directory.find(name)
+        return yield* orUnknown(found, "user", name)
+      })
+
+      const onUser = (operation: (id: string) => Effect.Effect<Option.Option<ClerkUser>>) =>
+        Effect.fnUntraced(function* (name: string) {
+          const user = yield* userNamed(name)
+          return yield* orUnknown(yield* operation(user.id), "user", name)
+        })
+
+      return StandInAdmin.of({
+        users: directory.all,
+        setPublicMetadata: (user, publicMetadata) =>
+          onUser((id) => directory.update(id, () => ({ publicMetadata })))(user),
+        setRole: (user, role) =>
+          onUser((id) =>
+            directory.update(id, ({ publicMetadata: { role: _, ...others } }) => ({
+              publicMetadata: role === undefined ? others : { ...others, role }
+            }))
+          )(user),
+        ban: onUser((id) => directory.setBanned(id, true)),
+        unban: onUser((id) => directory.setBanned(id, false)),
+        deleteUser: onUser(directory.remove),
+        createSession: (user) =>
+          Effect.flatMap(userNamed(user), (found) => sessions.create(found.id, found.organization?.id)),
+        sessionsOf: (user) => Effect.flatMap(userNamed(user), (found) => sessions.list({ userId: found.id })),
+        endSession: Effect.fnUntraced(function* (session, status = "ended") {
+          return yield* orUnknown(yield* sessions.end(session, status), "session", session)
+        }),
+        addFault: faults.add,
+        tamperWithNextIdToken: idTokens.tamperWithNext,
+        rotateSigningKey: (options) => keys.rotate(options?.keepPrevious === true),
+        setClockOffset: clock.setOffset,
+        requests: Effect.map(faults.seen, (seen) => {
+          const counts = new Map<string, RequestCount>()
+          for (const { method, path } of seen) {
+            const key = `${method} ${path}`
+            counts.set(key, { method, path, count: (counts.get(key)?.count ?? 0) + 1 })
+          }
+          return Array.from(counts.values())
+        }),
+        countRequests: (path, method) =>
+          Effect.map(
+            faults.seen,
+            (seen) =>
+              seen.filter((one) => one.path.startsWith(path) && (method === undefined || one.method === method)).length
+          ),
+        forgetRequests: faults.forgetRequests,
+        reset: Effect.all(
+          [
+            clock.setOffset(0),
+            sessions.reset,
+            directory.reset,
+            applications.reset,
+            records.reset,
+            idTokens.reset,
+            faults.reset
+          ],
+          { discard: true }
+        )
+      })
+    })
+  )
+}

@@ -1,0 +1,75 @@
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
+
+import { Access } from "./access/Access.ts"
+import { ClerkApi } from "./clerk/ClerkApi.ts"
+import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
+import { AppConfig } from "./config/AppConfig.ts"
+import { KeepAlive } from "./config/KeepAlive.ts"
+import { misconfigured } from "./http/Misconfigured.ts"
+import { routes } from "./http/Routes.ts"
+import { Offer, ServerFactory } from "./mcp/ServerFactory.ts"
+import { StatelessLane } from "./mcp/StatelessLane.ts"
+import { ToolCalls } from "./mcp/ToolCalls.ts"
+import { AuthorizationServer } from "./oauth/AuthorizationServer.ts"
+import { OAuthStorage } from "./oauth/OAuthStorage.ts"
+import { SignIn } from "./oauth/SignIn.ts"
+import { StateSigner } from "./oauth/StateSigner.ts"
+import * as Log from "./observability/Log.ts"
+import { ImageGenerator } from "./tools/ImageGenerator.ts"
+import * as Tools from "./tools/Tools.ts"
+
+/** The outside world: Clerk, the store, the image model. What a test swaps. */
+export const Outside = Layer.mergeAll(
+  ClerkApi.layer,
+  ClerkOAuth.layer,
+  OAuthStorage.layer,
+  Layer.unwrap(
+    Effect.map(AppConfig, ({ IMAGE_GENERATOR, AI }) =>
+      IMAGE_GENERATOR === "workers-ai" && AI !== undefined
+        ? ImageGenerator.layerWorkersAi(AI)
+        : ImageGenerator.layerPlaceholder
+    )
+  )
+)
+
+/** Who may do what, and how they prove it. */
+const Authorization = SignIn.layerClerk.pipe(
+  Layer.provideMerge(AuthorizationServer.layer),
+  Layer.provideMerge(Layer.merge(StateSigner.layer, Access.layer))
+)
+
+/** Tools, resources and prompts, served by the protocol. */
+const Protocol = StatelessLane.layer.pipe(
+  Layer.provide(ServerFactory.layer),
+  Layer.provide(ToolCalls.layer(Tools.toolkit)),
+  Layer.provide(Layer.succeed(Offer, { resources: Tools.resources, prompts: Tools.prompts })),
+  Layer.provide(Tools.layer)
+)
+
+/** The whole application on a given outside world. */
+export const application = <E, R>(outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>) =>
+  routes.pipe(Layer.provideMerge(Protocol), Layer.provideMerge(Authorization), Layer.provideMerge(outside))
+
+/**
+ * The application as a host runs it, built once from the host's environment. Settings that are missing or malformed
+ * make it one page that names them. `keepAlive` is the host's `waitUntil`.
+ */
+export const handler = (
+  env: Readonly<Record<string, unknown>>,
+  keepAlive: (work: Promise<unknown>) => void
+): ((request: Request) => Promise<Response>) => {
+  const host = Layer.merge(Log.layer, Layer.succeed(KeepAlive, keepAlive))
+  const options = { disableLogger: true }
+  return Effect.runSync(
+    Effect.match(AppConfig.decode(env), {
+      onFailure: (error) => HttpRouter.toWebHandler(Layer.provide(misconfigured(error), host), options),
+      onSuccess: (config) =>
+        HttpRouter.toWebHandler(
+          application(Outside).pipe(Layer.provideMerge(Layer.succeed(AppConfig, config)), Layer.provideMerge(host)),
+          options
+        )
+    })
+  ).handler
+}

@@ -1,0 +1,123 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+
+import { ClerkApi } from "../clerk/ClerkApi.ts"
+import { KeepAlive } from "../config/KeepAlive.ts"
+import type { UserId } from "../domain/Identity.ts"
+import * as SingleFlight from "./SingleFlight.ts"
+import * as Snapshot from "./Snapshot.ts"
+
+/** The account may not use the server any more: it was banned, locked or deleted in Clerk. */
+export class AccountClosed extends Schema.TaggedError<AccountClosed>()("AccountClosed", {}) {
+  override readonly message = "This account can no longer use this server."
+}
+
+/** Nobody can tell at present what the user may do: Clerk does not answer, and the last answer is too old. */
+export class AccessUnknown extends Schema.TaggedError<AccessUnknown>()("AccessUnknown", {
+  retryAfterSeconds: Schema.Int
+}) {
+  override readonly message = "Your permissions cannot be checked right now. Please try again in a moment."
+}
+
+/** Why there is no snapshot. Either way nothing is allowed. */
+export class AccessError extends Schema.TaggedError<AccessError>()("AccessError", {
+  reason: Schema.Union([AccountClosed, AccessUnknown])
+}) {
+  override get message(): string {
+    return this.reason.message
+  }
+}
+
+/** How old a snapshot may be before Clerk is asked again, in milliseconds. */
+export const freshFor = Duration.toMillis("60 seconds")
+/** How much older it may grow while Clerk does not answer, in milliseconds. */
+export const staleFor = Duration.toMillis("5 minutes")
+/** How long Clerk is left alone after a failure that named no time, in seconds. */
+const defaultRetryAfter = 5
+/** How many users an isolate remembers. */
+const capacity = 2_000
+
+/** What a user may do now. */
+export class Access extends Context.Service<
+  Access,
+  {
+    /**
+     * The user's snapshot, at most 60 s old; while Clerk does not answer, at most 5 minutes older. Concurrent
+     * questions about one user are one question to Clerk.
+     */
+    readonly current: (userId: UserId) => Effect.Effect<Snapshot.Snapshot, AccessError>
+  }
+>()("access/Access") {
+  static readonly layer = Layer.effect(
+    Access,
+    Effect.gen(function* () {
+      const clerk = yield* ClerkApi
+      const share = SingleFlight.make<UserId, void, never>(yield* KeepAlive)
+      const answers = new Map<UserId, Answer>()
+      const quietUntil = new Map<UserId, number>()
+
+      const remember = <V>(map: Map<UserId, V>, userId: UserId, value: V) => {
+        map.delete(userId)
+        map.set(userId, value)
+        const oldest = map.size > capacity ? map.keys().next().value : undefined
+        if (oldest !== undefined) map.delete(oldest)
+      }
+
+      const ask = Effect.fnUntraced(function* (userId: UserId) {
+        const [user, memberships] = yield* Effect.all([clerk.user(userId), clerk.memberships(userId)], {
+          concurrency: 2
+        })
+        const takenAt = yield* Clock.currentTimeMillis
+        return { takenAt, snapshot: user.banned ? undefined : Snapshot.fromClerk(user, memberships, takenAt) }
+      })
+
+      const refresh = Effect.fn("Access.refresh")(
+        function* (userId: UserId) {
+          remember(answers, userId, yield* ask(userId))
+        },
+        (refreshed, userId) =>
+          Effect.catchReason(
+            refreshed,
+            "ClerkError",
+            "UserNotFound",
+            () =>
+              Effect.map(Clock.currentTimeMillis, (takenAt) =>
+                remember(answers, userId, { takenAt, snapshot: undefined })
+              ),
+            (reason) =>
+              Effect.gen(function* () {
+                const seconds = (reason._tag === "ClerkUnavailable" && reason.retryAfter) || defaultRetryAfter
+                remember(quietUntil, userId, (yield* Clock.currentTimeMillis) + seconds * 1_000)
+                yield* Effect.logWarning("Clerk did not say what a user may do").pipe(Effect.annotateLogs({ reason }))
+              })
+          )
+      )
+
+      return Access.of({
+        current: Effect.fnUntraced(function* (userId) {
+          const now = yield* Clock.currentTimeMillis
+          const due = now - (answers.get(userId)?.takenAt ?? -Infinity) > freshFor
+          if (due && now >= (quietUntil.get(userId) ?? 0)) yield* share(userId, refresh(userId))
+          const answer = answers.get(userId)
+          if (answer === undefined || now - answer.takenAt > freshFor + staleFor) {
+            const wait = Math.max((quietUntil.get(userId) ?? now) - now, 1_000)
+            const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000) })
+            return yield* new AccessError({ reason })
+          }
+          if (answer.snapshot === undefined) return yield* new AccessError({ reason: new AccountClosed() })
+          return answer.snapshot
+        })
+      })
+    })
+  )
+}
+
+/** What Clerk last said about a user; no snapshot if the account is closed. */
+interface Answer {
+  readonly takenAt: number
+  readonly snapshot: Snapshot.Snapshot | undefined
+}

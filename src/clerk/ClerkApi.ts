@@ -1,0 +1,106 @@
+import { createClerkClient } from "@clerk/backend"
+import { isClerkAPIResponseError } from "@clerk/backend/errors"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+
+import { AppConfig } from "../config/AppConfig.ts"
+import { UserId } from "../domain/Identity.ts"
+import { ClerkError, ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected, UserNotFound } from "./ClerkError.ts"
+
+/** What the Worker reads of a Clerk user. `unsafe_metadata`, which users write themselves, is left out on purpose. */
+export const ClerkUser = Schema.Struct({
+  id: UserId,
+  primaryEmailAddress: Schema.NullOr(Schema.Struct({ emailAddress: Schema.String })),
+  firstName: Schema.NullOr(Schema.String),
+  lastName: Schema.NullOr(Schema.String),
+  imageUrl: Schema.String,
+  banned: Schema.Boolean,
+  publicMetadata: Schema.Record(Schema.String, Schema.Json)
+})
+export type ClerkUser = typeof ClerkUser.Type
+
+/** A user's place in one organization. */
+const ClerkMembership = Schema.Struct({ permissions: Schema.Array(Schema.String) })
+export type ClerkMembership = typeof ClerkMembership.Type
+
+/** How long Clerk may take to answer one call. */
+const timeout = Duration.seconds(5)
+
+/** Clerk's Backend API, as far as the Worker uses it. */
+export class ClerkApi extends Context.Service<
+  ClerkApi,
+  {
+    /** The user as Clerk holds it now. Fails with `UserNotFound` when the account was deleted. */
+    readonly user: (id: UserId) => Effect.Effect<ClerkUser, ClerkError>
+    /** The user's organization memberships, the first 100 of them. */
+    readonly memberships: (id: UserId) => Effect.Effect<ReadonlyArray<ClerkMembership>, ClerkError>
+  }
+>()("clerk/ClerkApi") {
+  static readonly layer = Layer.effect(
+    ClerkApi,
+    Effect.gen(function* () {
+      const config = yield* AppConfig
+      const client = createClerkClient({
+        secretKey: Redacted.value(config.CLERK_SECRET_KEY),
+        ...(config.CLERK_API_URL && { apiUrl: config.CLERK_API_URL.origin }),
+        telemetry: { disabled: true }
+      })
+
+      return ClerkApi.of({
+        user: Effect.fn("ClerkApi.user")((id) => call("users.getUser", ClerkUser, () => client.users.getUser(id))),
+        memberships: Effect.fn("ClerkApi.memberships")((id) =>
+          call("users.getOrganizationMembershipList", Schema.Array(ClerkMembership), () =>
+            client.users.getOrganizationMembershipList({ userId: id, limit: 100 }).then((page) => page.data)
+          )
+        )
+      })
+    })
+  )
+}
+
+const call = <A, I>(
+  operation: string,
+  answer: Schema.Codec<A, I>,
+  request: () => Promise<unknown>
+): Effect.Effect<A, ClerkError> =>
+  Effect.tryPromise({ try: request, catch: (cause) => failure(operation, cause) }).pipe(
+    Effect.timeoutOrElse({
+      duration: timeout,
+      orElse: () => Effect.fail(new ClerkError({ reason: new ClerkUnavailable({ operation }) }))
+    }),
+    Effect.flatMap((value) =>
+      Schema.decodeUnknownEffect(answer)(value).pipe(
+        Effect.mapError(
+          () => new ClerkError({ reason: new ClerkUnexpected({ operation, detail: "not as documented" }) })
+        )
+      )
+    )
+  )
+
+/** A failure without a status is one of the network. `@clerk/backend` does not retry by itself. */
+const failure = (operation: string, cause: unknown): ClerkError => {
+  if (!isClerkAPIResponseError(cause)) return new ClerkError({ reason: new ClerkUnavailable({ operation }) })
+  const { status } = cause
+  const code = cause.errors[0]?.code
+  switch (status) {
+    case 404:
+      return new ClerkError({ reason: new UserNotFound() })
+    case 401:
+    case 403:
+      return new ClerkError({
+        reason: new ClerkMisconfigured({ operation, status, ...(code !== undefined && { code }) })
+      })
+    default:
+      return new ClerkError({
+        reason: new ClerkUnavailable({
+          operation,
+          ...(status !== undefined && { status }),
+          ...(cause.retryAfter !== undefined && { retryAfter: cause.retryAfter })
+        })
+      })
+  }
+}

@@ -1,0 +1,29 @@
+import * as Schema from "effect/Schema"
+
+/** Clerk cannot answer now: network, timeout, 429 or 5xx. `retryAfter` is in seconds, where Clerk named it. */
+export class ClerkUnavailable extends Schema.TaggedError<ClerkUnavailable>()("ClerkUnavailable", {
+  operation: Schema.String,
+  status: Schema.optionalKey(Schema.Int),
+  retryAfter: Schema.optionalKey(Schema.Finite)
+}) {}
+
+/** Clerk refuses the Worker's own credentials: the operator has to mend the settings. */
+export class ClerkMisconfigured extends Schema.TaggedError<ClerkMisconfigured>()("ClerkMisconfigured", {
+  operation: Schema.String,
+  status: Schema.optionalKey(Schema.Int),
+  code: Schema.optionalKey(Schema.String)
+}) {}
+
+/** Clerk's answer does not have the documented shape.. */
+export class ClerkUnexpected extends Schema.TaggedError<ClerkUnexpected>()("ClerkUnexpected", {
+  operation: Schema.String,
+  detail: Schema.String
+}) {}
+
+/** There is no such user, or no longer. */
+export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFound", {}) {}
+
+/** What can go wrong between the Worker and Clerk's Backend API. Carries no secret and nothing about the user. */
+export class ClerkError extends Schema.TaggedError<ClerkError>()("ClerkError", {
+  reason: Schema.Union([ClerkUnavailable, ClerkMisconfigured, ClerkUnexpected, UserNotFound])
+}) {}

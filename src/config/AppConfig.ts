@@ -1,0 +1,114 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+
+import { SigningKeys } from "./SigningKeys.ts"
+
+/** Whether a host name means this machine (RFC 8252, section 7.3). */
+export const isLoopback = (hostname: string): boolean =>
+  hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d{1,3}){3}$/u.test(hostname)
+
+/** An origin without a path: https, or http on a loopback host for work on a laptop. */
+const Origin = Schema.URLFromString.check(
+  Schema.makeFilter(
+    (url: URL) => (url.protocol === "https:" || isLoopback(url.hostname)) && url.href === `${url.origin}/`
+  )
+)
+
+const Secret = Schema.RedactedFromValue(Schema.NonEmptyString)
+
+const HostNames = Schema.String.check(Schema.isPattern(/^[a-z0-9.-]+(?:\s*,\s*[a-z0-9.-]+)*$/u))
+
+const KvNamespace = Schema.declare(
+  (value: unknown): value is KVNamespace =>
+    Predicate.isObject(value) &&
+    ["get", "put", "delete", "list"].every((method) => Predicate.hasProperty(value, method))
+)
+
+const AiBinding = Schema.declare((value: unknown): value is Ai => Predicate.hasProperty(value, "run"))
+
+/** Every setting and binding, under the name it has in `wrangler.jsonc`, `.dev.vars` and the README. */
+const Settings = Schema.Struct({
+  PUBLIC_URL: Origin.annotate({
+    description: "the address people connect to, without a path, such as https://mcp.example.com"
+  }),
+  SIGN_IN: Schema.Literals(["clerk"]).annotate({ description: "how people sign in: clerk" }),
+  CLERK_FRONTEND_API: Origin.annotate({
+    description: "the Frontend API of your Clerk instance, such as https://clerk.example.com"
+  }),
+  CLERK_CLIENT_ID: Schema.NonEmptyString.annotate({ description: "the client id of your Clerk OAuth application" }),
+  CLERK_CLIENT_SECRET: Secret.annotate({ description: "the client secret of your Clerk OAuth application" }),
+  CLERK_SECRET_KEY: Schema.RedactedFromValue(Schema.String.check(Schema.isPattern(/^sk_./u))).annotate({
+    description: "the secret key of your Clerk instance, which starts with sk_"
+  }),
+  CLERK_API_URL: Schema.optionalKey(Origin).annotate({
+    description: "the Backend API to call instead of Clerk’s own; for the local stand-in only"
+  }),
+  STATE_SIGNING_KEYS: SigningKeys.annotate({
+    description: "one or more id:base64 entries, comma-separated, each of 32 bytes or more; the first one signs"
+  }),
+  IMAGE_GENERATOR: Schema.Literals(["workers-ai", "placeholder"]).annotate({
+    description: "workers-ai, which needs the binding AI, or placeholder"
+  }),
+  ALLOWED_ORIGINS: Schema.optionalKey(HostNames).annotate({
+    description: "host names of further web pages whose scripts may call the server, comma-separated"
+  }),
+  OAUTH_KV: KvNamespace.annotate({ description: "the KV namespace that holds OAuth clients, grants and tokens" }),
+  AI: Schema.optionalKey(AiBinding).annotate({ description: "the Workers AI binding" })
+})
+
+/** One setting that is missing or malformed. Holds its name and what it should be, never its value. */
+export const SettingProblem = Schema.Struct({
+  name: Schema.String,
+  problem: Schema.Literals(["missing", "malformed"]),
+  expected: Schema.String
+})
+export type SettingProblem = typeof SettingProblem.Type
+
+/** The Worker cannot serve: names every setting that is missing or malformed, all at once. */
+export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {
+  problems: Schema.Array(SettingProblem)
+}) {
+  override get message(): string {
+    return this.problems.map(({ name, problem, expected }) => `${name} is ${problem}: ${expected}`).join("; ")
+  }
+}
+
+const expectation = (name: string): string => {
+  const fields: Readonly<Record<string, Schema.Constraint>> = Settings.fields
+  const field = fields[name]
+  return (field && Schema.resolveAnnotations(field)?.description) ?? name
+}
+
+const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
+
+const decode = Effect.fnUntraced(function* (env: Readonly<Record<string, unknown>>) {
+  // `wrangler` hands an unset variable over as an empty string.
+  const present = Record.filter(env, (value) => value !== "" && value !== undefined)
+  const describe = (name: string): SettingProblem => ({
+    name,
+    problem: name in present ? "malformed" : "missing",
+    expected: expectation(name)
+  })
+  const settings = yield* Schema.decodeUnknownEffect(Settings)(present, { errors: "all" }).pipe(
+    Effect.mapError((error) => {
+      const names = new Set(issuesOf(error.issue).issues.map((issue) => String(issue.path?.[0] ?? "settings")))
+      return new ConfigurationError({ problems: [...names].map(describe) })
+    })
+  )
+  if (settings.IMAGE_GENERATOR === "workers-ai" && settings.AI === undefined) {
+    return yield* new ConfigurationError({ problems: [describe("AI")] })
+  }
+  return settings
+})
+
+/** The Worker's settings and bindings, decoded once. Secrets are `Redacted`. */
+export class AppConfig extends Context.Service<AppConfig, typeof Settings.Type>()("config/AppConfig") {
+  /** Decodes `env`. Fails with every missing or malformed setting at once; an empty value counts as missing. */
+  static readonly decode: (
+    env: Readonly<Record<string, unknown>>
+  ) => Effect.Effect<AppConfig["Service"], ConfigurationError> = decode
+}

@@ -1,0 +1,29 @@
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+
+/** One key of the ring. At least 32 bytes, the output length of SHA-256 (RFC 2104, section 3). */
+const SigningKey = Schema.Struct({
+  id: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{1,16}$/u)),
+  secret: Schema.Redacted(Schema.Uint8Array.check(Schema.makeFilter((bytes: Uint8Array) => bytes.length >= 32)))
+})
+export type SigningKey = typeof SigningKey.Type
+
+/** A key ring written `id:base64,id:base64,...`. The first key signs, all of them verify. */
+export const SigningKeys = Schema.String.pipe(
+  Schema.decodeTo(Schema.NonEmptyArray(SigningKey), {
+    decode: SchemaGetter.transformEffect((text: string) =>
+      Effect.forEach(text.split(","), (entry) => {
+        const separator = Math.max(entry.indexOf(":"), 0)
+        return Schema.decodeEffect(Schema.Uint8ArrayFromBase64)(entry.slice(separator + 1).trim()).pipe(
+          Effect.mapBoth({
+            onFailure: (error) => error.issue,
+            onSuccess: (bytes) => ({ id: entry.slice(0, separator).trim(), secret: Redacted.make(bytes) })
+          })
+        )
+      }).pipe(Effect.map(([first, ...rest]) => [first!, ...rest] as const))
+    ),
+    encode: SchemaGetter.forbidden(() => "signing keys are only read")
+  })
+)

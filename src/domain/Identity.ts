@@ -1,0 +1,40 @@
+import * as Context from "effect/Context"
+import * as Schema from "effect/Schema"
+
+/** Clerk's id of a user. It holds no ":", which the OAuth library uses as its separator. */
+export const UserId = Schema.String.check(Schema.isPattern(/^user_[A-Za-z0-9]{1,64}$/u)).pipe(Schema.brand("UserId"))
+export type UserId = typeof UserId.Type
+
+/** Clerk's id of a browser session of a user. */
+export const SessionId = Schema.String.check(Schema.isPattern(/^sess_[A-Za-z0-9]{1,64}$/u)).pipe(
+  Schema.brand("SessionId")
+)
+export type SessionId = typeof SessionId.Type
+
+/** An OAuth `client_id`: what dynamic registration issued, or the address of a client's metadata document. */
+export const ClientId = Schema.NonEmptyString.pipe(Schema.brand("ClientId"))
+export type ClientId = typeof ClientId.Type
+
+/**
+ * Who a grant stands for. Stored, encrypted, in the grant: identity only, so that no role can go stale in there.
+ */
+export const Subject = Schema.Struct({
+  userId: UserId,
+  /** Known only where the sign-in hands over a Clerk session. */
+  sessionId: Schema.optionalKey(SessionId)
+})
+export type Subject = typeof Subject.Type
+
+/** Who sent a request: the subject of its access token, the client that holds it, and what the person granted. */
+export const Identity = Schema.Struct({
+  ...Subject.fields,
+  clientId: ClientId,
+  scopes: Schema.Array(Schema.String)
+})
+export type Identity = typeof Identity.Type
+
+/**
+ * The identity of the request being served. Only a checked bearer token provides it, so a route that asks for it
+ * does not compile without authentication.
+ */
+export class CurrentIdentity extends Context.Service<CurrentIdentity, Identity>()("domain/CurrentIdentity") {}

@@ -1,0 +1,21 @@
+import * as Schema from "effect/Schema"
+
+/**
+ * Every scope that this server can grant, with the sentence that the consent page shows for it.
+ * Nothing outside this list is ever granted.
+ */
+export const catalogue = {
+  "mcp:tools": "Use this server’s tools in your name, and see the name, e-mail address and role of your account",
+  "images:generate": "Generate images in your name"
+} as const
+
+export const Scope = Schema.Literals(["mcp:tools", "images:generate"])
+export type Scope = typeof Scope.Type
+
+/** The scope that every client needs, and the only one that a challenge asks for unprompted. */
+export const baseline: Scope = "mcp:tools"
+
+export const isScope = Schema.is(Scope)
+
+/** The whole catalogue, in the order in which the consent page lists it. */
+export const all: ReadonlyArray<Scope> = Scope.literals

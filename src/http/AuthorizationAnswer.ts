@@ -1,0 +1,91 @@
+import { authorizationErrorRedirect } from "@cloudflare/workers-oauth-provider"
+import * as Effect from "effect/Effect"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Match from "effect/Match"
+
+import type { AuthorizationFailure, RequestRejected } from "../oauth/AuthorizationFailure.ts"
+import * as Incident from "../observability/Incident.ts"
+import { errorPage, redirect } from "./Page.ts"
+
+interface Answer {
+  /** The error for the client, where it can be told (RFC 6749, section 4.1.2.1). */
+  readonly code: RequestRejected["code"]
+  /** The status of the page, where the client cannot be told. */
+  readonly status: number
+  readonly title: string
+  /** Plain words, for a person and for `error_description`: printable ASCII without quotation marks. */
+  readonly text: string
+}
+
+const answer = (code: Answer["code"], status: number, title: string, text: string): Answer => ({
+  code,
+  status,
+  title,
+  text
+})
+
+const startAgain = "Go back to your app and connect again."
+
+const answerTo = Match.typeTags<AuthorizationFailure["reason"], Answer>()({
+  RequestRejected: ({ code, description }) =>
+    answer(code, 400, "This request cannot be continued", `${description}. ${startAgain}`),
+  ClientUnverifiable: () =>
+    answer(
+      "invalid_request",
+      400,
+      "This app could not be verified",
+      "The address that the app gave as its identity does not lead to a valid description of it."
+    ),
+  StateForged: () =>
+    answer(
+      "invalid_request",
+      400,
+      "This sign-in was not started here",
+      `The address that brought you here does not come from this server. ${startAgain}`
+    ),
+  StateExpired: () =>
+    answer(
+      "invalid_request",
+      400,
+      "This sign-in took too long",
+      `It had to be finished within 10 minutes. ${startAgain}`
+    ),
+  SignInDeclined: ({ error }) =>
+    error === "access_denied"
+      ? answer("access_denied", 403, "You did not sign in", `Nothing was shared with the app. ${startAgain}`)
+      : answer("server_error", 502, "Signing in failed", `Clerk could not complete the sign-in. ${startAgain}`),
+  CodeRejected: () =>
+    answer("server_error", 502, "Signing in failed", `Clerk did not accept the sign-in a second time. ${startAgain}`),
+  IdTokenRejected: () =>
+    answer("server_error", 502, "Signing in failed", `The proof of identity could not be trusted. ${startAgain}`),
+  ClerkUnavailable: () =>
+    answer("temporarily_unavailable", 503, "Signing in is not possible right now", "Please try again in a moment."),
+  ClerkMisconfigured: () =>
+    answer(
+      "server_error",
+      500,
+      "This server is not set up correctly",
+      "Its operator has to correct its Clerk settings."
+    ),
+  ClerkUnexpected: () =>
+    answer("server_error", 502, "Signing in failed", "Clerk gave an answer that this server does not understand."),
+  AccountClosed: ({ message }) => answer("access_denied", 403, "You cannot use this server", message),
+  AccessUnknown: ({ message }) =>
+    answer("temporarily_unavailable", 503, "Signing in is not possible right now", message),
+  StorageUnavailable: () =>
+    answer("temporarily_unavailable", 503, "This is not possible right now", "Please try again in a moment.")
+})
+
+/**
+ * The one place where a failed authorization becomes an answer: a redirect to the client with `error`, `state` and
+ * `iss` (RFC 6749, section 4.1.2.1; RFC 9207) where the redirect is trusted, a page otherwise. Both carry a reference.
+ */
+export const answerFailure = Effect.fnUntraced(function* (
+  failure: AuthorizationFailure
+): Effect.fn.Return<HttpServerResponse.HttpServerResponse> {
+  const { code, status, title, text } = answerTo(failure.reason)
+  const reference = yield* Incident.note("Authorization failed", failure.reason)
+  return failure.redirect === undefined
+    ? errorPage(status, title, text, reference)
+    : redirect(authorizationErrorRedirect(failure.redirect, code, `${text} Reference ${reference}`), new Headers())
+})

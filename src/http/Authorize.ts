@@ -1,0 +1,56 @@
+import * as Effect from "effect/Effect"
+
+import { AppConfig } from "../config/AppConfig.ts"
+import { AuthorizationFailure, RequestRejected } from "../oauth/AuthorizationFailure.ts"
+import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
+import { SignIn } from "../oauth/SignIn.ts"
+import { answerFailure } from "./AuthorizationAnswer.ts"
+import { consentPage } from "./ConsentPage.ts"
+import { redirect } from "./Page.ts"
+import { readForm, webRequest } from "./WebRequest.ts"
+
+/** `GET /authorize`: asks for consent, or goes on to the sign-in where it was given before (RFC 6749, section 4.1.1). */
+export const ask = Effect.gen(function* () {
+  const request = yield* webRequest
+  const server = yield* AuthorizationServer
+  const signIn = yield* SignIn
+  const authRequest = yield* server.parse(request)
+  const remembered = yield* server.remembered(request, authRequest)
+  if (remembered !== undefined) {
+    const next = yield* signIn.begin(remembered, new Headers())
+    return redirect(next.location, next.headers)
+  }
+  const client = yield* server.describe(authRequest)
+  const consent = yield* server.beginConsent(authRequest)
+  return consentPage(client, consent.handle, consent.headers)
+}).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
+
+const rejected = (description: string) =>
+  new AuthorizationFailure({ reason: new RequestRejected({ code: "invalid_request", description }) })
+
+/** `POST /authorize`: takes the consent form back. Only this server's own page can have sent it. */
+export const decide = Effect.gen(function* () {
+  const request = yield* webRequest
+  const { PUBLIC_URL: publicUrl } = yield* AppConfig
+  const server = yield* AuthorizationServer
+  const signIn = yield* SignIn
+  const origin = request.headers.get("origin")
+  if (origin !== null && origin !== publicUrl.origin) return yield* rejected("The form was sent by another site")
+  const form = yield* Effect.mapError(readForm(request), ({ description }) => rejected(description))
+  const handle = form.get("handle") ?? ""
+  switch (form.get("decision")) {
+    case "approve": {
+      const scopes = form.getAll("scope")
+      const remember = form.get("remember") === "yes"
+      const approved = yield* server.approve(request, handle, { scopes, remember })
+      const next = yield* signIn.begin(approved.authRequest, approved.headers)
+      return redirect(next.location, next.headers)
+    }
+    case "deny": {
+      const denied = yield* server.deny(request, handle)
+      return redirect(denied.redirectTo, denied.headers)
+    }
+    default:
+      return yield* rejected("The form carries no decision")
+  }
+}).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))

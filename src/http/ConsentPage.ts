@@ -1,0 +1,63 @@
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+
+import * as Scope from "../domain/Scope.ts"
+import type { ConsentDescription } from "../oauth/AuthorizationServer.ts"
+import { type Html, html } from "./Html.ts"
+import { page } from "./Page.ts"
+
+const scopeChoice = (scope: Scope.Scope, asked: boolean): Html => {
+  const needed = scope === Scope.baseline
+  const state = needed ? html` checked disabled` : asked ? html` checked` : html``
+  return html`<label
+    ><input type="checkbox" name="scope" value="${scope}" ${state} />
+    <span>${Scope.catalogue[scope]}${needed ? " (always needed)" : ""}</span></label
+  > `
+}
+
+/**
+ * Asks the person whether this client may act for them (MCP security best practices, confused deputy). What the client
+ * asked for is ticked, the rest of the catalogue is offered.
+ */
+export const consentPage = (
+  client: ConsentDescription,
+  handle: string,
+  headers: Headers
+): HttpServerResponse.HttpServerResponse => {
+  const asked = new Set(client.scope)
+  return page(
+    `Allow ${client.clientName} to use this server in your name?`,
+    html`<p>
+        ${
+          client.clientDomain === undefined
+            ? html`The app gave itself this name; it is <strong>not verified</strong>.`
+            : html`The app is published by <strong>${client.clientDomain}</strong>, which is verified.`
+        }
+      </p>
+      <p>If you allow it, access is handed to <strong>${client.redirectHost}</strong>.</p>
+      ${
+        client.redirectIsLoopback
+          ? html`<p class="warning">
+              <strong>This is an app on your own computer.</strong> Continue only if you have just started to connect it
+              yourself.
+            </p>`
+          : ""
+      }
+      <form method="post" action="/authorize">
+        <input type="hidden" name="handle" value="${handle}" />
+        <fieldset>
+          <legend>The app may</legend>
+          ${Scope.all.map((scope) => scopeChoice(scope, asked.has(scope)))}
+        </fieldset>
+        <label
+          ><input type="checkbox" name="remember" value="yes" />
+          <span>Do not ask again for this app in this browser for 30 days</span></label
+        >
+        <p><small>You sign in with Clerk on the next page.</small></p>
+        <div class="buttons">
+          <button class="primary" name="decision" value="approve">Allow</button>
+          <button name="decision" value="deny">Deny</button>
+        </div>
+      </form>`,
+    { headers }
+  )
+}

@@ -1,0 +1,31 @@
+import * as Effect from "effect/Effect"
+
+import { AppConfig } from "../config/AppConfig.ts"
+import { address } from "../oauth/Resource.ts"
+import { html } from "./Html.ts"
+import { errorPage, page } from "./Page.ts"
+
+/** `GET /`: what this is, for a person who opened the address in a browser. */
+export const landing = Effect.gen(function* () {
+  const { PUBLIC_URL: publicUrl } = yield* AppConfig
+  const mcp = address(publicUrl, "/mcp")
+  return page(
+    "An MCP server",
+    html`<p>Connect an MCP client, such as Claude, Cursor, VS Code or ChatGPT, to this address:</p>
+      <p><code>${mcp}</code></p>
+      <p>Your client opens a page of this server, on which you decide what it may do, and then you sign in.</p>
+      <fieldset>
+        <legend>Claude Code</legend>
+        <code>claude mcp add --transport http example ${mcp}</code>
+      </fieldset>
+      <fieldset>
+        <legend>Clients that run commands only</legend>
+        <code>npx -y mcp-remote ${mcp}</code>
+      </fieldset>`
+  )
+})
+
+/** Whatever no route knows. */
+export const notFound = Effect.sync(() =>
+  errorPage(404, "There is nothing here", "This server answers MCP clients at /mcp.")
+)

@@ -1,0 +1,43 @@
+import { hostHeaderValidationResponse, originValidationResponse } from "@modelcontextprotocol/server"
+import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+
+import { AppConfig, isLoopback } from "../config/AppConfig.ts"
+import { CurrentIdentity } from "../domain/Identity.ts"
+import { StatelessLane } from "../mcp/StatelessLane.ts"
+import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
+import { webRequest } from "./WebRequest.ts"
+
+/** Web pages of hosted clients, which call from the browser. */
+const hostedClients = ["claude.ai", "claude.com", "chatgpt.com"]
+const loopbackHosts = ["localhost", "127.0.0.1", "[::1]"]
+
+/**
+ * `/mcp`: the protocol's endpoint (MCP, Streamable HTTP). Host and Origin are checked first, against DNS rebinding; a
+ * token in the address is refused, whatever else the request carries (RFC 6750, section 2.3); then the bearer token.
+ */
+export const mcp = Effect.gen(function* () {
+  const request = yield* webRequest
+  const { PUBLIC_URL: publicUrl, ALLOWED_ORIGINS: allowed = "" } = yield* AppConfig
+  const server = yield* AuthorizationServer
+  const lane = yield* StatelessLane
+  const hosts = isLoopback(publicUrl.hostname) ? loopbackHosts : [publicUrl.hostname]
+  const origins = [...hosts, ...loopbackHosts, ...hostedClients, ...allowed.split(",").map((host) => host.trim())]
+  const refused = hostHeaderValidationResponse(request, hosts) ?? originValidationResponse(request, origins)
+  if (refused !== undefined) return HttpServerResponse.raw(refused)
+  if (new URL(request.url).searchParams.has("access_token")) return HttpServerResponse.raw(tokenInAddress())
+  const metadata = new URL("/.well-known/oauth-protected-resource/mcp", publicUrl).href
+  const serve = Effect.flatMap(CurrentIdentity, (identity) => lane.serve(request, identity, metadata))
+  return HttpServerResponse.raw(yield* server.guard("/mcp", request, serve))
+})
+
+const tokenInAddress = () => {
+  const description = "Send the access token in the Authorization header"
+  return Response.json(
+    { error: "invalid_request", error_description: description },
+    {
+      status: 400,
+      headers: { "www-authenticate": `Bearer error="invalid_request", error_description="${description}"` }
+    }
+  )
+}

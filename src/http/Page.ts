@@ -1,0 +1,94 @@
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+
+import { Html, html } from "./Html.ts"
+
+/** The one style sheet. It stands in the page, so that a page is one request; the policy names it by its hash. */
+export const style = `
+:root { color-scheme: light dark; --line: #8886; --accent: #2457d6; --on-accent: #fff; --warn: #b45309 }
+@media (prefers-color-scheme: dark) { :root { --accent: #8ab0ff; --on-accent: #0b1220; --warn: #fbbf24 } }
+* { box-sizing: border-box }
+body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; display: grid; min-height: 100vh; place-items: center }
+main { width: min(34rem, 100%); padding: 1.5rem }
+h1 { font-size: 1.4rem; line-height: 1.25; overflow-wrap: anywhere }
+p, li, label { overflow-wrap: anywhere }
+fieldset { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; margin: 1rem 0 }
+legend { padding: 0 .25rem; font-weight: 600 }
+label { display: flex; gap: .6rem; align-items: baseline; padding: .3rem 0 }
+small { opacity: .8 }
+code { overflow-wrap: anywhere }
+.warning { border-left: .3rem solid var(--warn); padding-left: .75rem }
+.buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.25rem }
+button { font: inherit; padding: .65rem 1.4rem; border-radius: .5rem; border: 1px solid var(--line); background: none; color: inherit; min-width: 8rem; cursor: pointer }
+button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600 }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
+`
+
+/** SHA-256 of `style` (Content Security Policy Level 3, section 2.3.1). */
+export const styleHash = "sha256-ICqsqAkMV/I0hSYeRhg32OX5aDrpJHCAAppb7PERc28="
+
+/** What every page is sent with: nothing runs, nothing is fetched, nobody frames it, nothing keeps it. */
+const securityHeaders = {
+  "content-security-policy": `default-src 'none'; style-src '${styleHash}'; base-uri 'none'; frame-ancestors 'none'`,
+  "x-frame-options": "DENY",
+  "x-content-type-options": "nosniff",
+  // Not `no-referrer`, under which browsers post forms with `Origin: null`.
+  "referrer-policy": "same-origin",
+  "cache-control": "no-store"
+}
+
+/** A whole page. `headers` carries the cookies that belong to it. */
+export const page = (
+  title: string,
+  body: Html,
+  options: { readonly status?: number; readonly headers?: Headers } = {}
+): HttpServerResponse.HttpServerResponse => {
+  const { markup } = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title}</title>
+        <style>
+          ${new Html(style)}
+        </style>
+      </head>
+      <body>
+        <main>
+          <h1>${title}</h1>
+          ${body}
+        </main>
+      </body>
+    </html> `
+  const headers = new Headers(options.headers)
+  for (const [name, value] of Object.entries(securityHeaders)) headers.set(name, value)
+  headers.set("content-type", "text/html; charset=utf-8")
+  return HttpServerResponse.raw(new Response(markup, { status: options.status ?? 200, headers }))
+}
+
+/** A page that says what went wrong, in plain words, and how to find it in the log. */
+export const errorPage = (
+  status: number,
+  title: string,
+  text: string,
+  reference?: string
+): HttpServerResponse.HttpServerResponse =>
+  page(
+    title,
+    html`<p>${text}</p>
+      ${
+        reference === undefined
+          ? ""
+          : html`<p>
+              <small>Reference: <code>${reference}</code></small>
+            </p>`
+      }`,
+    { status }
+  )
+
+/** A redirect that also hands over the cookies of the step before it. */
+export const redirect = (location: string, headers: Headers): HttpServerResponse.HttpServerResponse => {
+  const all = new Headers(headers)
+  all.set("location", location)
+  all.set("cache-control", "no-store")
+  return HttpServerResponse.raw(new Response(null, { status: 302, headers: all }))
+}

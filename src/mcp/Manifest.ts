@@ -1,0 +1,74 @@
+import type { Prompt, Resource, StandardSchemaWithJSON, Tool as ProtocolTool } from "@modelcontextprotocol/server"
+import * as Tool from "effect/ai/Tool"
+import * as Context from "effect/Context"
+import * as Schema from "effect/Schema"
+
+import * as Policy from "../access/Policy.ts"
+import type { PromptTemplate } from "../tools/PromptTemplate.ts"
+import type * as Tools from "../tools/Resource.ts"
+
+type JsonSchema = { readonly type: "object" } & Record<string, unknown>
+
+/** What a list shows of something, and who may see it. Made once from the definition, which is the only source. */
+export interface Entry<Listed> {
+  readonly listed: Listed
+  readonly policy: Policy.Policy
+}
+
+const jsonSchema = (schema: Schema.Constraint): JsonSchema => {
+  const { schema: root, definitions } = Schema.toJsonSchemaDocument(schema, { onExcessProperty: "error" })
+  return { ...root, type: "object", ...(Object.keys(definitions).length > 0 && { $defs: definitions }) }
+}
+
+/** Describes a tool. Its parameters and its success have to encode to objects (MCP, tools). */
+export const tool = (definition: Tool.Any) => ({
+  listed: {
+    name: definition.name,
+    title: Context.getOrElse(definition.annotations, Tool.Title, () => definition.name),
+    description: definition.description ?? "",
+    inputSchema: jsonSchema(definition.parametersSchema),
+    outputSchema: jsonSchema(definition.successSchema),
+    annotations: {
+      readOnlyHint: Context.get(definition.annotations, Tool.Readonly),
+      destructiveHint: Context.get(definition.annotations, Tool.Destructive),
+      idempotentHint: Context.get(definition.annotations, Tool.Idempotent),
+      openWorldHint: Context.get(definition.annotations, Tool.OpenWorld)
+    }
+  } satisfies ProtocolTool,
+  policy: Context.get(definition.annotations, Policy.Required)
+})
+
+export const resource = ({ uri, name, title, description, policy }: Tools.Resource) => ({
+  listed: { uri, name, title, description, mimeType: "application/json" } satisfies Resource,
+  policy
+})
+
+const ArgumentsSchema = Schema.Struct({
+  properties: Schema.Record(Schema.String, Schema.Struct({ description: Schema.optionalKey(Schema.String) })),
+  required: Schema.optionalKey(Schema.Array(Schema.String))
+})
+
+/** Describes a prompt. Its arguments have to encode to an object of texts (MCP, prompts). */
+export const prompt = ({ name, title, description, policy, arguments: schema }: PromptTemplate) => {
+  const argsSchema = jsonSchema(schema)
+  const { properties, required = [] } = Schema.decodeUnknownSync(ArgumentsSchema)(argsSchema)
+  const args = Object.entries(properties).map(([name, { description = "" }]) => ({
+    name,
+    description,
+    required: required.includes(name)
+  }))
+  return { listed: { name, title, description, arguments: args } satisfies Prompt, argsSchema, policy }
+}
+
+/**
+ * A JSON Schema in the form in which the SDK takes schemas. It accepts every value: what it was made from decodes the
+ * input and encodes the output, and once is enough.
+ */
+export const advertised = (schema: JsonSchema): StandardSchemaWithJSON<unknown, unknown> => ({
+  "~standard": {
+    version: 1,
+    vendor: "effect",
+    validate: (value) => ({ value }),
+    jsonSchema: { input: () => schema, output: () => schema }
+  }
+})

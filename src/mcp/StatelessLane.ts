@@ -1,0 +1,40 @@
+import { createMcpHandler } from "@modelcontextprotocol/server"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+import type { Identity } from "../domain/Identity.ts"
+import { toAuthInfo } from "./Admission.ts"
+import { ServerFactory } from "./ServerFactory.ts"
+
+/** The largest message a client may post, in bytes. */
+const maxRequestBodySize = 1024 * 1024
+
+/**
+ * Serves requests that stand for themselves: every request of 2026-07-28, and those of 2025-era clients, each with a
+ * server of its own (MCP, Streamable HTTP).
+ */
+export class StatelessLane extends Context.Service<
+  StatelessLane,
+  {
+    /** Answers one HTTP request of an authenticated client. */
+    readonly serve: (request: Request, identity: Identity, resourceMetadataUrl: string) => Effect.Effect<Response>
+  }
+>()("mcp/StatelessLane") {
+  static readonly layer = Layer.effect(
+    StatelessLane,
+    Effect.gen(function* () {
+      const factory = yield* ServerFactory
+      const log = Effect.runSyncWith(yield* Effect.context<never>())
+      const handler = createMcpHandler(factory.make, {
+        legacy: "stateless",
+        maxRequestBodySize,
+        onerror: (error) => log(Effect.logInfo("MCP request refused").pipe(Effect.annotateLogs({ error: error.name })))
+      })
+      return StatelessLane.of({
+        serve: (request, identity, resourceMetadataUrl) =>
+          Effect.promise(() => handler.fetch(request, { authInfo: toAuthInfo(identity, resourceMetadataUrl) }))
+      })
+    })
+  )
+}

@@ -1,0 +1,123 @@
+import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/server"
+import * as AiError from "effect/ai/AiError"
+import type * as Prompt from "effect/ai/Prompt"
+import type * as Tool from "effect/ai/Tool"
+import * as Toolkit from "effect/ai/Toolkit"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as SchemaAST from "effect/SchemaAST"
+import * as Stream from "effect/Stream"
+
+import type { CurrentUser } from "../access/CurrentUser.ts"
+import type { CurrentIdentity } from "../domain/Identity.ts"
+import * as Incident from "../observability/Incident.ts"
+import * as Manifest from "./Manifest.ts"
+
+/** What a tool may ask for about the request that it serves, beside what its layer was built with. */
+export type RequestServices = CurrentUser | CurrentIdentity
+
+type Handlers = Record<string, Tool.Any>
+type Run = (
+  name: string,
+  args: unknown,
+  id: undefined,
+  options: SchemaAST.ParseOptions
+) => Effect.Effect<
+  Stream.Stream<Tool.HandlerResult<Tool.Any>, unknown, RequestServices>,
+  AiError.AiError,
+  RequestServices
+>
+type Unmet<Tools extends Handlers> = Exclude<Tool.HandlerServices<Tools[keyof Tools]>, RequestServices>
+
+/** The tools of the server, as the protocol sees them. */
+export class ToolCalls extends Context.Service<
+  ToolCalls,
+  {
+    readonly entries: ReadonlyArray<ReturnType<typeof Manifest.tool>>
+    /**
+     * Runs a tool and turns whatever comes of it into the tool's answer (MCP, tools, error handling): its result as
+     * content and structured content; wrong arguments and the tool's own failures as `isError` with their message;
+     * anything else as `isError` with a reference to the log. Interrupting it interrupts the tool.
+     */
+    readonly call: (name: string, args: unknown) => Effect.Effect<CallToolResult, never, RequestServices>
+  }
+>()("mcp/ToolCalls") {
+  /** Serves a toolkit. Services that its handlers need beside the request's own are taken when the layer is built. */
+  static readonly layer = <Tools extends Handlers>(
+    toolkit: Toolkit.Toolkit<Tools>
+  ): Layer.Layer<ToolCalls, never, Tool.HandlersFor<Tools> | Unmet<Tools>> =>
+    Layer.effect(
+      ToolCalls,
+      Effect.gen(function* () {
+        const unmet = yield* Effect.context<Unmet<Tools>>()
+        const { handle, tools } = yield* toolkit
+        // `handle` is typed by the name of the tool, which here arrives from a client. `tools` is asked first, and what
+        // the handlers need is provided: the request's services by the caller, the others from `unmet`.
+        const run = handle as Run
+
+        return ToolCalls.of({
+          entries: Object.values(tools).map(Manifest.tool),
+          call: Effect.fn("ToolCalls.call")((name, args) => {
+            const isDeclared = declaredBy(tools[name])
+            return run(name, args ?? {}, undefined, strict).pipe(
+              Stream.unwrap,
+              Stream.runLast,
+              Effect.map(Option.getOrThrow),
+              Effect.map(success),
+              Effect.catchCause((cause) => failure(name, isDeclared, cause)),
+              Effect.provideContext(unmet)
+            )
+          })
+        })
+      })
+    )
+}
+
+/** Every fault of the arguments is named at once, unknown names among them. */
+const strict: SchemaAST.ParseOptions = { onExcessProperty: "error", errors: "all" }
+
+const declaredBy = (tool: Tool.Any | undefined) =>
+  tool === undefined ? () => false : Schema.is(tool.failureSchema as Schema.Schema<unknown>)
+
+const text = (text: string): ContentBlock => ({ type: "text", text })
+
+export const toolError = (message: string): CallToolResult => ({ isError: true, content: [text(message)] })
+
+/** What the tool says for a model to read; without such words, its structured output as JSON (MCP, tools). */
+const success = ({ encodedResult, modelOutput }: Tool.HandlerResult<Tool.Any>): CallToolResult => ({
+  content: modelOutput?.map(contentBlock) ?? [text(JSON.stringify(encodedResult))],
+  // Every tool's success encodes to an object: `Manifest.tool` advertises it as one.
+  structuredContent: encodedResult as Record<string, unknown>
+})
+
+const contentBlock = (part: Prompt.ToolModelOutputPart): ContentBlock => {
+  if (part.type === "text") return text(part.text)
+  const { mediaType: mimeType } = part
+  const data = part.data instanceof Uint8Array ? Base64.encode(part.data) : String(part.data)
+  if (mimeType.startsWith("image/")) return { type: "image", data, mimeType }
+  if (mimeType.startsWith("audio/")) return { type: "audio", data, mimeType }
+  return { type: "resource", resource: { uri: `content:${part.fileName ?? "file"}`, blob: data, mimeType } }
+}
+
+const failure = Effect.fnUntraced(function* (
+  name: string,
+  isDeclared: (error: unknown) => boolean,
+  cause: Cause.Cause<unknown>
+) {
+  if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt
+  const failed = Cause.findErrorOption(cause)
+  if (Option.isSome(failed) && !Cause.hasDies(cause)) {
+    const error = failed.value
+    if (AiError.isAiError(error) && error.reason._tag === "ToolParameterValidationError") {
+      return toolError(`Wrong arguments for ${name}: ${error.reason.description}`)
+    }
+    if (isDeclared(error) && error instanceof Error) return toolError(error.message)
+  }
+  const reference = yield* Incident.report(`Tool ${name} failed unexpectedly`, cause)
+  return toolError(`Something went wrong on the server. If it happens again, report the reference ${reference}.`)
+})

@@ -1,0 +1,78 @@
+import type { AuthRequest } from "@cloudflare/workers-oauth-provider"
+import * as Schema from "effect/Schema"
+
+import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "../clerk/ClerkError.ts"
+import { CodeRejected } from "../clerk/ClerkOAuth.ts"
+import { IdTokenRejected } from "../clerk/IdToken.ts"
+import { AccountClosed, AccessUnknown } from "../access/Access.ts"
+import { StateExpired, StateForged } from "./StateSigner.ts"
+
+/**
+ * The request does not conform, or continues nothing that this browser has open. `description` is for people;
+ * `code` is an OAuth error code (RFC 6749, section 4.1.2.1; RFC 8707).
+ */
+export class RequestRejected extends Schema.TaggedError<RequestRejected>()("RequestRejected", {
+  code: Schema.Literals([
+    "invalid_request",
+    "invalid_target",
+    "unauthorized_client",
+    "access_denied",
+    "unsupported_response_type",
+    "invalid_scope",
+    "server_error",
+    "temporarily_unavailable"
+  ]),
+  description: Schema.String
+}) {}
+
+/** The client's metadata document could not be fetched or does not hold what it must. */
+export class ClientUnverifiable extends Schema.TaggedError<ClientUnverifiable>()("ClientUnverifiable", {
+  detail: Schema.String
+}) {}
+
+/** Clerk sent the browser back with an error: the person gave up there, or Clerk could not go on. */
+export class SignInDeclined extends Schema.TaggedError<SignInDeclined>()("SignInDeclined", { error: Schema.String }) {}
+
+/** The store of grants and transactions does not answer. */
+export class StorageUnavailable extends Schema.TaggedError<StorageUnavailable>()("StorageUnavailable", {
+  operation: Schema.String,
+  cause: Schema.Defect()
+}) {}
+
+/**
+ * Where an authorization request can be answered with a redirect: it is set only once the client and its exact
+ * redirect URI have been checked, so that nobody is ever sent to an address that a stranger chose.
+ */
+export const TrustedRedirect = Schema.Struct({
+  redirectUri: Schema.String,
+  state: Schema.optionalKey(Schema.String),
+  issuer: Schema.optionalKey(Schema.String)
+})
+export type TrustedRedirect = typeof TrustedRedirect.Type
+
+/** The redirect of a request that the library has checked. It writes an absent `state` as an empty one. */
+export const trustedRedirect = ({ redirectUri, state, issuer }: AuthRequest): TrustedRedirect => ({
+  redirectUri,
+  ...(state !== "" && { state }),
+  ...(issuer !== undefined && { issuer })
+})
+
+/** Why an authorization did not end in a grant. */
+export class AuthorizationFailure extends Schema.TaggedError<AuthorizationFailure>()("AuthorizationFailure", {
+  reason: Schema.Union([
+    RequestRejected,
+    ClientUnverifiable,
+    StateForged,
+    StateExpired,
+    SignInDeclined,
+    CodeRejected,
+    IdTokenRejected,
+    ClerkUnavailable,
+    ClerkMisconfigured,
+    ClerkUnexpected,
+    AccountClosed,
+    AccessUnknown,
+    StorageUnavailable
+  ]),
+  redirect: Schema.optionalKey(TrustedRedirect)
+}) {}

@@ -1,0 +1,63 @@
+import {
+  insufficientScope,
+  type OAuthAuthorizationServer,
+  OAuthResourceServer
+} from "@cloudflare/workers-oauth-provider"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+import { Access } from "../access/Access.ts"
+import { AppConfig } from "../config/AppConfig.ts"
+import { Identity, type Subject } from "../domain/Identity.ts"
+import * as Scope from "../domain/Scope.ts"
+import type { ProviderEnv } from "./Provider.ts"
+import { address, type Resource } from "./Resource.ts"
+
+/** Handed along with each request: what to do once its token was found good. */
+interface GuardEnv extends ProviderEnv {
+  readonly serve: (identity: Identity) => Promise<Response>
+}
+
+const decodeIdentity = Schema.decodeUnknownEffect(Identity)
+
+/**
+ * Guards one resource: its metadata (RFC 9728), bearer tokens and their challenges (RFC 6750), the baseline scope, and
+ * accounts that were closed after the token was issued, whose tokens count as invalid.
+ */
+export const makeGuard = Effect.fnUntraced(function* (
+  provider: OAuthAuthorizationServer<ProviderEnv>,
+  resource: Resource
+) {
+  const { PUBLIC_URL: publicUrl } = yield* AppConfig
+  const access = yield* Access
+  const run = Effect.runPromiseWith(yield* Effect.context<never>())
+
+  const isClosed = (identity: Identity) =>
+    access.current(identity.userId).pipe(
+      Effect.as(false),
+      Effect.catchReasons("AccessError", {
+        AccountClosed: () => Effect.succeed(true),
+        // Not known to be closed: the call itself is refused later, with a reason that a person can read.
+        AccessUnknown: () => Effect.succeed(false)
+      })
+    )
+
+  const validate = Effect.fnUntraced(function* (env: GuardEnv, audience: string, token: string) {
+    const valid = yield* Effect.promise(() => provider.validateToken<Subject>(audience, token, env))
+    if (valid === null) return null
+    const identity = yield* Effect.orDie(
+      decodeIdentity({ ...valid.props, clientId: valid.clientId, scopes: valid.scope })
+    )
+    return (yield* isClosed(identity)) ? null : { ...valid, props: identity }
+  })
+
+  return new OAuthResourceServer<GuardEnv, Identity>({
+    resourceMetadata: { resource: address(publicUrl, resource), authorization_servers: [publicUrl.origin] },
+    requiredScopes: [Scope.baseline],
+    validateToken: (env) => (audience, token) => run(validate(env, audience, token)),
+    handler: {
+      fetch: (_request, env, { auth, props }) =>
+        auth.scope.includes(Scope.baseline) ? env.serve(props) : insufficientScope(auth, [Scope.baseline])
+    }
+  })
+})

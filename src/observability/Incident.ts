@@ -1,0 +1,42 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+
+const alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+/** A reference that a person can read out to an operator: eight letters and digits, none of them easy to mix up. */
+export const reference: Effect.Effect<string> = Effect.map(
+  Effect.replicateEffect(Random.nextIntBetween(0, alphabet.length, { halfOpen: true }), 8),
+  (picks) => picks.map((pick) => alphabet.charAt(pick)).join("")
+)
+
+/** Where an error came from, without its message, which may repeat what a user sent. */
+const origin = (error: unknown): { readonly error: string; readonly at: ReadonlyArray<string> } => ({
+  error: error instanceof Error ? error.name : typeof error,
+  at: error instanceof Error ? (error.stack?.match(/^\s+at .*$/gmu) ?? []).slice(0, 8).map((line) => line.trim()) : []
+})
+
+/** Logs what nobody planned for, and returns the reference under which it stands in the log. */
+export const report = Effect.fnUntraced(function* (what: string, cause: Cause.Cause<unknown>) {
+  const id = yield* reference
+  const errors = cause.reasons.flatMap((reason) =>
+    Cause.isDieReason(reason) ? [origin(reason.defect)] : Cause.isFailReason(reason) ? [origin(reason.error)] : []
+  )
+  yield* Effect.logError(what).pipe(Effect.annotateLogs({ reference: id, errors }))
+  return id
+})
+
+/**
+ * Logs a failure that the program knows, and returns the reference under which it stands in the log. Typed failures
+ * hold neither secrets nor personal data; the `cause` that some of them wrap is told by its origin only.
+ */
+export const note = Effect.fnUntraced(function* (what: string, failure: { readonly _tag: string }) {
+  const id = yield* reference
+  const { _tag, ...details } = { ...failure }
+  const known = Object.entries(details).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value))
+  const cause = "cause" in failure ? { cause: origin(failure.cause) } : {}
+  yield* Effect.logWarning(what).pipe(
+    Effect.annotateLogs({ reference: id, reason: failure._tag, ...Object.fromEntries(known), ...cause })
+  )
+  return id
+})

@@ -1,0 +1,72 @@
+import * as Tool from "effect/ai/Tool"
+import * as Toolkit from "effect/ai/Toolkit"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+import { CurrentUser } from "../access/CurrentUser.ts"
+import * as Policy from "../access/Policy.ts"
+import { CurrentIdentity, SessionId, UserId } from "../domain/Identity.ts"
+import { Role } from "../domain/Role.ts"
+import * as PromptTemplate from "./PromptTemplate.ts"
+import * as Resource from "./Resource.ts"
+
+const UserInfo = Schema.Struct({
+  userId: UserId,
+  sessionId: Schema.optionalKey(SessionId).annotate({ description: "The Clerk session, where it is known" }),
+  email: Schema.NullOr(Schema.String),
+  firstName: Schema.NullOr(Schema.String),
+  lastName: Schema.NullOr(Schema.String),
+  imageUrl: Schema.String,
+  role: Schema.NullOr(Role),
+  metadata: Schema.Record(Schema.String, Schema.Json).annotate({ description: "Clerk’s public metadata of the user" })
+})
+
+const userInfo = Effect.gen(function* () {
+  const user = yield* CurrentUser
+  const { sessionId } = yield* CurrentIdentity
+  return { ...user, ...(sessionId !== undefined && { sessionId }) }
+})
+
+const UserInfoTool = Tool.make("userInfo", {
+  description: "Tell who is signed in: name, e-mail address, role and public metadata of the account.",
+  success: UserInfo,
+  dependencies: [CurrentUser, CurrentIdentity]
+})
+  .annotate(Policy.Required, Policy.signedIn)
+  .annotate(Tool.Title, "Who am I")
+  .annotate(Tool.Readonly, true)
+  .annotate(Tool.Destructive, false)
+  .annotate(Tool.Idempotent, true)
+  .annotate(Tool.OpenWorld, false)
+
+export const toolkit = Toolkit.make(UserInfoTool)
+
+export const layer = toolkit.toLayer({ userInfo: () => userInfo })
+
+/** The same facts as a resource, for clients that attach it to a conversation. */
+export const me = Resource.make({
+  uri: "user://me",
+  name: "me",
+  title: "The signed-in user",
+  description: "Name, e-mail address, role and public metadata of the account.",
+  policy: Policy.signedIn,
+  schema: UserInfo,
+  content: userInfo
+})
+
+export const introduceMe = PromptTemplate.make({
+  name: "introduceMe",
+  title: "Introduce me",
+  description: "Write a short introduction of the signed-in person.",
+  policy: Policy.signedIn,
+  arguments: Schema.Struct({
+    audience: Schema.String.check(Schema.isMaxCodePoints(200)).annotate({
+      description: "Who will read the introduction"
+    })
+  }),
+  text: Effect.fnUntraced(function* ({ audience }) {
+    const { firstName, lastName, role } = yield* CurrentUser
+    const name = [firstName, lastName].filter((part) => part !== null).join(" ") || "the person I am signed in as"
+    return `Write an introduction of ${name}${role === null ? "" : `, whose role is ${role}`}, in three sentences, for this audience: ${audience}`
+  })
+})

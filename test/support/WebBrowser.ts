@@ -1,0 +1,86 @@
+interface Cookie {
+  readonly name: string
+  readonly value: string
+  readonly host: string
+}
+
+/** An answer that a person would look at, or an address that the walk does not enter. */
+export interface Page {
+  readonly url: URL
+  readonly status: number
+  readonly html: string
+  readonly headers: Headers
+}
+
+/**
+ * A browser without a screen: keeps cookies by host name, as browsers do whatever the port, follows redirects, and
+ * stops before the addresses of other hosts' applications.
+ */
+export class WebBrowser {
+  #cookies: ReadonlyArray<Cookie> = []
+  readonly #origins: ReadonlySet<string>
+
+  constructor(...origins: ReadonlyArray<string>) {
+    this.#origins = new Set(origins)
+  }
+
+  get cookies(): ReadonlyArray<string> {
+    return this.#cookies.map(({ name, value }) => `${name}=${value}`)
+  }
+
+  /** Gets a page, or posts a form, and follows redirects as far as this browser may go. */
+  async open(
+    address: string | URL,
+    form?: URLSearchParams,
+    headers: Readonly<Record<string, string>> = {}
+  ): Promise<Page> {
+    let url = new URL(address)
+    let body = form
+    for (let hop = 0; hop < 12; hop++) {
+      if (!this.#origins.has(url.origin)) return { url, status: 0, html: "", headers: new Headers() }
+      const response = await fetch(url, {
+        method: body === undefined ? "GET" : "POST",
+        redirect: "manual",
+        headers: { accept: "text/html", cookie: this.#for(url), ...headers },
+        ...(body !== undefined && { body })
+      })
+      this.#keep(url, response)
+      const html = await response.text()
+      const location = response.headers.get("location")
+      if (location === null) return { url, status: response.status, html, headers: response.headers }
+      url = new URL(location, url)
+      body = undefined
+    }
+    throw new Error("too many redirects")
+  }
+
+  #for(url: URL): string {
+    return this.#cookies
+      .filter(({ host }) => host === url.hostname)
+      .map(({ name, value }) => `${name}=${value}`)
+      .join("; ")
+  }
+
+  #keep(url: URL, response: Response): void {
+    for (const header of response.headers.getSetCookie()) {
+      const [pair = "", ...attributes] = header.split(";")
+      const [name = "", ...value] = pair.split("=")
+      const gone = attributes.some((attribute) => /^\s*(?:max-age=0|expires=.*1970)/iu.test(attribute))
+      const others = this.#cookies.filter((cookie) => cookie.name !== name || cookie.host !== url.hostname)
+      this.#cookies = gone ? others : [...others, { name, value: value.join("="), host: url.hostname }]
+    }
+  }
+}
+
+/** The fields of the first form of a page, as they are sent when a person presses nothing but the button. */
+export const formOf = (html: string): URLSearchParams => {
+  const form = new URLSearchParams()
+  for (const [tag] of html.matchAll(/<input\b[^>]*>/gu)) {
+    const attribute = (name: string) => new RegExp(`\\b${name}="([^"]*)"`, "u").exec(tag)?.[1]
+    const name = attribute("name")
+    if (name === undefined || / disabled/u.test(tag)) continue
+    if (attribute("type") === "checkbox" && !/ checked/u.test(tag)) continue
+    form.append(name, attribute("value") ?? "")
+  }
+  return form
+}
