@@ -9,7 +9,9 @@ const config: KnipConfig = {
   ignoreExportsUsedInFile: { interface: true, type: true },
   ignoreDependencies: [
     // The name under which tsconfig.json configures effect-tsgo, which npx brings: the lock file cannot hold it.
-    "@effect/language-service"
+    "@effect/language-service",
+    // `cloudflare:workers` is a module of the platform.
+    "cloudflare"
   ]
 }
 

@@ -79,7 +79,7 @@ const startWorker = Effect.fnUntraced(function* (
   const answers = http.get(`${url}/health`).pipe(Effect.retry(Schedule.spaced("200 millis")))
   yield* Effect.raceFirst(answers, stopped)
   whileStarting = undefined
-  return stopped
+  return { stopped }
 })
 
 const guide = (url: string, clerk: ClerkStandIn["Service"]) => `
@@ -108,15 +108,15 @@ const start = Command.make(
   Effect.fnUntraced(function* ({ port, clerkPort }) {
     const url = `http://localhost:${port}`
     const standIn = ClerkStandIn.layer({ port: clerkPort, redirectUris: [`${url}/callback`] })
-    yield* Effect.gen(function* () {
+    return yield* Effect.gen(function* () {
       const clerk = yield* ClerkStandIn
-      const stopped = yield* startWorker(url, port, {
+      const worker = yield* startWorker(url, port, {
         ...clerk.settings,
         PUBLIC_URL: url,
         STATE_SIGNING_KEYS: yield* signingKey
       })
       yield* Console.log(guide(url, clerk))
-      return yield* stopped
+      return yield* worker.stopped
     }).pipe(Effect.provide(standIn))
   }, Effect.scoped)
 ).pipe(Command.withDescription("Run the MCP server and the Clerk stand-in on this machine"))

@@ -56,7 +56,7 @@ export class Access extends Context.Service<
     Access,
     Effect.gen(function* () {
       const clerk = yield* ClerkApi
-      const share = SingleFlight.make<UserId, void, never>(yield* KeepAlive)
+      const share = SingleFlight.make<void, never>(yield* KeepAlive)
       const answers = new Map<UserId, Answer>()
       const quietUntil = new Map<UserId, number>()
 

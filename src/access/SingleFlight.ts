@@ -10,9 +10,9 @@ import type * as Exit from "effect/Exit"
  * runtime resolves in the waiting request, and interrupting a caller leaves the run to the others. `keepAlive` is
  * handed the Promise so that it outlives the request that started it.
  */
-export const make = <K, A, E>(keepAlive: (run: Promise<unknown>) => void) => {
-  const underWay = new Map<K, Promise<Exit.Exit<A, E>>>()
-  return <R>(key: K, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const make = <A, E>(keepAlive: (run: Promise<unknown>) => void) => {
+  const underWay = new Map<string, Promise<Exit.Exit<A, E>>>()
+  return <R>(key: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.contextWith((context: Context.Context<R>) => {
       let run = underWay.get(key)
       if (run === undefined) {

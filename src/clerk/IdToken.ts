@@ -1,5 +1,5 @@
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -17,6 +17,9 @@ export class IdTokenRejected extends Schema.TaggedError<IdTokenRejected>()("IdTo
   check: Schema.String
 }) {}
 
+/** The token names a key that the set does not hold: it may be newer than the set. */
+class KeyUnknown extends Schema.TaggedError<KeyUnknown>()("KeyUnknown", {}) {}
+
 const Jwks = Schema.Struct({
   keys: Schema.Array(
     Schema.StructWithRest(Schema.Struct({ kty: Schema.String }), [Schema.Record(Schema.String, Schema.Json)])
@@ -25,10 +28,10 @@ const Jwks = Schema.Struct({
 
 const Claims = Schema.Struct({ sub: UserId, nonce: Schema.String, aud: Schema.Unknown })
 
-/** How long a key set is used, in milliseconds. */
-const keepKeysFor = Duration.toMillis("1 hour")
-/** The shortest time between two fetches for a key that is not in the set, in milliseconds. */
-const refetchAfter = Duration.toMillis("30 seconds")
+/** How long a key set is used. */
+const keepKeysFor = Duration.hours(1)
+/** The shortest time between two fetches for a key that is not in the set. */
+const refetchAfter = Duration.seconds(30)
 const fetchTimeout = Duration.seconds(5)
 const clockTolerance = "5 seconds"
 
@@ -48,20 +51,20 @@ export class IdToken extends Context.Service<
     Effect.gen(function* () {
       const { CLERK_FRONTEND_API: issuer, CLERK_CLIENT_ID: clientId } = yield* AppConfig
       const http = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
-      let keys: { readonly find: JWTVerifyGetKey; readonly fetchedAt: number } | undefined
+      let keys: Keys | undefined
 
       const fetchKeys = Effect.fn("IdToken.fetchKeys")(
-        function* () {
+        function* (now: DateTime.Utc) {
           const response = yield* http.get(new URL("/.well-known/jwks.json", issuer))
           const jwks = yield* HttpClientResponse.schemaBodyJson(Jwks)(response)
-          keys = { find: createLocalJWKSet({ keys: [...jwks.keys] }), fetchedAt: yield* Clock.currentTimeMillis }
+          keys = { find: createLocalJWKSet({ keys: [...jwks.keys] }), fetchedAt: now }
           return keys
         },
         Effect.timeout(fetchTimeout),
         Effect.mapError(() => new ClerkUnavailable({ operation: "jwks" }))
       )
 
-      const check = (token: string, find: JWTVerifyGetKey, now: number) =>
+      const check = (token: string, { find }: Keys, now: DateTime.Utc) =>
         Effect.tryPromise({
           try: () =>
             jwtVerify(token, find, {
@@ -70,27 +73,28 @@ export class IdToken extends Context.Service<
               audience: clientId,
               requiredClaims: ["iss", "aud", "sub", "exp", "iat", "nonce"],
               clockTolerance,
-              currentDate: new Date(now)
+              currentDate: DateTime.toDateUtc(now)
             }),
-          catch: (cause) => cause
+          catch: rejection
         })
 
       return IdToken.of({
         verify: Effect.fn("IdToken.verify")(function* (token, nonce) {
-          const now = yield* Clock.currentTimeMillis
-          const current = keys !== undefined && now - keys.fetchedAt < keepKeysFor ? keys : yield* fetchKeys()
-          const { payload } = yield* check(token, current.find, now).pipe(
-            Effect.catchIf(
-              (cause) => cause instanceof errors.JWKSNoMatchingKey && now - current.fetchedAt >= refetchAfter,
-              () => Effect.flatMap(fetchKeys(), (fetched) => check(token, fetched.find, now))
+          const now = yield* DateTime.now
+          const age = keys === undefined ? Duration.infinity : DateTime.distance(keys.fetchedAt, now)
+          const known = keys === undefined || Duration.isGreaterThan(age, keepKeysFor) ? yield* fetchKeys(now) : keys
+          const { payload } = yield* check(token, known, now).pipe(
+            Effect.catchTag("KeyUnknown", () =>
+              Duration.isLessThan(DateTime.distance(known.fetchedAt, now), refetchAfter)
+                ? Effect.fail(new KeyUnknown())
+                : Effect.flatMap(fetchKeys(now), (fetched) => check(token, fetched, now))
             ),
-            Effect.mapError((cause) => (cause instanceof ClerkUnavailable ? cause : rejection(cause)))
+            Effect.catchTag("KeyUnknown", () => Effect.fail(new IdTokenRejected({ check: "kid" })))
           )
           const claims = yield* Schema.decodeUnknownEffect(Claims)(payload).pipe(
             Effect.mapError(() => new IdTokenRejected({ check: "claims" }))
           )
-          const audiences = Array.isArray(claims.aud) ? claims.aud : [claims.aud]
-          if (audiences.length !== 1) return yield* new IdTokenRejected({ check: "aud" })
+          if (Array.isArray(claims.aud) && claims.aud.length !== 1) return yield* new IdTokenRejected({ check: "aud" })
           if (claims.nonce !== nonce) return yield* new IdTokenRejected({ check: "nonce" })
           return claims.sub
         })
@@ -99,7 +103,13 @@ export class IdToken extends Context.Service<
   )
 }
 
-const rejection = (cause: unknown): IdTokenRejected => {
+interface Keys {
+  readonly find: JWTVerifyGetKey
+  readonly fetchedAt: DateTime.Utc
+}
+
+const rejection = (cause: unknown): KeyUnknown | IdTokenRejected => {
+  if (cause instanceof errors.JWKSNoMatchingKey) return new KeyUnknown()
   if (cause instanceof errors.JWTClaimValidationFailed || cause instanceof errors.JWTExpired) {
     return new IdTokenRejected({ check: cause.claim })
   }

@@ -77,8 +77,10 @@ export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()
   }
 }
 
+const fields: Readonly<Record<string, Schema.Constraint>> = Settings.fields
+const settingNames = Object.keys(fields)
+
 const expectation = (name: string): string => {
-  const fields: Readonly<Record<string, Schema.Constraint>> = Settings.fields
   const field = fields[name]
   return (field && Schema.resolveAnnotations(field)?.description) ?? name
 }
@@ -95,8 +97,8 @@ const decode = Effect.fnUntraced(function* (env: Readonly<Record<string, unknown
   })
   const settings = yield* Schema.decodeUnknownEffect(Settings)(present, { errors: "all" }).pipe(
     Effect.mapError((error) => {
-      const names = new Set(issuesOf(error.issue).issues.map((issue) => String(issue.path?.[0] ?? "settings")))
-      return new ConfigurationError({ problems: [...names].map(describe) })
+      const faulty = new Set(issuesOf(error.issue).issues.map((issue) => issue.path?.[0]))
+      return new ConfigurationError({ problems: settingNames.filter((name) => faulty.has(name)).map(describe) })
     })
   )
   if (settings.IMAGE_GENERATOR === "workers-ai" && settings.AI === undefined) {

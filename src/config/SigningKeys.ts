@@ -10,20 +10,23 @@ const SigningKey = Schema.Struct({
 })
 export type SigningKey = typeof SigningKey.Type
 
+const readKey = (entry: string) => {
+  const separator = Math.max(entry.indexOf(":"), 0)
+  return Schema.decodeEffect(Schema.Uint8ArrayFromBase64)(entry.slice(separator + 1).trim()).pipe(
+    Effect.mapBoth({
+      onFailure: (error) => error.issue,
+      onSuccess: (bytes) => ({ id: entry.slice(0, separator).trim(), secret: Redacted.make(bytes) })
+    })
+  )
+}
+
 /** A key ring written `id:base64,id:base64,...`. The first key signs, all of them verify. */
 export const SigningKeys = Schema.String.pipe(
   Schema.decodeTo(Schema.NonEmptyArray(SigningKey), {
-    decode: SchemaGetter.transformEffect((text: string) =>
-      Effect.forEach(text.split(","), (entry) => {
-        const separator = Math.max(entry.indexOf(":"), 0)
-        return Schema.decodeEffect(Schema.Uint8ArrayFromBase64)(entry.slice(separator + 1).trim()).pipe(
-          Effect.mapBoth({
-            onFailure: (error) => error.issue,
-            onSuccess: (bytes) => ({ id: entry.slice(0, separator).trim(), secret: Redacted.make(bytes) })
-          })
-        )
-      }).pipe(Effect.map(([first, ...rest]) => [first!, ...rest] as const))
-    ),
+    decode: SchemaGetter.transformEffect((text: string) => {
+      const [first = "", ...more] = text.split(",")
+      return Effect.all([readKey(first), ...more.map(readKey)])
+    }),
     encode: SchemaGetter.forbidden(() => "signing keys are only read")
   })
 )

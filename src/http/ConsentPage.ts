@@ -5,14 +5,26 @@ import type { ConsentDescription } from "../oauth/AuthorizationServer.ts"
 import { type Html, html } from "./Html.ts"
 import { page } from "./Page.ts"
 
-const scopeChoice = (scope: Scope.Scope, asked: boolean): Html => {
-  const needed = scope === Scope.baseline
-  const state = needed ? html` checked disabled` : asked ? html` checked` : html``
-  return html`<label
-    ><input type="checkbox" name="scope" value="${scope}" ${state} />
-    <span>${Scope.catalogue[scope]}${needed ? " (always needed)" : ""}</span></label
-  > `
-}
+const choice = (name: string, value: string, text: string, state: Html): Html =>
+  html`<label>
+    <input type="checkbox" name="${name}" value="${value}" ${state} />
+    <span>${text}</span>
+  </label>`
+
+const scopeChoice = (scope: Scope.Scope, asked: boolean): Html =>
+  scope === Scope.baseline
+    ? choice("scope", scope, `${Scope.catalogue[scope]} (always needed)`, html`checked disabled`)
+    : choice("scope", scope, Scope.catalogue[scope], asked ? html`checked` : html``)
+
+const rememberChoice = choice("remember", "yes", "Do not ask again for this app in this browser for 30 days", html``)
+
+/** The name that a client gave itself, without characters that hide or reorder text, and short enough to leave room. */
+const displayName = (name: string): string =>
+  [...name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "")].slice(0, 80).join("")
+
+/** Anybody can present a published identity and listen on a local port: such an app is asked about each time. */
+const mayBeRemembered = (client: ConsentDescription): boolean =>
+  client.clientDomain === undefined || !client.redirectIsLoopback
 
 /**
  * Asks the person whether this client may act for them (MCP security best practices, confused deputy). What the client
@@ -25,7 +37,7 @@ export const consentPage = (
 ): HttpServerResponse.HttpServerResponse => {
   const asked = new Set(client.scope)
   return page(
-    `Allow ${client.clientName} to use this server in your name?`,
+    `Allow ${displayName(client.clientName)} to use this server in your name?`,
     html`<p>
         ${
           client.clientDomain === undefined
@@ -48,10 +60,7 @@ export const consentPage = (
           <legend>The app may</legend>
           ${Scope.all.map((scope) => scopeChoice(scope, asked.has(scope)))}
         </fieldset>
-        <label
-          ><input type="checkbox" name="remember" value="yes" />
-          <span>Do not ask again for this app in this browser for 30 days</span></label
-        >
+        ${mayBeRemembered(client) ? rememberChoice : ""}
         <p><small>You sign in with Clerk on the next page.</small></p>
         <div class="buttons">
           <button class="primary" name="decision" value="approve">Allow</button>

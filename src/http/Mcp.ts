@@ -13,22 +13,31 @@ const hostedClients = ["claude.ai", "claude.com", "chatgpt.com"]
 const loopbackHosts = ["localhost", "127.0.0.1", "[::1]"]
 
 /**
- * `/mcp`: the protocol's endpoint (MCP, Streamable HTTP). Host and Origin are checked first, against DNS rebinding; a
- * token in the address is refused, whatever else the request carries (RFC 6750, section 2.3); then the bearer token.
+ * `/mcp`: the protocol's endpoint (MCP, Streamable HTTP), built once. Host and Origin are checked first, against DNS
+ * rebinding; a token in the address is refused, whatever else the request carries (RFC 6750, section 2.3); then comes
+ * the bearer token.
  */
-export const mcp = Effect.gen(function* () {
-  const request = yield* webRequest
-  const { PUBLIC_URL: publicUrl, ALLOWED_ORIGINS: allowed = "" } = yield* AppConfig
+export const makeMcp = Effect.gen(function* () {
+  const { PUBLIC_URL: publicUrl, ALLOWED_ORIGINS: allowed } = yield* AppConfig
   const server = yield* AuthorizationServer
   const lane = yield* StatelessLane
   const hosts = isLoopback(publicUrl.hostname) ? loopbackHosts : [publicUrl.hostname]
-  const origins = [...hosts, ...loopbackHosts, ...hostedClients, ...allowed.split(",").map((host) => host.trim())]
-  const refused = hostHeaderValidationResponse(request, hosts) ?? originValidationResponse(request, origins)
-  if (refused !== undefined) return HttpServerResponse.raw(refused)
-  if (new URL(request.url).searchParams.has("access_token")) return HttpServerResponse.raw(tokenInAddress())
+  const furtherOrigins = allowed?.split(",").map((host) => host.trim()) ?? []
+  const origins = [...hosts, ...loopbackHosts, ...hostedClients, ...furtherOrigins]
   const metadata = new URL("/.well-known/oauth-protected-resource/mcp", publicUrl).href
-  const serve = Effect.flatMap(CurrentIdentity, (identity) => lane.serve(request, identity, metadata))
-  return HttpServerResponse.raw(yield* server.guard("/mcp", request, serve))
+
+  const refuse = (request: Request): Response | undefined =>
+    hostHeaderValidationResponse(request, hosts) ??
+    originValidationResponse(request, origins) ??
+    (new URL(request.url).searchParams.has("access_token") ? tokenInAddress() : undefined)
+
+  return Effect.gen(function* () {
+    const request = yield* webRequest
+    const refused = refuse(request)
+    if (refused !== undefined) return HttpServerResponse.raw(refused)
+    const serve = Effect.flatMap(CurrentIdentity, (identity) => lane.serve(request, identity, metadata))
+    return HttpServerResponse.raw(yield* server.guard("/mcp", request, serve))
+  })
 })
 
 const tokenInAddress = () => {

@@ -23,6 +23,9 @@ button.primary { background: var(--accent); border-color: var(--accent); color: 
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 `
 
+// Not written into the template: the hash is of these very bytes.
+const styleElement = new Html(`<style>${style}</style>`)
+
 /** SHA-256 of `style` (Content Security Policy Level 3, section 2.3.1). */
 export const styleHash = "sha256-ICqsqAkMV/I0hSYeRhg32OX5aDrpJHCAAppb7PERc28="
 
@@ -48,9 +51,7 @@ export const page = (
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title}</title>
-        <style>
-          ${new Html(style)}
-        </style>
+        ${styleElement}
       </head>
       <body>
         <main>

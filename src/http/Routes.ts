@@ -7,7 +7,7 @@ import type { Resource } from "../oauth/Resource.ts"
 import { ask, decide } from "./Authorize.ts"
 import { finish } from "./Callback.ts"
 import { landing, notFound } from "./Landing.ts"
-import { mcp } from "./Mcp.ts"
+import { makeMcp } from "./Mcp.ts"
 import { token } from "./Token.ts"
 import { webRequest } from "./WebRequest.ts"
 
@@ -24,22 +24,27 @@ const metadataOf = (resource: Resource) =>
   })
 
 /** Every route of the server. */
-export const routes = HttpRouter.addAll([
-  HttpRouter.route("GET", "/", landing),
-  HttpRouter.route("GET", "/health", Effect.succeed(HttpServerResponse.jsonUnsafe({ status: "ok" }))),
+export const routes = HttpRouter.addAll(
+  Effect.gen(function* () {
+    const mcp = yield* makeMcp
+    return [
+      HttpRouter.route("GET", "/", landing),
+      HttpRouter.route("GET", "/health", Effect.succeed(HttpServerResponse.jsonUnsafe({ status: "ok" }))),
 
-  HttpRouter.route("GET", "/authorize", ask),
-  HttpRouter.route("POST", "/authorize", decide),
-  HttpRouter.route("GET", "/callback", finish),
+      HttpRouter.route("GET", "/authorize", ask),
+      HttpRouter.route("POST", "/authorize", decide),
+      HttpRouter.route("GET", "/callback", finish),
 
-  HttpRouter.route("*", "/token", token),
-  HttpRouter.route("*", "/register", library),
-  HttpRouter.route("*", "/.well-known/oauth-authorization-server", library),
-  // Clients look for a resource's metadata under its path, and at the root (RFC 9728, section 3.1).
-  HttpRouter.route("*", "/.well-known/oauth-protected-resource", metadataOf("/mcp")),
-  HttpRouter.route("*", "/.well-known/oauth-protected-resource/mcp", metadataOf("/mcp")),
-  HttpRouter.route("*", "/.well-known/oauth-protected-resource/sse", metadataOf("/sse")),
+      HttpRouter.route("*", "/token", token),
+      HttpRouter.route("*", "/register", library),
+      HttpRouter.route("*", "/.well-known/oauth-authorization-server", library),
+      // Clients look for a resource's metadata under its path, and at the root (RFC 9728, section 3.1).
+      HttpRouter.route("*", "/.well-known/oauth-protected-resource", metadataOf("/mcp")),
+      HttpRouter.route("*", "/.well-known/oauth-protected-resource/mcp", metadataOf("/mcp")),
+      HttpRouter.route("*", "/.well-known/oauth-protected-resource/sse", metadataOf("/sse")),
 
-  HttpRouter.route("*", "/mcp", mcp),
-  HttpRouter.route("*", "*", notFound)
-])
+      HttpRouter.route("*", "/mcp", mcp),
+      HttpRouter.route("*", "*", notFound)
+    ]
+  })
+)

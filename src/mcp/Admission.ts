@@ -77,5 +77,5 @@ export const challenge = (
   identify(authInfo).pipe(
     Effect.map(({ facts }) => Policy.evaluate(policy, facts)),
     Effect.map((decision) => (decision._tag === "MissingScopes" ? { scopes: decision.required } : undefined)),
-    Effect.catchTag("AccessError", () => Effect.succeed(undefined))
+    Effect.catchTag("AccessError", () => Effect.undefined)
   )

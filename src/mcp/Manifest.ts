@@ -21,10 +21,10 @@ const jsonSchema = (schema: Schema.Constraint): JsonSchema => {
 }
 
 /** Describes a tool. Its parameters and its success have to encode to objects (MCP, tools). */
-export const tool = (definition: Tool.Any) => ({
+export const tool = (name: string, definition: Tool.Any) => ({
   listed: {
-    name: definition.name,
-    title: Context.getOrElse(definition.annotations, Tool.Title, () => definition.name),
+    name,
+    title: Context.getOrElse(definition.annotations, Tool.Title, () => name),
     description: definition.description ?? "",
     inputSchema: jsonSchema(definition.parametersSchema),
     outputSchema: jsonSchema(definition.successSchema),

@@ -25,7 +25,7 @@ export class StatelessLane extends Context.Service<
     StatelessLane,
     Effect.gen(function* () {
       const factory = yield* ServerFactory
-      const log = Effect.runSyncWith(yield* Effect.context<never>())
+      const log = Effect.runSyncWith(yield* Effect.context())
       const handler = createMcpHandler(factory.make, {
         legacy: "stateless",
         maxRequestBodySize,

@@ -2,7 +2,7 @@ import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/server"
 import * as AiError from "effect/ai/AiError"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Tool from "effect/ai/Tool"
-import * as Toolkit from "effect/ai/Toolkit"
+import type * as Toolkit from "effect/ai/Toolkit"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -56,12 +56,13 @@ export class ToolCalls extends Context.Service<
       Effect.gen(function* () {
         const unmet = yield* Effect.context<Unmet<Tools>>()
         const { handle, tools } = yield* toolkit
-        // `handle` is typed by the name of the tool, which here arrives from a client. `tools` is asked first, and what
-        // the handlers need is provided: the request's services by the caller, the others from `unmet`.
+        // `handle` is typed by the name of a tool, which here arrives from a client. What the handlers need is provided:
+        // the request's services by the caller, the others from `unmet`.
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion
         const run = handle as Run
 
         return ToolCalls.of({
-          entries: Object.values(tools).map(Manifest.tool),
+          entries: Object.entries(tools).map(([name, tool]) => Manifest.tool(name, tool)),
           call: Effect.fn("ToolCalls.call")((name, args) => {
             const isDeclared = declaredBy(tools[name])
             return run(name, args ?? {}, undefined, strict).pipe(
@@ -81,8 +82,7 @@ export class ToolCalls extends Context.Service<
 /** Every fault of the arguments is named at once, unknown names among them. */
 const strict: SchemaAST.ParseOptions = { onExcessProperty: "error", errors: "all" }
 
-const declaredBy = (tool: Tool.Any | undefined) =>
-  tool === undefined ? () => false : Schema.is(tool.failureSchema as Schema.Schema<unknown>)
+const declaredBy = (tool: Tool.Any | undefined) => (tool === undefined ? () => false : Schema.is(tool.failureSchema))
 
 const text = (text: string): ContentBlock => ({ type: "text", text })
 
@@ -91,8 +91,7 @@ export const toolError = (message: string): CallToolResult => ({ isError: true, 
 /** What the tool says for a model to read; without such words, its structured output as JSON (MCP, tools). */
 const success = ({ encodedResult, modelOutput }: Tool.HandlerResult<Tool.Any>): CallToolResult => ({
   content: modelOutput?.map(contentBlock) ?? [text(JSON.stringify(encodedResult))],
-  // Every tool's success encodes to an object: `Manifest.tool` advertises it as one.
-  structuredContent: encodedResult as Record<string, unknown>
+  structuredContent: encodedResult
 })
 
 const contentBlock = (part: Prompt.ToolModelOutputPart): ContentBlock => {

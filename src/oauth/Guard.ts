@@ -30,7 +30,7 @@ export const makeGuard = Effect.fnUntraced(function* (
 ) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const access = yield* Access
-  const run = Effect.runPromiseWith(yield* Effect.context<never>())
+  const run = Effect.runPromiseWith(yield* Effect.context())
 
   const isClosed = (identity: Identity) =>
     access.current(identity.userId).pipe(

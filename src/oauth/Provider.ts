@@ -4,7 +4,6 @@ import {
   OAuthAuthorizationServer,
   OAuthError
 } from "@cloudflare/workers-oauth-provider"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -38,7 +37,7 @@ const idleGrantLifetime = Duration.toSeconds("30 days")
 export const makeProvider = Effect.gen(function* () {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const access = yield* Access
-  const context = yield* Effect.context<never>()
+  const context = yield* Effect.context()
   const run = Effect.runPromiseWith(context)
 
   const refuseClosedAccounts = (userId: string) =>
@@ -112,5 +111,5 @@ export const attempt = <A>(operation: string, call: () => Promise<A>): Effect.Ef
 
 /** The library writes `props` and `auth` on the context it is given, so each request gets one of its own. */
 export const executionContext = (waitUntil: (work: Promise<unknown>) => void) => () =>
-  // The library calls `waitUntil` and touches nothing else of the platform's context.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the library calls `waitUntil` and nothing else
   ({ waitUntil, passThroughOnException: () => {}, props: {} }) as ExecutionContext

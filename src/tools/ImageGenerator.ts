@@ -43,26 +43,29 @@ export class ImageGenerator extends Context.Service<
 >()("tools/ImageGenerator") {
   /** Workers AI with FLUX.1 schnell, which answers with a JPEG. */
   static readonly layerWorkersAi = (ai: Pick<Ai, "run">): Layer.Layer<ImageGenerator> =>
-    Layer.succeed(ImageGenerator, {
-      generate: Effect.fn("ImageGenerator.generate")(function* (request) {
-        const report = yield* Progress
-        yield* report({ progress: 0, total: 1, message: "The model is at work" })
-        const answer = yield* Effect.tryPromise({
-          try: (signal) => ai.run(model, { ...request }, { signal }),
-          catch: () => new ImageFailed({ reason: "unavailable" })
-        }).pipe(
-          Effect.timeoutOrElse({
-            duration: timeout,
-            orElse: () => Effect.fail(new ImageFailed({ reason: "timeout" }))
-          })
-        )
-        const { image } = yield* Schema.decodeUnknownEffect(Answer)(answer).pipe(
-          Effect.mapError(() => new ImageFailed({ reason: "unexpected answer" }))
-        )
-        yield* report({ progress: 1, total: 1, message: "Done" })
-        return { bytes: image, mediaType: "image/jpeg", model, placeholder: false }
+    Layer.succeed(
+      ImageGenerator,
+      ImageGenerator.of({
+        generate: Effect.fn("ImageGenerator.generate")(function* (request) {
+          const report = yield* Progress
+          yield* report({ progress: 0, total: 1, message: "The model is at work" })
+          const answer = yield* Effect.tryPromise({
+            try: (signal) => ai.run(model, request, { signal }),
+            catch: () => new ImageFailed({ reason: "unavailable" })
+          }).pipe(
+            Effect.timeoutOrElse({
+              duration: timeout,
+              orElse: () => Effect.fail(new ImageFailed({ reason: "timeout" }))
+            })
+          )
+          const { image } = yield* Schema.decodeUnknownEffect(Answer)(answer).pipe(
+            Effect.mapError(() => new ImageFailed({ reason: "unexpected answer" }))
+          )
+          yield* report({ progress: 1, total: 1, message: "Done" })
+          return { bytes: image, mediaType: "image/jpeg", model, placeholder: false }
+        })
       })
-    })
+    )
 
   /** Needs no account: paints the same picture for the same prompt, step by step, as a PNG. */
   static readonly layerPlaceholder = Layer.effect(
