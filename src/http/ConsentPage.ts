@@ -20,7 +20,9 @@ const rememberChoice = choice("remember", "yes", "Do not ask again for this app 
 
 /** The name that a client gave itself, without characters that hide or reorder text, and short enough to leave room. */
 const displayName = (name: string): string =>
-  [...name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "")].slice(0, 80).join("")
+  Array.from(name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ""))
+    .slice(0, 80)
+    .join("")
 
 /** Anybody can present a published identity and listen on a local port: such an app is asked about each time. */
 const mayBeRemembered = (client: ConsentDescription): boolean =>

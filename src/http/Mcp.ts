@@ -31,7 +31,7 @@ export const makeMcp = Effect.gen(function* () {
     originValidationResponse(request, origins) ??
     (new URL(request.url).searchParams.has("access_token") ? tokenInAddress() : undefined)
 
-  return Effect.gen(function* () {
+  return Effect.fnUntraced(function* () {
     const request = yield* webRequest
     const refused = refuse(request)
     if (refused !== undefined) return HttpServerResponse.raw(refused)

@@ -129,7 +129,8 @@ layer(ClerkStandIn.layer({ port: 0 }))("Clerk stand-in's hooks", (it) => {
       yield* Effect.promise(() => clerk.users.getUserList({ query: "ada" }))
       assert.strictEqual(yield* admin.countRequests(`/v1/users/${users.admin.id}`), 2)
       assert.strictEqual(yield* admin.countRequests("/v1/users", "POST"), 0)
-      const counts: unknown = yield* Effect.promise(async () => (await Effect.runPromise(hook("requests"))).json())
+      const answer = yield* hook("requests")
+      const counts: unknown = yield* Effect.promise(() => answer.json())
       assert.deepEqual(counts, [
         { method: "GET", path: `/v1/users/${users.admin.id}`, count: 2 },
         { method: "GET", path: "/v1/users", count: 1 },
@@ -185,9 +186,8 @@ layer(ClerkStandIn.layer({ port: 0 }))("Clerk stand-in's hooks", (it) => {
       })
       assert.strictEqual(yield* role(users.member.id), "premium")
       assert.strictEqual(yield* role(users.artist.id), "admin")
-      const sessions: unknown = yield* Effect.promise(async () =>
-        (await Effect.runPromise(hook("sessions?user=member@example.com"))).json()
-      )
+      const answer = yield* hook("sessions?user=member@example.com")
+      const sessions: unknown = yield* Effect.promise(() => answer.json())
       assert.deepInclude(Array.isArray(sessions) ? sessions[1] : undefined, { id: session.id, status: "ended" })
       assert.strictEqual((yield* hook("users/ban", { user: "nobody@example.com" })).status, 404)
       assert.strictEqual((yield* hook("clock", { offsetSeconds: "soon" })).status, 422)

@@ -131,8 +131,8 @@ export class OAuthServer extends Context.Service<
 
       /** oidc-provider signals everything about a lost sign-in by this one class; the rest are defects. */
       const interaction = <A>(evaluate: () => Promise<A>): Effect.Effect<A, SignInExpired> =>
-        Effect.tryPromise({ try: evaluate, catch: (cause) => cause }).pipe(
-          Effect.catch((cause) =>
+        Effect.promise(evaluate).pipe(
+          Effect.catchDefect((cause) =>
             cause instanceof errors.SessionNotFound ? Effect.fail(new SignInExpired()) : Effect.die(cause)
           )
         )
