@@ -12,6 +12,7 @@ import { readForm, webRequest } from "./WebRequest.ts"
 /** `GET /authorize`: asks for consent, or goes on to the sign-in where it was given before (RFC 6749, section 4.1.1). */
 export const ask = Effect.gen(function* () {
   const request = yield* webRequest
+  const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const server = yield* AuthorizationServer
   const signIn = yield* SignIn
   const authRequest = yield* server.parse(request)
@@ -22,7 +23,7 @@ export const ask = Effect.gen(function* () {
   }
   const client = yield* server.describe(authRequest)
   const consent = yield* server.beginConsent(authRequest)
-  return consentPage(client, consent.handle, consent.headers)
+  return consentPage(publicUrl, client, consent.handle, consent.headers)
 }).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
 
 const rejected = (description: string) =>

@@ -33,13 +33,14 @@ const mayBeRemembered = (client: ConsentDescription): boolean =>
  * asked for is ticked, the rest of the catalogue is offered.
  */
 export const consentPage = (
+  server: URL,
   client: ConsentDescription,
   handle: string,
   headers: Headers
 ): HttpServerResponse.HttpServerResponse => {
   const asked = new Set(client.scope)
   return page(
-    `Allow ${displayName(client.clientName)} to use this server in your name?`,
+    `Allow ${displayName(client.clientName)} to use ${server.host} in your name?`,
     html`<p>
         ${
           client.clientDomain === undefined

@@ -10,7 +10,7 @@ export const landing = Effect.gen(function* () {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const mcp = address(publicUrl, "/mcp")
   return page(
-    "An MCP server",
+    `${publicUrl.host} is an MCP server`,
     html`<p>Connect an MCP client, such as Claude, Cursor, VS Code or ChatGPT, to this address:</p>
       <p><code>${mcp}</code></p>
       <p>Your client opens a page of this server, on which you decide what it may do, and then you sign in.</p>
