@@ -1,8 +1,10 @@
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 
 import { Access } from "./access/Access.ts"
+import { AccountAgents } from "./agent/AccountAgents.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
 import { AppConfig } from "./config/AppConfig.ts"
@@ -40,17 +42,30 @@ const Authorization = SignIn.layerClerk.pipe(
   Layer.provideMerge(Layer.merge(StateSigner.layer, Access.layer))
 )
 
-/** Tools, resources and prompts, served by the protocol. */
-const Protocol = StatelessLane.layer.pipe(
-  Layer.provide(ServerFactory.layer),
+/** Tools, resources and prompts, as servers of the protocol: the same ones in every lane. */
+const Servers = ServerFactory.layer.pipe(
   Layer.provide(ToolCalls.layer(Tools.toolkit)),
   Layer.provide(Layer.succeed(Offer, { resources: Tools.resources, prompts: Tools.prompts })),
   Layer.provide(Tools.layer)
 )
 
+/** Requests that stand for themselves are served here, those of sessions by the object of their user. */
+const Lanes = Layer.merge(StatelessLane.layer, AccountAgents.layer).pipe(Layer.provide(Servers))
+
 /** The whole application on a given outside world. */
 export const application = <E, R>(outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>) =>
-  routes.pipe(Layer.provideMerge(Protocol), Layer.provideMerge(Authorization), Layer.provideMerge(outside))
+  routes.pipe(Layer.provideMerge(Lanes), Layer.provideMerge(Authorization), Layer.provideMerge(outside))
+
+/** What the object of a user needs to host sessions, built from the object's environment. */
+export const account = (env: Readonly<Record<string, unknown>>) =>
+  Layer.mergeAll(Servers, SecureRandom.layerWebCrypto).pipe(
+    Layer.provideMerge(Access.layer),
+    Layer.provideMerge(Outside),
+    Layer.provideMerge(Layer.effect(AppConfig, AppConfig.decode(env))),
+    Layer.provideMerge(Log.layer),
+    // The Worker serves nothing but a list of what is missing, so that no object is ever reached without settings.
+    Layer.orDie
+  )
 
 /**
  * The application as a host runs it, built once from the host's environment. Settings that are missing or malformed

@@ -22,10 +22,16 @@ const Secret = Schema.RedactedFromValue(Schema.NonEmptyString)
 
 const HostNames = Schema.String.check(Schema.isPattern(/^[a-z0-9.-]+(?:\s*,\s*[a-z0-9.-]+)*$/u))
 
+const Hours = Schema.FiniteFromString.check(Schema.isBetween({ minimum: 1, maximum: 720 }))
+
 const KvNamespace = Schema.declare(
   (value: unknown): value is KVNamespace =>
     Predicate.isObject(value) &&
     ["get", "put", "delete", "list"].every((method) => Predicate.hasProperty(value, method))
+)
+
+const ObjectNamespace = Schema.declare((value: unknown): value is DurableObjectNamespace =>
+  Predicate.hasProperty(value, "getByName")
 )
 
 const AiBinding = Schema.declare((value: unknown): value is Ai => Predicate.hasProperty(value, "run"))
@@ -57,6 +63,12 @@ const Settings = Schema.Struct({
     description: "host names of further web pages whose scripts may call the server, comma-separated"
   }),
   OAUTH_KV: KvNamespace.annotate({ description: "the KV namespace that holds OAuth clients, grants and tokens" }),
+  ACCOUNT_AGENT: ObjectNamespace.annotate({
+    description: "the Durable Object namespace of the class AccountAgent, which holds the sessions of each user"
+  }),
+  SESSION_IDLE_HOURS: Schema.optionalKey(Hours).annotate({
+    description: "after how many hours without a request a session ends, from 1 to 720; 24 unless it is set"
+  }),
   AI: Schema.optionalKey(AiBinding).annotate({ description: "the Workers AI binding" })
 })
 

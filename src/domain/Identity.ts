@@ -15,6 +15,10 @@ export type SessionId = typeof SessionId.Type
 export const ClientId = Schema.NonEmptyString.pipe(Schema.brand("ClientId"))
 export type ClientId = typeof ClientId.Type
 
+/** One consent of one user to one client. Revoking it ends everything that was granted by it. */
+export const GrantId = Schema.NonEmptyString.pipe(Schema.brand("GrantId"))
+export type GrantId = typeof GrantId.Type
+
 /**
  * Who a grant stands for. Stored, encrypted, in the grant: identity only, so that no role can go stale in there.
  */
@@ -29,6 +33,7 @@ export type Subject = typeof Subject.Type
 export const Identity = Schema.Struct({
   ...Subject.fields,
   clientId: ClientId,
+  grantId: GrantId,
   scopes: Schema.Array(Schema.String)
 })
 export type Identity = typeof Identity.Type

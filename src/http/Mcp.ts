@@ -1,52 +1,99 @@
-import { hostHeaderValidationResponse, originValidationResponse } from "@modelcontextprotocol/server"
+import { isJsonContentType, isLegacyRequest, readRequestBody } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 
-import { AppConfig, isLoopback } from "../config/AppConfig.ts"
+import { AccountAgents } from "../agent/AccountAgents.ts"
+import { refusal } from "../agent/SessionFailure.ts"
 import { CurrentIdentity } from "../domain/Identity.ts"
-import { StatelessLane } from "../mcp/StatelessLane.ts"
-import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
-import { webRequest } from "./WebRequest.ts"
+import { maxRequestBodySize, StatelessLane } from "../mcp/StatelessLane.ts"
+import { makeGate } from "./Gate.ts"
+import { sessionStream, unavailable } from "./SessionStream.ts"
 
-/** Web pages of hosted clients, which call from the browser. */
-const hostedClients = ["claude.ai", "claude.com", "chatgpt.com"]
-const loopbackHosts = ["localhost", "127.0.0.1", "[::1]"]
+const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
 
-/**
- * `/mcp`: the protocol's endpoint (MCP, Streamable HTTP), built once. Host and Origin are checked first, against DNS
- * rebinding; a token in the address is refused, whatever else the request carries (RFC 6750, section 2.3); then comes
- * the bearer token.
- */
-export const makeMcp = Effect.gen(function* () {
-  const { PUBLIC_URL: publicUrl, ALLOWED_ORIGINS: allowed } = yield* AppConfig
-  const server = yield* AuthorizationServer
-  const lane = yield* StatelessLane
-  const hosts = isLoopback(publicUrl.hostname) ? loopbackHosts : [publicUrl.hostname]
-  const furtherOrigins = allowed?.split(",").map((host) => host.trim()) ?? []
-  const origins = [...hosts, ...loopbackHosts, ...hostedClients, ...furtherOrigins]
-  const metadata = new URL("/.well-known/oauth-protected-resource/mcp", publicUrl).href
+const isInitialize = Schema.is(Schema.Struct({ method: Schema.Literal("initialize") }))
 
-  const refuse = (request: Request): Response | undefined =>
-    hostHeaderValidationResponse(request, hosts) ??
-    originValidationResponse(request, origins) ??
-    (new URL(request.url).searchParams.has("access_token") ? tokenInAddress() : undefined)
+/** The message that a request carries. */
+interface Posted {
+  readonly text: string
+  readonly json: Schema.Json
+}
 
-  return Effect.fnUntraced(function* () {
-    const request = yield* webRequest
-    const refused = refuse(request)
-    if (refused !== undefined) return HttpServerResponse.raw(refused)
-    const serve = Effect.flatMap(CurrentIdentity, (identity) => lane.serve(request, identity, metadata))
-    return HttpServerResponse.raw(yield* server.guard("/mcp", request, serve))
-  })
+/** Reads what a client posted: JSON of at most 1 MiB. Fails with the answer that refuses it. */
+export const readPosted = Effect.fnUntraced(function* (
+  request: Request
+): Effect.fn.Return<Posted | undefined, Response> {
+  if (request.method !== "POST" || !isJsonContentType(request.headers.get("content-type"))) return undefined
+  const body = yield* Effect.promise(() => readRequestBody(request, maxRequestBodySize))
+  if (body.tooLarge) return yield* Effect.fail(refusal(413, -32000, "A message may have 1 MiB"))
+  const json = decodeJson(body.text)
+  if (Option.isNone(json)) return yield* Effect.fail(refusal(400, -32700, "Parse error: Invalid JSON"))
+  return { text: body.text, json: json.value }
 })
 
-const tokenInAddress = () => {
-  const description = "Send the access token in the Authorization header"
-  return Response.json(
-    { error: "invalid_request", error_description: description },
-    {
-      status: 400,
-      headers: { "www-authenticate": `Bearer error="invalid_request", error_description="${description}"` }
-    }
+/**
+ * `/mcp`: the protocol's endpoint (MCP, Streamable HTTP), built once. Requests that name a session, and those that
+ * open one, go to the object of their user; all others stand for themselves, whatever their version.
+ */
+export const makeMcp = Effect.gen(function* () {
+  const lane = yield* StatelessLane
+  const agents = yield* AccountAgents
+
+  const inSession = Effect.fnUntraced(
+    function* (request: Request, posted: Posted | undefined, resourceMetadataUrl: string) {
+      const identity = yield* CurrentIdentity
+      const agent = agents.forUser(identity.userId)
+      const sessionId = request.headers.get("mcp-session-id") ?? undefined
+      const protocolVersion = request.headers.get("mcp-protocol-version") ?? undefined
+      const wire = "streamable"
+      switch (request.method) {
+        case "POST": {
+          if (posted === undefined) return refusal(415, -32000, "Content-Type must be application/json")
+          return yield* agent.post({
+            identity,
+            resourceMetadataUrl,
+            wire,
+            sessionId,
+            protocolVersion,
+            body: posted.text
+          })
+        }
+        case "GET": {
+          if (!accepts(request, "text/event-stream")) {
+            return refusal(406, -32000, "Not Acceptable: Client must accept text/event-stream")
+          }
+          const lastEventId = request.headers.get("last-event-id")
+          const after = lastEventId === null ? {} : { lastEventId }
+          return yield* sessionStream(agent, { identity, wire, sessionId: sessionId ?? "", ...after }, () => "")
+        }
+        case "DELETE":
+          return yield* agent.remove({ identity, sessionId })
+        default:
+          return refusal(405, -32000, "Method not allowed.", { allow: "GET, POST, DELETE" })
+      }
+    },
+    Effect.catchTag("AgentUnavailable", unavailable)
   )
+
+  const serve = Effect.fnUntraced(
+    function* (request: Request, metadata: string) {
+      const posted = yield* readPosted(request)
+      const opens = posted !== undefined && isInitialize(posted.json)
+      const named = request.headers.has("mcp-session-id")
+      if ((opens || named) && (yield* Effect.promise(() => isLegacyRequest(request, posted?.json)))) {
+        return yield* inSession(request, posted, metadata)
+      }
+      return yield* lane.serve(request, yield* CurrentIdentity, metadata, posted?.json)
+    },
+    Effect.catch((refused) => Effect.succeed(refused))
+  )
+
+  return yield* makeGate("/mcp", serve)
+})
+
+/** Whether the client takes an answer of this type (RFC 9110, section 12.5.1). */
+export const accepts = (request: Request, mediaType: string): boolean => {
+  const accept = request.headers.get("accept") ?? "*/*"
+  return accept.includes(mediaType) || accept.includes("*/*")
 }

@@ -8,6 +8,7 @@ import { ask, decide } from "./Authorize.ts"
 import { finish } from "./Callback.ts"
 import { landing, notFound } from "./Landing.ts"
 import { makeMcp } from "./Mcp.ts"
+import { makeSse, makeSseMessage } from "./Sse.ts"
 import { token } from "./Token.ts"
 import { webRequest } from "./WebRequest.ts"
 
@@ -27,6 +28,8 @@ const metadataOf = (resource: Resource) =>
 export const routes = HttpRouter.addAll(
   Effect.gen(function* () {
     const mcp = yield* makeMcp
+    const sse = yield* makeSse
+    const sseMessage = yield* makeSseMessage
     return [
       HttpRouter.route("GET", "/", landing),
       HttpRouter.route("GET", "/health", Effect.succeed(HttpServerResponse.jsonUnsafe({ status: "ok" }))),
@@ -44,6 +47,8 @@ export const routes = HttpRouter.addAll(
       HttpRouter.route("*", "/.well-known/oauth-protected-resource/sse", metadataOf("/sse")),
 
       HttpRouter.route("*", "/mcp", mcp),
+      HttpRouter.route("*", "/sse", sse),
+      HttpRouter.route("*", "/sse/message", sseMessage),
       HttpRouter.route("*", "*", notFound)
     ]
   })

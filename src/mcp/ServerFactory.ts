@@ -28,15 +28,16 @@ export class Offer extends Context.Service<
 /** What depends on its user is no other user's, and is as fresh as the facts that it was judged on. */
 const cacheHint = { ttlMs: 60_000, cacheScope: "private" } as const
 
-/** The stateless lane has no stream on which a change of a list could be told. */
-const unchanging = { listChanged: false }
-
 const serverInfo = { name: "clerk-mcp-worker", title: "Clerk MCP Worker", version: "0.1.0" }
 
 /** Makes protocol servers: the same tools, resources and prompts for every lane and every protocol version. */
-export class ServerFactory extends Context.Service<ServerFactory, { readonly make: () => McpServer }>()(
-  "mcp/ServerFactory"
-) {
+export class ServerFactory extends Context.Service<
+  ServerFactory,
+  {
+    /** `listChanged`: whether there is a stream on which a change of a list can be told. */
+    readonly make: (options: { readonly listChanged: boolean }) => McpServer
+  }
+>()("mcp/ServerFactory") {
   static readonly layer = Layer.effect(
     ServerFactory,
     Effect.gen(function* () {
@@ -104,9 +105,9 @@ export class ServerFactory extends Context.Service<ServerFactory, { readonly mak
         )
 
       return ServerFactory.of({
-        make: () => {
+        make: ({ listChanged }) => {
           const server = new McpServer(serverInfo, {
-            capabilities: { tools: unchanging, resources: unchanging, prompts: unchanging },
+            capabilities: { tools: { listChanged }, resources: { listChanged }, prompts: { listChanged } },
             cacheHints: { "tools/list": cacheHint, "resources/list": cacheHint, "prompts/list": cacheHint }
           })
           for (const tool of calls.entries) registerTool(server, tool)

@@ -8,7 +8,7 @@ import { toAuthInfo } from "./Admission.ts"
 import { ServerFactory } from "./ServerFactory.ts"
 
 /** The largest message a client may post, in bytes. */
-const maxRequestBodySize = 1024 * 1024
+export const maxRequestBodySize = 1024 * 1024
 
 /**
  * Serves requests that stand for themselves: every request of 2026-07-28, and those of 2025-era clients, each with a
@@ -17,8 +17,13 @@ const maxRequestBodySize = 1024 * 1024
 export class StatelessLane extends Context.Service<
   StatelessLane,
   {
-    /** Answers one HTTP request of an authenticated client. */
-    readonly serve: (request: Request, identity: Identity, resourceMetadataUrl: string) => Effect.Effect<Response>
+    /** Answers one HTTP request of an authenticated client. `parsedBody`: its JSON, if the body was read before. */
+    readonly serve: (
+      request: Request,
+      identity: Identity,
+      resourceMetadataUrl: string,
+      parsedBody?: unknown
+    ) => Effect.Effect<Response>
   }
 >()("mcp/StatelessLane") {
   static readonly layer = Layer.effect(
@@ -26,14 +31,19 @@ export class StatelessLane extends Context.Service<
     Effect.gen(function* () {
       const factory = yield* ServerFactory
       const log = Effect.runSyncWith(yield* Effect.context())
-      const handler = createMcpHandler(factory.make, {
+      const handler = createMcpHandler(() => factory.make({ listChanged: false }), {
         legacy: "stateless",
         maxRequestBodySize,
         onerror: (error) => log(Effect.logInfo("MCP request refused").pipe(Effect.annotateLogs({ error: error.name })))
       })
       return StatelessLane.of({
-        serve: (request, identity, resourceMetadataUrl) =>
-          Effect.promise(() => handler.fetch(request, { authInfo: toAuthInfo(identity, resourceMetadataUrl) }))
+        serve: (request, identity, resourceMetadataUrl, parsedBody) =>
+          Effect.promise(() =>
+            handler.fetch(request, {
+              authInfo: toAuthInfo(identity, resourceMetadataUrl),
+              ...(parsedBody !== undefined && { parsedBody })
+            })
+          )
       })
     })
   )

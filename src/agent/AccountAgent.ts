@@ -1,0 +1,37 @@
+import { Lifecycle } from "agents/lifecycle"
+import { DurableObject } from "cloudflare:workers"
+import type * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+
+import type { Post, Removal } from "./Session.ts"
+import { type Services, SessionHost } from "./SessionHost.ts"
+
+type Env = Readonly<Record<string, unknown>>
+
+/**
+ * The one strongly consistent place of a Clerk user, named by the user's id: holds the sessions of 2025-era clients
+ * and of clients of `/sse`. Sleeps while they are idle.
+ */
+export abstract class AccountObject extends DurableObject<Env> {
+  readonly #sessions: SessionHost
+  readonly #lifecycle: Lifecycle<Env>
+
+  /** `layer`: the application as far as sessions need it, built once from the object's own environment. */
+  constructor(ctx: DurableObjectState, env: Env, layer: Layer.Layer<Services>) {
+    super(ctx, env)
+    this.#sessions = new SessionHost(ManagedRuntime.make(layer))
+    this.#lifecycle = Lifecycle.install<Env>(this).use(this.#sessions)
+  }
+
+  /** Takes a message of a client. */
+  async post(post: Post): Promise<Response> {
+    await this.#lifecycle.start()
+    return this.#sessions.post(post)
+  }
+
+  /** Ends a session. */
+  async remove(removal: Removal): Promise<Response> {
+    await this.#lifecycle.start()
+    return this.#sessions.remove(removal)
+  }
+}

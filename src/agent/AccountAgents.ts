@@ -1,0 +1,57 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+
+import { AppConfig } from "../config/AppConfig.ts"
+import type { UserId } from "../domain/Identity.ts"
+import type { AccountObject } from "./AccountAgent.ts"
+import { type Listen, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
+
+/** The user's object did not answer: it is being replaced, overloaded, or broke. */
+export class AgentUnavailable extends Schema.TaggedError<AgentUnavailable>()("AgentUnavailable", {
+  operation: Schema.String,
+  cause: Schema.Unknown
+}) {}
+
+/** The object of one user, as the Worker sees it. */
+export interface AccountAgent {
+  readonly post: (post: Post) => Effect.Effect<Response, AgentUnavailable>
+  readonly remove: (removal: Removal) => Effect.Effect<Response, AgentUnavailable>
+  /** 101 with a socket and the session's id and version in its headers, or the answer for the client. */
+  readonly listen: (listen: Listen) => Effect.Effect<Response, AgentUnavailable>
+}
+
+const encodeListen = Schema.encodeSync(ListenHeader)
+
+/** Where the object of each user is reached. */
+export class AccountAgents extends Context.Service<
+  AccountAgents,
+  { readonly forUser: (userId: UserId) => AccountAgent }
+>()("agent/AccountAgents") {
+  static readonly layer = Layer.effect(
+    AccountAgents,
+    Effect.map(AppConfig, ({ ACCOUNT_AGENT }) => {
+      // The class behind the binding is named in wrangler.jsonc, out of the compiler's sight.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      const namespace = ACCOUNT_AGENT as DurableObjectNamespace<AccountObject>
+      const attempt = (operation: string, call: () => Promise<Response>) =>
+        Effect.tryPromise({ try: call, catch: (cause) => new AgentUnavailable({ operation, cause }) })
+      return AccountAgents.of({
+        forUser: (userId) => {
+          const stub = namespace.getByName(userId)
+          return {
+            post: (post) => attempt("post", () => stub.post(post)),
+            remove: (removal) => attempt("remove", () => stub.remove(removal)),
+            listen: (listen) =>
+              attempt("listen", () =>
+                stub.fetch("https://account-agent.invalid/", {
+                  headers: { upgrade: "websocket", [listenHeader]: encodeURIComponent(encodeListen(listen)) }
+                })
+              )
+          }
+        }
+      })
+    })
+  )
+}

@@ -1,0 +1,85 @@
+import * as Schema from "effect/Schema"
+
+import { GrantId, Identity } from "../domain/Identity.ts"
+
+/** The id of a session of the protocol (MCP, Streamable HTTP, session management). Not to be guessed. */
+export const McpSessionId = Schema.String.check(Schema.isPattern(/^[0-9a-f]{32}$/u)).pipe(Schema.brand("McpSessionId"))
+export type McpSessionId = typeof McpSessionId.Type
+
+/** How the client of a session speaks: Streamable HTTP on `/mcp`, or HTTP with SSE (2024-11-05) on `/sse`. */
+export const Wire = Schema.Literals(["streamable", "sse"])
+export type Wire = typeof Wire.Type
+
+/** What of a client's `initialize` is kept: enough to say it again to a new server. */
+export const Initialize = Schema.Struct({
+  protocolVersion: Schema.String,
+  capabilities: Schema.Record(Schema.String, Schema.Json),
+  clientInfo: Schema.Struct({
+    name: Schema.String,
+    version: Schema.String,
+    title: Schema.optionalKey(Schema.String)
+  })
+})
+export type Initialize = typeof Initialize.Type
+
+/** A session as it is stored. */
+export const Session = Schema.Struct({
+  id: McpSessionId,
+  grantId: GrantId,
+  wire: Wire,
+  /** None until the client has introduced itself, which a client of `/sse` does after its session was made. */
+  initialize: Schema.NullOr(Schema.fromJsonString(Initialize)),
+  /** In milliseconds since 1970; up to a minute late. */
+  usedAt: Schema.Finite
+})
+export type Session = typeof Session.Type
+
+/** What one user may use up. */
+export const limits = {
+  sessions: 1_024,
+  /** Servers held in memory; the sessions beyond them are restored when they are used. */
+  liveServers: 32,
+  /** Requests that are being worked on, of one session and of all. */
+  requestsPerSession: 16,
+  requests: 64,
+  /** An `initialize` as it is stored, in bytes. */
+  initialize: 3 * 1024,
+  /** What a stream can be resumed from: events of a session, their age in milliseconds, the length of one. */
+  events: 64,
+  eventAge: 5 * 60_000,
+  eventLength: 256 * 1024
+} as const
+
+/** A message of a client, on its way from the Worker to the object of its user. */
+export interface Post {
+  readonly identity: Identity
+  readonly resourceMetadataUrl: string
+  readonly wire: Wire
+  /** As the client sent it; none opens a session. */
+  readonly sessionId: string | undefined
+  readonly protocolVersion: string | undefined
+  /** JSON. */
+  readonly body: string
+}
+
+/** The end of a session, as its client asks for it. */
+export type Removal = Pick<Post, "identity" | "sessionId">
+
+/** What is said with the upgrade that opens a session's stream. Without a session id, it opens a session of `/sse`. */
+export const Listen = Schema.Struct({
+  identity: Identity,
+  wire: Wire,
+  sessionId: Schema.optionalKey(Schema.String),
+  lastEventId: Schema.optionalKey(Schema.String)
+})
+export type Listen = typeof Listen.Type
+
+/** The header of the upgrade that holds it. The Worker writes that request, so it never comes from a client. */
+export const listenHeader = "x-account-listen"
+export const ListenHeader = Schema.fromJsonString(Listen)
+
+/** One event of a session's stream, as it travels over the socket. Without `data` it only tells the latest id. */
+export const Frame = Schema.Struct({ id: Schema.String, data: Schema.optionalKey(Schema.String) })
+
+/** Close codes after which the Worker does not dial again. */
+export const closing = { ended: 1000, replaced: 4001 } as const

@@ -1,0 +1,58 @@
+import * as Match from "effect/Match"
+import * as Schema from "effect/Schema"
+
+/** No session of that id belongs to this user and this grant. Whether it belongs to others is not told. */
+export class SessionNotFound extends Schema.TaggedError<SessionNotFound>()("SessionNotFound", {}) {}
+
+/** The user has as many open sessions as a user may have. */
+export class TooManySessions extends Schema.TaggedError<TooManySessions>()("TooManySessions", {
+  limit: Schema.Int
+}) {}
+
+/** The session, or all of the user's together, have as many unanswered requests as they may have. */
+export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooManyRequests", {
+  limit: Schema.Int
+}) {}
+
+/** As many sessions of the user are at work as may be. */
+export class SessionsBusy extends Schema.TaggedError<SessionsBusy>()("SessionsBusy", { limit: Schema.Int }) {}
+
+/** An `initialize` that names no client, or too much. */
+export class InitializeRejected extends Schema.TaggedError<InitializeRejected>()("InitializeRejected", {
+  description: Schema.String
+}) {}
+
+/** An event id that this server never gave out. */
+export class EventUnknown extends Schema.TaggedError<EventUnknown>()("EventUnknown", {}) {}
+
+/** Why a session does not take a request. */
+export class SessionFailure extends Schema.TaggedError<SessionFailure>()("SessionFailure", {
+  reason: Schema.Union([
+    SessionNotFound,
+    TooManySessions,
+    TooManyRequests,
+    SessionsBusy,
+    InitializeRejected,
+    EventUnknown
+  ])
+}) {}
+
+/** An error as a client reads it: an HTTP status, and a JSON-RPC error without an id (JSON-RPC 2.0, section 5.1). */
+export const refusal = (status: number, code: number, message: string, headers: Record<string, string> = {}) =>
+  Response.json({ jsonrpc: "2.0", error: { code, message }, id: null }, { status, headers })
+
+const tryLater = (message: string) => refusal(429, -32000, message, { "retry-after": "1" })
+
+/** The one place where a session's failure becomes an answer. A 404 tells a client to open a new session (MCP). */
+export const answer: (reason: SessionFailure["reason"]) => Response = Match.typeTags<
+  SessionFailure["reason"],
+  Response
+>()({
+  SessionNotFound: () => refusal(404, -32001, "Session not found"),
+  TooManySessions: ({ limit }) =>
+    tryLater(`Your account has ${limit} open sessions, the most it can have. Close one, or wait until one expires.`),
+  TooManyRequests: ({ limit }) => tryLater(`${limit} requests wait for an answer already. Send this one again later.`),
+  SessionsBusy: ({ limit }) => tryLater(`${limit} of your sessions are busy. Send this request again later.`),
+  InitializeRejected: ({ description }) => refusal(400, -32600, `Invalid Request: ${description}`),
+  EventUnknown: () => refusal(400, -32000, "Invalid event ID")
+})

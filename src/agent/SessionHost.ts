@@ -1,0 +1,101 @@
+import {
+  type CapabilityWebSocketUpgradeContext,
+  LifecycleCapability,
+  type LifecycleJobContext,
+  type LifecycleJobOutcome
+} from "agents/lifecycle"
+import * as Clock from "effect/Clock"
+import type * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import type * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Schema from "effect/Schema"
+
+import type { Access } from "../access/Access.ts"
+import type { AppConfig } from "../config/AppConfig.ts"
+import type { ServerFactory } from "../mcp/ServerFactory.ts"
+import { ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
+import { answer, type SessionFailure } from "./SessionFailure.ts"
+import { makeSessions, type Sessions } from "./Sessions.ts"
+import { SessionStore } from "./SessionStore.ts"
+import { sessionOf, SessionStreams } from "./SessionStreams.ts"
+
+/** What sessions need of the application. */
+export type Services = ServerFactory | Access | AppConfig | SecureRandom.SecureRandom
+
+const decodeListen = Schema.decodeUnknownEffect(ListenHeader)
+
+const sweep = "sweep"
+
+/** Runs the sessions on what a Durable Object gives: SQLite, sockets that outlive the instance, one alarm. */
+export class SessionHost extends LifecycleCapability {
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Services, never>
+  #sessions: Sessions | undefined
+  #sweepAt = Infinity
+
+  constructor(runtime: ManagedRuntime.ManagedRuntime<Services, never>) {
+    super("sessions")
+    this.#runtime = runtime
+  }
+
+  override onStart(): void {
+    const { storage, sockets, jobs } = this.lifecycle
+    const store = new SessionStore(storage.sql)
+    const now = () => this.#runtime.runSync(Clock.currentTimeMillis)
+    const streams = new SessionStreams(store, sockets, now)
+    this.#sweepAt = jobs.get(sweep)?.time ?? Infinity
+    const sweepAt = async (time: number) => {
+      if (time >= this.#sweepAt) return
+      this.#sweepAt = time
+      await jobs.push({ id: sweep, fn: sweep, time })
+    }
+    this.#sessions = this.#runtime.runSync(makeSessions({ store, streams, sweepAt }))
+  }
+
+  post(post: Post): Promise<Response> {
+    return this.#answer((sessions) => sessions.post(post))
+  }
+
+  remove(removal: Removal): Promise<Response> {
+    return this.#answer((sessions) => Effect.as(sessions.remove(removal), new Response(null, { status: 200 })))
+  }
+
+  onWebSocketUpgrade({ request }: CapabilityWebSocketUpgradeContext): Promise<Response> | undefined {
+    const header = request.headers.get(listenHeader)
+    if (header === null) return undefined
+    return this.#answer((sessions) =>
+      Effect.flatMap(Effect.orDie(decodeListen(decodeURIComponent(header))), sessions.listen)
+    )
+  }
+
+  /** The Worker has nothing to say on a socket. */
+  onWebSocketMessage(socket: WebSocket): boolean {
+    return sessionOf(socket) !== undefined
+  }
+
+  onWebSocketClose(socket: WebSocket): boolean {
+    return sessionOf(socket) !== undefined
+  }
+
+  onWebSocketError(socket: WebSocket): boolean {
+    return sessionOf(socket) !== undefined
+  }
+
+  async onJob(_context: LifecycleJobContext): Promise<LifecycleJobOutcome> {
+    this.#sweepAt = Infinity
+    const next = await this.#runtime.runPromise(this.#started.sweep())
+    if (next === undefined) return undefined
+    this.#sweepAt = next
+    return { rescheduleAt: next }
+  }
+
+  get #started(): Sessions {
+    if (this.#sessions === undefined) throw new Error("the lifecycle has not started")
+    return this.#sessions
+  }
+
+  #answer(run: (sessions: Sessions) => Effect.Effect<Response, SessionFailure>): Promise<Response> {
+    return this.#runtime.runPromise(
+      run(this.#started).pipe(Effect.catchTag("SessionFailure", ({ reason }) => Effect.sync(() => answer(reason))))
+    )
+  }
+}

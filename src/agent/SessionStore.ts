@@ -1,0 +1,126 @@
+import * as Schema from "effect/Schema"
+
+import type { GrantId } from "../domain/Identity.ts"
+import { Initialize, limits, type McpSessionId, Session, type Wire } from "./Session.ts"
+
+const decodeSession = Schema.decodeUnknownSync(Session)
+const encodeInitialize = Schema.encodeSync(Schema.fromJsonString(Initialize))
+const decodeEvent = Schema.decodeUnknownSync(
+  Schema.Struct({ seq: Schema.Finite, message: Schema.NullOr(Schema.String) })
+)
+const decodeCount = Schema.decodeUnknownSync(Schema.Struct({ count: Schema.Finite }))
+const decodeTime = Schema.decodeUnknownSync(Schema.Struct({ time: Schema.NullOr(Schema.Finite) }))
+const decodeText = Schema.decodeUnknownSync(Schema.Struct({ value: Schema.String }))
+
+const columns = "id, grant_id AS grantId, wire, initialize, used_at AS usedAt"
+
+/** An event's number holds its time: microseconds since 1970, so that numbers grow across evictions, too. */
+const seqPerMilli = 1_000
+
+/** Sessions and the events of their streams, as rows of the object's SQLite. Synchronous, as the storage is. */
+export class SessionStore {
+  readonly #sql: SqlStorage
+  #lastSeq = 0
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+    sql.exec(`
+      CREATE TABLE IF NOT EXISTS sessions (
+        id TEXT PRIMARY KEY, grant_id TEXT NOT NULL, wire TEXT NOT NULL, initialize TEXT, used_at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS events (
+        session_id TEXT NOT NULL, seq INTEGER NOT NULL, stream TEXT NOT NULL, message TEXT,
+        PRIMARY KEY (session_id, seq)
+      ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    `)
+  }
+
+  get count(): number {
+    return decodeCount(this.#sql.exec("SELECT count(*) AS count FROM sessions").one()).count
+  }
+
+  find(id: string): Session | undefined {
+    const [row] = this.#sql.exec(`SELECT ${columns} FROM sessions WHERE id = ?`, id).toArray()
+    return row && decodeSession(row)
+  }
+
+  insert(id: McpSessionId, grantId: GrantId, wire: Wire, now: number): void {
+    this.#sql.exec("INSERT INTO sessions (id, grant_id, wire, used_at) VALUES (?, ?, ?, ?)", id, grantId, wire, now)
+  }
+
+  initialize(id: McpSessionId, initialize: Initialize): void {
+    this.#sql.exec("UPDATE sessions SET initialize = ? WHERE id = ?", encodeInitialize(initialize), id)
+  }
+
+  touch(id: McpSessionId, now: number): void {
+    this.#sql.exec("UPDATE sessions SET used_at = ? WHERE id = ?", now, id)
+  }
+
+  delete(id: McpSessionId): void {
+    this.#sql.exec("DELETE FROM sessions WHERE id = ?", id)
+    this.#sql.exec("DELETE FROM events WHERE session_id = ?", id)
+  }
+
+  unusedSince(time: number): ReadonlyArray<Session> {
+    return this.#sql
+      .exec(`SELECT ${columns} FROM sessions WHERE used_at <= ?`, time)
+      .toArray()
+      .map((row) => decodeSession(row))
+  }
+
+  /** When the session that was left alone the longest was used last. */
+  get leastUsed(): number | undefined {
+    return decodeTime(this.#sql.exec("SELECT min(used_at) AS time FROM sessions").one()).time ?? undefined
+  }
+
+  /** The number of the next event; an event of that number need not be stored. */
+  nextSeq(now: number): number {
+    this.#lastSeq = Math.max(this.#lastSeq + 1, now * seqPerMilli)
+    return this.#lastSeq
+  }
+
+  /** Keeps an event; of one that is too long, only that there was one. Drops the session's oldest beyond the limit. */
+  append(id: McpSessionId, stream: string, seq: number, message: string): void {
+    const kept = message.length > limits.eventLength ? null : message
+    this.#sql.exec("INSERT INTO events (session_id, seq, stream, message) VALUES (?, ?, ?, ?)", id, seq, stream, kept)
+    this.#sql.exec(
+      `DELETE FROM events WHERE session_id = ?1 AND seq <=
+        (SELECT seq FROM events WHERE session_id = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)`,
+      id,
+      limits.events
+    )
+  }
+
+  eventsAfter(id: McpSessionId, stream: string, seq: number) {
+    return this.#sql
+      .exec(
+        "SELECT seq, message FROM events WHERE session_id = ? AND seq > ? AND stream = ? ORDER BY seq",
+        id,
+        seq,
+        stream
+      )
+      .toArray()
+      .map((row) => decodeEvent(row))
+  }
+
+  deleteEventsUntil(time: number): void {
+    this.#sql.exec("DELETE FROM events WHERE seq <= ?", time * seqPerMilli)
+  }
+
+  /** When the oldest event was stored, in milliseconds since 1970. */
+  get oldestEvent(): number | undefined {
+    const { time } = decodeTime(this.#sql.exec("SELECT min(seq) AS time FROM events").one())
+    return time === null ? undefined : Math.floor(time / seqPerMilli)
+  }
+
+  /** Remembers a value and answers whether another one was remembered before. */
+  changes(name: string, value: string): boolean {
+    const [row] = this.#sql.exec("SELECT value FROM facts WHERE name = ?", name).toArray()
+    const before = row && decodeText(row).value
+    if (before !== value) {
+      this.#sql.exec("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, value)
+    }
+    return before !== undefined && before !== value
+  }
+}

@@ -1,0 +1,119 @@
+import { type EventStore, type JSONRPCMessage, parseJSONRPCMessage } from "@modelcontextprotocol/server"
+import type { LifecycleSockets } from "agents/lifecycle"
+import * as Schema from "effect/Schema"
+
+import type { GrantId } from "../domain/Identity.ts"
+import { closing, Frame, McpSessionId, type Session } from "./Session.ts"
+import type { SessionStore } from "./SessionStore.ts"
+import { standalone } from "./SessionTransport.ts"
+
+/** What stays with a socket while the object sleeps. */
+const Attachment = Schema.Struct({ session: McpSessionId })
+const isAttachment = Schema.is(Attachment)
+const encodeFrame = Schema.encodeSync(Schema.fromJsonString(Frame))
+
+const sessionTag = (id: McpSessionId) => `session:${id}`
+const grantTag = (id: GrantId) => `grant:${id}`
+
+const eventId = (stream: string, seq: number) => `${stream}.${seq}`
+
+/** Reads an id that `eventId` wrote. */
+const parseEventId = (id: string) => {
+  const [, stream, seq] = /^([\w-]{1,64})\.(\d{1,16})$/u.exec(id) ?? []
+  return stream === undefined ? undefined : { stream, seq: Number(seq) }
+}
+
+/** Whether an event belongs to the stream of a request, not to the session's own; undefined: no event's id. */
+export const isOfRequest = (id: string): boolean | undefined => {
+  const event = parseEventId(id)
+  return event && event.stream !== standalone
+}
+
+/**
+ * The streams of the sessions: every event gets an id and is kept for resumption; what belongs to no request goes to
+ * the socket of its session. A client of `/sse` gets everything there. `now` is in milliseconds since 1970.
+ */
+export class SessionStreams {
+  readonly #store: SessionStore
+  readonly #sockets: LifecycleSockets
+  readonly #now: () => number
+
+  constructor(store: SessionStore, sockets: LifecycleSockets, now: () => number) {
+    this.#store = store
+    this.#sockets = sockets
+    this.#now = now
+  }
+
+  /** What a session's transport reports its events to. `kept` is told of each that was stored. */
+  outlet({ id, wire }: Pick<Session, "id" | "wire">, kept: () => Promise<void>): EventStore {
+    return {
+      storeEvent: async (name, message) => {
+        const stream = wire === "sse" ? standalone : name
+        const seq = this.#store.nextSeq(this.#now())
+        // The SDK primes a stream with an empty event: an id to resume from.
+        if (!("jsonrpc" in message)) return eventId(stream, seq)
+        this.#append(id, stream, seq, message)
+        await kept()
+        return eventId(stream, seq)
+      },
+      replayEventsAfter: async (lastEventId, { send }) => {
+        const after = parseEventId(lastEventId)
+        if (after === undefined) throw new Error("not an event id")
+        const missed = this.#store
+          .eventsAfter(id, after.stream, after.seq)
+          .flatMap(({ seq, message }) =>
+            message === null
+              ? []
+              : { id: eventId(after.stream, seq), message: parseJSONRPCMessage(JSON.parse(message)) }
+          )
+        await Promise.all(missed.map(({ id, message }) => send(id, message)))
+        return after.stream
+      }
+    }
+  }
+
+  /** Accepts the socket that carries a session's stream, in place of an older one, and tells it what it missed. */
+  open(session: Session, lastEventId: string | undefined): WebSocket {
+    const { 0: client, 1: server } = new WebSocketPair()
+    this.close(session.id, closing.replaced, "replaced by a newer stream")
+    this.#sockets.accept(server, [sessionTag(session.id), grantTag(session.grantId)])
+    server.serializeAttachment({ session: session.id } satisfies typeof Attachment.Type)
+    const now = this.#store.nextSeq(this.#now())
+    const after = lastEventId === undefined ? undefined : parseEventId(lastEventId)
+    const missed = after === undefined ? [] : this.#store.eventsAfter(session.id, standalone, after.seq)
+    for (const { seq, message } of missed) {
+      if (message !== null) server.send(encodeFrame({ id: eventId(standalone, seq), data: message }))
+    }
+    server.send(encodeFrame({ id: eventId(standalone, now) }))
+    return client
+  }
+
+  close(id: McpSessionId, code: number, reason: string): void {
+    for (const socket of this.#sockets.get(sessionTag(id))) socket.close(code, reason)
+  }
+
+  /** Sends messages on every open stream of the user. Answers whether there was one. */
+  broadcast(messages: ReadonlyArray<JSONRPCMessage>): boolean {
+    const open = new Set(this.#sockets.get().flatMap((socket) => sessionOf(socket) ?? []))
+    for (const id of open) {
+      for (const message of messages) this.#append(id, standalone, this.#store.nextSeq(this.#now()), message)
+    }
+    return open.size > 0
+  }
+
+  #append(id: McpSessionId, stream: string, seq: number, message: JSONRPCMessage): void {
+    const data = JSON.stringify(message)
+    this.#store.append(id, stream, seq, data)
+    if (stream !== standalone) return
+    const frame = encodeFrame({ id: eventId(stream, seq), data })
+    for (const socket of this.#sockets.get(sessionTag(id))) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(frame)
+    }
+  }
+}
+
+/** The session whose stream a socket carries; undefined for sockets of somebody else. */
+export const sessionOf = (socket: WebSocket): McpSessionId | undefined => {
+  const attachment: unknown = socket.deserializeAttachment()
+  return isAttachment(attachment) ? attachment.session : undefined
+}

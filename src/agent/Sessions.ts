@@ -1,0 +1,191 @@
+import type { JSONRPCMessage } from "@modelcontextprotocol/server"
+import { isInitializeRequest } from "@modelcontextprotocol/server"
+import * as Clock from "effect/Clock"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as Schema from "effect/Schema"
+
+import { Access } from "../access/Access.ts"
+import { AppConfig } from "../config/AppConfig.ts"
+import type { Identity } from "../domain/Identity.ts"
+import { toAuthInfo } from "../mcp/Admission.ts"
+import { ServerFactory } from "../mcp/ServerFactory.ts"
+import { type Live, LiveServers } from "./LiveServers.ts"
+import * as Session from "./Session.ts"
+import {
+  EventUnknown,
+  InitializeRejected,
+  SessionFailure,
+  SessionNotFound,
+  SessionsBusy,
+  TooManyRequests,
+  TooManySessions
+} from "./SessionFailure.ts"
+import type { SessionStore } from "./SessionStore.ts"
+import { isOfRequest, type SessionStreams } from "./SessionStreams.ts"
+import { SessionTransport } from "./SessionTransport.ts"
+
+const { limits } = Session
+const touchEvery = Duration.toMillis("1 minute")
+const defaultIdleHours = 24
+
+const decodeInitialize = Schema.decodeUnknownEffect(Session.Initialize)
+
+const changed: ReadonlyArray<JSONRPCMessage> = ["tools", "resources", "prompts"].map((list) => ({
+  jsonrpc: "2.0",
+  method: `notifications/${list}/list_changed`
+}))
+
+const fail = (reason: SessionFailure["reason"]) => new SessionFailure({ reason })
+
+/** What the object of a user lends to its sessions. */
+export interface Host {
+  readonly store: SessionStore
+  readonly streams: SessionStreams
+  /** Has `sweep` called at this time, unless it is due earlier. */
+  readonly sweepAt: (time: number) => Promise<void>
+}
+
+/** The sessions of one user. A session belongs to the grant that opened it; under any other it does not exist. */
+export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweepAt }: Host) {
+  const factory = yield* ServerFactory
+  const access = yield* Access
+  const random = yield* SecureRandom.SecureRandom
+  const { SESSION_IDLE_HOURS: idleHours = defaultIdleHours } = yield* AppConfig
+  const idle = Duration.toMillis(Duration.hours(idleHours))
+  const live = new LiveServers(limits.liveServers)
+
+  const hex = (bytes: number) => Effect.map(random.randomBytes(bytes), Hex.encode)
+  const find = Effect.fnUntraced(function* (identity: Identity, id: string | undefined) {
+    const session = id === undefined ? undefined : store.find(id)
+    const now = yield* Clock.currentTimeMillis
+    if (session === undefined || session.grantId !== identity.grantId || session.usedAt + idle <= now) {
+      return yield* fail(new SessionNotFound())
+    }
+    if (now - session.usedAt >= touchEvery) store.touch(session.id, now)
+    return session
+  })
+
+  const create = Effect.fnUntraced(function* (identity: Identity, wire: Session.Wire) {
+    if (store.count >= limits.sessions) return yield* fail(new TooManySessions({ limit: limits.sessions }))
+    const id = Session.McpSessionId.make(yield* hex(16))
+    const now = yield* Clock.currentTimeMillis
+    store.insert(id, identity.grantId, wire, now)
+    yield* Effect.promise(() => sweepAt(now + idle))
+    return { id, grantId: identity.grantId, wire, initialize: null, usedAt: now } satisfies Session.Session
+  })
+
+  /** The session's server: the one in memory, or a new one that is told what the client said first. */
+  const serverOf = Effect.fnUntraced(function* ({ id, wire, initialize }: Session.Session) {
+    const epoch = yield* hex(6)
+    const now = yield* Clock.currentTimeMillis
+    const kept = () => sweepAt(now + limits.eventAge)
+    const make = async (): Promise<Live> => {
+      const server = factory.make({ listChanged: true })
+      const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept))
+      await server.connect(transport)
+      if (initialize !== null) await transport.restore(initialize)
+      return { server, transport }
+    }
+    const server = live.get(id, make)
+    if (server === undefined) return yield* fail(new SessionsBusy({ limit: limits.liveServers }))
+    return yield* Effect.promise(() => server)
+  })
+
+  const remove = Effect.fnUntraced(function* (id: Session.McpSessionId, reason: string) {
+    store.delete(id)
+    streams.close(id, Session.closing.ended, reason)
+    yield* Effect.promise(() => live.drop(id))
+  })
+
+  /** Tells every open stream when what the user may use is not what it was at the last request. */
+  const noticeAccess = Effect.fnUntraced(
+    function* ({ userId }: Identity) {
+      const { role, permissions } = yield* access.current(userId)
+      if (!store.changes("access", JSON.stringify([role, permissions.toSorted()]))) return
+      if (streams.broadcast(changed)) {
+        const now = yield* Clock.currentTimeMillis
+        yield* Effect.promise(() => sweepAt(now + limits.eventAge))
+      }
+    },
+    // Whoever cannot be judged is refused when a tool is called, in words that a person can read.
+    Effect.catchTag("AccessError", () => Effect.void)
+  )
+
+  const introduction = Effect.fnUntraced(function* (body: unknown) {
+    if (!isInitializeRequest(body)) return undefined
+    const rejected = (description: string) => fail(new InitializeRejected({ description }))
+    const initialize = yield* Effect.mapError(decodeInitialize(body.params), () => rejected("malformed initialize"))
+    return JSON.stringify(initialize).length > limits.initialize
+      ? yield* rejected(`an initialize may have ${limits.initialize} bytes`)
+      : initialize
+  })
+
+  return {
+    /** Takes a message of a client and answers as the transport does (MCP, Streamable HTTP, sending messages). */
+    post: Effect.fn("Sessions.post")(function* (post: Session.Post) {
+      const { identity, wire, protocolVersion } = post
+      const body: unknown = JSON.parse(post.body)
+      const initialize = yield* introduction(body)
+      const opening = post.sessionId === undefined && wire === "streamable"
+      const session = opening ? yield* create(identity, wire) : yield* find(identity, post.sessionId)
+      if (session.wire !== wire) return yield* fail(new SessionNotFound())
+      yield* noticeAccess(identity)
+      const { transport } = yield* serverOf(session)
+      if (transport.unanswered >= limits.requestsPerSession) {
+        return yield* fail(new TooManyRequests({ limit: limits.requestsPerSession }))
+      }
+      if (live.unanswered >= limits.requests) return yield* fail(new TooManyRequests({ limit: limits.requests }))
+      const authInfo = toAuthInfo(identity, post.resourceMetadataUrl)
+      const response = yield* Effect.promise(() => transport.receive(body, { authInfo, protocolVersion }))
+      if (initialize !== undefined && response.status === 200) store.initialize(session.id, initialize)
+      else if (opening) yield* remove(session.id, "not opened")
+      if (wire === "streamable" || response.status > 202) return response
+      // The answer goes to the socket, as every event of such a session does.
+      yield* Effect.promise(async () => response.body?.cancel())
+      return new Response("Accepted", { status: 202 })
+    }),
+
+    /** Ends a session on its client's word. */
+    remove: Effect.fn("Sessions.remove")(function* ({ identity, sessionId }: Session.Removal) {
+      const { id } = yield* find(identity, sessionId)
+      yield* remove(id, "ended by the client")
+    }),
+
+    /** Opens the stream of a session: a socket for its own stream, or the rest of a request's stream. */
+    listen: Effect.fn("Sessions.listen")(function* ({ identity, wire, sessionId, lastEventId }: Session.Listen) {
+      const opening = sessionId === undefined && wire === "sse"
+      const session = opening ? yield* create(identity, wire) : yield* find(identity, sessionId)
+      if (session.wire !== wire) return yield* fail(new SessionNotFound())
+      const ofRequest = lastEventId === undefined ? false : isOfRequest(lastEventId)
+      if (ofRequest === undefined) return yield* fail(new EventUnknown())
+      if (lastEventId !== undefined && ofRequest) {
+        const { transport } = yield* serverOf(session)
+        return yield* Effect.promise(() => transport.resume(lastEventId, session.initialize?.protocolVersion))
+      }
+      const webSocket = streams.open(session, lastEventId)
+      const version = session.initialize?.protocolVersion ?? ""
+      return new Response(null, {
+        status: 101,
+        webSocket,
+        headers: { "mcp-session-id": session.id, "mcp-protocol-version": version }
+      })
+    }),
+
+    /** Ends the sessions that were left alone for too long, forgets old events, and answers when to come again. */
+    sweep: Effect.fn("Sessions.sweep")(function* () {
+      const now = yield* Clock.currentTimeMillis
+      for (const { id } of store.unusedSince(now - idle)) yield* remove(id, "expired")
+      store.deleteEventsUntil(now - limits.eventAge)
+      const due = [
+        ...(store.leastUsed === undefined ? [] : [store.leastUsed + idle]),
+        ...(store.oldestEvent === undefined ? [] : [store.oldestEvent + limits.eventAge])
+      ]
+      return due.length === 0 ? undefined : Math.max(Math.min(...due), now + 1_000)
+    })
+  }
+})
+
+export type Sessions = Effect.Success<ReturnType<typeof makeSessions>>

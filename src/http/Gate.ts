@@ -1,0 +1,53 @@
+import { hostHeaderValidationResponse, originValidationResponse } from "@modelcontextprotocol/server"
+import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+
+import { AppConfig, isLoopback } from "../config/AppConfig.ts"
+import type { CurrentIdentity } from "../domain/Identity.ts"
+import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
+import type { Resource } from "../oauth/Resource.ts"
+import { webRequest } from "./WebRequest.ts"
+
+/** Web pages of hosted clients, which call from the browser. */
+const hostedClients = ["claude.ai", "claude.com", "chatgpt.com"]
+const loopbackHosts = ["localhost", "127.0.0.1", "[::1]"]
+
+/**
+ * What every request of a client passes on its way to the protocol. Host and Origin are checked first, against DNS
+ * rebinding; a token in the address is refused, whatever else the request carries (RFC 6750, section 2.3); then comes
+ * the bearer token of the resource. `serve` is told where the resource's metadata is, for challenges of its own.
+ */
+export const makeGate = Effect.fnUntraced(function* <R>(
+  resource: Resource,
+  serve: (request: Request, resourceMetadataUrl: string) => Effect.Effect<Response, never, R>
+) {
+  const { PUBLIC_URL: publicUrl, ALLOWED_ORIGINS: allowed } = yield* AppConfig
+  const server = yield* AuthorizationServer
+  const hosts = isLoopback(publicUrl.hostname) ? loopbackHosts : [publicUrl.hostname]
+  const furtherOrigins = allowed?.split(",").map((host) => host.trim()) ?? []
+  const origins = [...hosts, ...loopbackHosts, ...hostedClients, ...furtherOrigins]
+  const metadata = new URL(`/.well-known/oauth-protected-resource${resource}`, publicUrl).href
+
+  const refuse = (request: Request): Response | undefined =>
+    hostHeaderValidationResponse(request, hosts) ??
+    originValidationResponse(request, origins) ??
+    (new URL(request.url).searchParams.has("access_token") ? tokenInAddress() : undefined)
+
+  return Effect.fnUntraced(function* () {
+    const request = yield* webRequest
+    const refused = refuse(request)
+    if (refused !== undefined) return HttpServerResponse.raw(refused)
+    return HttpServerResponse.raw(yield* server.guard<R | CurrentIdentity>(resource, request, serve(request, metadata)))
+  })
+})
+
+const tokenInAddress = () => {
+  const description = "Send the access token in the Authorization header"
+  return Response.json(
+    { error: "invalid_request", error_description: description },
+    {
+      status: 400,
+      headers: { "www-authenticate": `Bearer error="invalid_request", error_description="${description}"` }
+    }
+  )
+}
