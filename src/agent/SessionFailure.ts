@@ -51,7 +51,8 @@ export const answer: (reason: SessionFailure["reason"]) => Response = Match.type
   SessionNotFound: () => refusal(404, -32001, "Session not found"),
   TooManySessions: ({ limit }) =>
     tryLater(`Your account has ${limit} open sessions, the most it can have. Close one, or wait until one expires.`),
-  TooManyRequests: ({ limit }) => tryLater(`${limit} requests wait for an answer already. Send this one again later.`),
+  TooManyRequests: ({ limit }) =>
+    tryLater(`No more than ${limit} requests may wait for an answer. Send this one again later.`),
   SessionsBusy: ({ limit }) => tryLater(`${limit} of your sessions are busy. Send this request again later.`),
   InitializeRejected: ({ description }) => refusal(400, -32600, `Invalid Request: ${description}`),
   EventUnknown: () => refusal(400, -32000, "Invalid event ID")

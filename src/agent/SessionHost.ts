@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
 import type { Access } from "../access/Access.ts"
 import type { AppConfig } from "../config/AppConfig.ts"
 import type { ServerFactory } from "../mcp/ServerFactory.ts"
-import { ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
+import { closing, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
 import { answer, type SessionFailure } from "./SessionFailure.ts"
 import { makeSessions, type Sessions } from "./Sessions.ts"
 import { SessionStore } from "./SessionStore.ts"
@@ -72,8 +72,10 @@ export class SessionHost extends LifecycleCapability {
     return sessionOf(socket) !== undefined
   }
 
-  onWebSocketClose(socket: WebSocket): boolean {
-    return sessionOf(socket) !== undefined
+  async onWebSocketClose(socket: WebSocket, code: number): Promise<boolean> {
+    const session = sessionOf(socket)
+    if (session !== undefined && code === closing.ended) await this.#runtime.runPromise(this.#started.left(session))
+    return session !== undefined
   }
 
   onWebSocketError(socket: WebSocket): boolean {

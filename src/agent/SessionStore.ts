@@ -114,13 +114,29 @@ export class SessionStore {
     return time === null ? undefined : Math.floor(time / seqPerMilli)
   }
 
-  /** Remembers a value and answers whether another one was remembered before. */
-  changes(name: string, value: string): boolean {
+  /** What the user might do at the last request. */
+  get access(): string | undefined {
+    return this.#fact("access")
+  }
+  set access(value: string) {
+    this.#setFact("access", value)
+  }
+
+  /** The number of the event that told the lists had changed, for the last time. Kept once for all sessions. */
+  get listsChangedAt(): number | undefined {
+    const seq = this.#fact("listsChangedAt")
+    return seq === undefined ? undefined : Number(seq)
+  }
+  set listsChangedAt(seq: number) {
+    this.#setFact("listsChangedAt", String(seq))
+  }
+
+  #fact(name: string): string | undefined {
     const [row] = this.#sql.exec("SELECT value FROM facts WHERE name = ?", name).toArray()
-    const before = row && decodeText(row).value
-    if (before !== value) {
-      this.#sql.exec("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, value)
-    }
-    return before !== undefined && before !== value
+    return row && decodeText(row).value
+  }
+
+  #setFact(name: string, value: string): void {
+    this.#sql.exec("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, value)
   }
 }

@@ -84,6 +84,8 @@ export class SessionStreams {
     for (const { seq, message } of missed) {
       if (message !== null) server.send(encodeFrame({ id: eventId(standalone, seq), data: message }))
     }
+    const changedAt = this.#store.listsChangedAt
+    if (after !== undefined && changedAt !== undefined && changedAt > after.seq) sendListsChanged(server, changedAt)
     server.send(encodeFrame({ id: eventId(standalone, now) }))
     return client
   }
@@ -92,13 +94,11 @@ export class SessionStreams {
     for (const socket of this.#sockets.get(sessionTag(id))) socket.close(code, reason)
   }
 
-  /** Sends messages on every open stream of the user. Answers whether there was one. */
-  broadcast(messages: ReadonlyArray<JSONRPCMessage>): boolean {
-    const open = new Set(this.#sockets.get().flatMap((socket) => sessionOf(socket) ?? []))
-    for (const id of open) {
-      for (const message of messages) this.#append(id, standalone, this.#store.nextSeq(this.#now()), message)
-    }
-    return open.size > 0
+  /** Says on every open stream of the user that the lists have changed, and on a resumed one when it comes back. */
+  tellListsChanged(): void {
+    const seq = this.#store.nextSeq(this.#now())
+    this.#store.listsChangedAt = seq
+    for (const socket of this.#sockets.get()) if (sessionOf(socket) !== undefined) sendListsChanged(socket, seq)
   }
 
   #append(id: McpSessionId, stream: string, seq: number, message: JSONRPCMessage): void {
@@ -109,6 +109,17 @@ export class SessionStreams {
     for (const socket of this.#sockets.get(sessionTag(id))) {
       if (socket.readyState === WebSocket.OPEN) socket.send(frame)
     }
+  }
+}
+
+const lists = ["tools", "resources", "prompts"]
+
+const sendListsChanged = (socket: WebSocket, seq: number): void => {
+  if (socket.readyState !== WebSocket.OPEN) return
+  const id = eventId(standalone, seq)
+  for (const list of lists) {
+    const data = JSON.stringify({ jsonrpc: "2.0", method: `notifications/${list}/list_changed` })
+    socket.send(encodeFrame({ id, data }))
   }
 }
 

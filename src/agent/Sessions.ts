@@ -1,5 +1,4 @@
-import type { JSONRPCMessage } from "@modelcontextprotocol/server"
-import { isInitializeRequest } from "@modelcontextprotocol/server"
+import { isInitializeRequest, isJSONRPCRequest } from "@modelcontextprotocol/server"
 import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
@@ -33,11 +32,6 @@ const defaultIdleHours = 24
 
 const decodeInitialize = Schema.decodeUnknownEffect(Session.Initialize)
 
-const changed: ReadonlyArray<JSONRPCMessage> = ["tools", "resources", "prompts"].map((list) => ({
-  jsonrpc: "2.0",
-  method: `notifications/${list}/list_changed`
-}))
-
 const fail = (reason: SessionFailure["reason"]) => new SessionFailure({ reason })
 
 /** What the object of a user lends to its sessions. */
@@ -58,12 +52,11 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
   const live = new LiveServers(limits.liveServers)
 
   const hex = (bytes: number) => Effect.map(random.randomBytes(bytes), Hex.encode)
-  const find = Effect.fnUntraced(function* (identity: Identity, id: string | undefined) {
+  const find = Effect.fnUntraced(function* (identity: Identity, id: string | undefined, wire: Session.Wire) {
     const session = id === undefined ? undefined : store.find(id)
     const now = yield* Clock.currentTimeMillis
-    if (session === undefined || session.grantId !== identity.grantId || session.usedAt + idle <= now) {
-      return yield* fail(new SessionNotFound())
-    }
+    const isTheirs = session?.grantId === identity.grantId && session.wire === wire && session.usedAt + idle > now
+    if (session === undefined || !isTheirs) return yield* fail(new SessionNotFound())
     if (now - session.usedAt >= touchEvery) store.touch(session.id, now)
     return session
   })
@@ -104,11 +97,11 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
   const noticeAccess = Effect.fnUntraced(
     function* ({ userId }: Identity) {
       const { role, permissions } = yield* access.current(userId)
-      if (!store.changes("access", JSON.stringify([role, permissions.toSorted()]))) return
-      if (streams.broadcast(changed)) {
-        const now = yield* Clock.currentTimeMillis
-        yield* Effect.promise(() => sweepAt(now + limits.eventAge))
-      }
+      const now = JSON.stringify([role, permissions.toSorted()])
+      const before = store.access
+      if (before === now) return
+      store.access = now
+      if (before !== undefined) streams.tellListsChanged()
     },
     // Whoever cannot be judged is refused when a tool is called, in words that a person can read.
     Effect.catchTag("AccessError", () => Effect.void)
@@ -123,42 +116,59 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       : initialize
   })
 
+  /** Refuses further requests; answers and cancellations are always taken, because they make room. */
+  const admit = Effect.fnUntraced(function* (body: unknown, { unanswered }: SessionTransport) {
+    const posted: ReadonlyArray<unknown> = Array.isArray(body) ? body : [body]
+    const asked = posted.filter((message) => isJSONRPCRequest(message)).length
+    if (asked === 0) return
+    for (const [waiting, limit] of [
+      [unanswered, limits.requestsPerSession],
+      [live.unanswered, limits.requests]
+    ] as const) {
+      if (waiting + asked > limit) return yield* fail(new TooManyRequests({ limit }))
+    }
+  })
+
+  const receive = Effect.fnUntraced(function* (session: Session.Session, post: Session.Post, body: unknown) {
+    const { transport } = yield* serverOf(session)
+    yield* admit(body, transport)
+    const authInfo = toAuthInfo(post.identity, post.resourceMetadataUrl)
+    return yield* Effect.promise(() => transport.receive(body, { authInfo, protocolVersion: post.protocolVersion }))
+  })
+
   return {
     /** Takes a message of a client and answers as the transport does (MCP, Streamable HTTP, sending messages). */
     post: Effect.fn("Sessions.post")(function* (post: Session.Post) {
-      const { identity, wire, protocolVersion } = post
+      const { identity, wire } = post
       const body: unknown = JSON.parse(post.body)
       const initialize = yield* introduction(body)
-      const opening = post.sessionId === undefined && wire === "streamable"
-      const session = opening ? yield* create(identity, wire) : yield* find(identity, post.sessionId)
-      if (session.wire !== wire) return yield* fail(new SessionNotFound())
       yield* noticeAccess(identity)
-      const { transport } = yield* serverOf(session)
-      if (transport.unanswered >= limits.requestsPerSession) {
-        return yield* fail(new TooManyRequests({ limit: limits.requestsPerSession }))
+      if (post.sessionId === undefined && wire === "streamable") {
+        const session = yield* create(identity, wire)
+        const response = yield* Effect.onError(receive(session, post, body), () => remove(session.id, "not opened"))
+        if (initialize !== undefined && response.status === 200) store.initialize(session.id, initialize)
+        else yield* remove(session.id, "not opened")
+        return response
       }
-      if (live.unanswered >= limits.requests) return yield* fail(new TooManyRequests({ limit: limits.requests }))
-      const authInfo = toAuthInfo(identity, post.resourceMetadataUrl)
-      const response = yield* Effect.promise(() => transport.receive(body, { authInfo, protocolVersion }))
-      if (initialize !== undefined && response.status === 200) store.initialize(session.id, initialize)
-      else if (opening) yield* remove(session.id, "not opened")
-      if (wire === "streamable" || response.status > 202) return response
+      const session = yield* find(identity, post.sessionId, wire)
+      const response = yield* receive(session, post, body)
+      if (wire === "streamable" || !response.ok) return response
+      if (initialize !== undefined) store.initialize(session.id, initialize)
       // The answer goes to the socket, as every event of such a session does.
       yield* Effect.promise(async () => response.body?.cancel())
-      return new Response("Accepted", { status: 202 })
+      return new Response(null, { status: 202 })
     }),
 
     /** Ends a session on its client's word. */
     remove: Effect.fn("Sessions.remove")(function* ({ identity, sessionId }: Session.Removal) {
-      const { id } = yield* find(identity, sessionId)
+      const { id } = yield* find(identity, sessionId, "streamable")
       yield* remove(id, "ended by the client")
     }),
 
     /** Opens the stream of a session: a socket for its own stream, or the rest of a request's stream. */
     listen: Effect.fn("Sessions.listen")(function* ({ identity, wire, sessionId, lastEventId }: Session.Listen) {
       const opening = sessionId === undefined && wire === "sse"
-      const session = opening ? yield* create(identity, wire) : yield* find(identity, sessionId)
-      if (session.wire !== wire) return yield* fail(new SessionNotFound())
+      const session = opening ? yield* create(identity, wire) : yield* find(identity, sessionId, wire)
       const ofRequest = lastEventId === undefined ? false : isOfRequest(lastEventId)
       if (ofRequest === undefined) return yield* fail(new EventUnknown())
       if (lastEventId !== undefined && ofRequest) {
@@ -172,6 +182,11 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
         webSocket,
         headers: { "mcp-session-id": session.id, "mcp-protocol-version": version }
       })
+    }),
+
+    /** A stream was closed by its client. One of `/sse` cannot be opened again: its session is of no more use. */
+    left: Effect.fnUntraced(function* (id: Session.McpSessionId) {
+      if (store.find(id)?.wire === "sse") yield* remove(id, "left by the client")
     }),
 
     /** Ends the sessions that were left alone for too long, forgets old events, and answers when to come again. */

@@ -1,0 +1,240 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test"
+import { assert, describe, it } from "vitest"
+
+import { closing, limits } from "../../src/agent/Session.ts"
+import {
+  call,
+  freshUser,
+  identityOf,
+  initialize,
+  messagesOf,
+  request,
+  Session,
+  stubOf,
+  until
+} from "../support/sessions/Sessions.ts"
+import { clerk } from "../support/sessions/Worker.ts"
+
+const listChanges = ["tools", "resources", "prompts"].map((list) => `notifications/${list}/list_changed`)
+
+/** Reads events until one has an id, leaves, and answers that id. */
+const firstEventId = async (response: Response): Promise<string> => {
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ""
+  while (!/^id: \S+$/mu.test(text)) text += (await reader.read()).value ?? ""
+  await reader.cancel()
+  return /^id: (\S+)$/mu.exec(text)![1]!
+}
+
+const connectSse = async (grant?: string) => {
+  const session = new Session(identityOf(freshUser(), grant), "sse")
+  const stream = await session.stream()
+  session.id = stream.id
+  const answers = () => stream.frames.flatMap(({ message }) => (message === undefined ? [] : [message]))
+  assert.strictEqual((await session.post(initialize("2024-11-05"))).status, 202)
+  await until(() => answers().length === 1)
+  assert.strictEqual(answers()[0].result.protocolVersion, "2024-11-05")
+  assert.strictEqual((await session.post({ jsonrpc: "2.0", method: "notifications/initialized" })).status, 202)
+  return { session, stream, answers }
+}
+
+describe("a session of /sse", () => {
+  it("answers every message on its stream", async () => {
+    const { session, answers } = await connectSse()
+    assert.strictEqual((await session.post(request(1, "ping"))).status, 202)
+    assert.strictEqual((await session.post(call(2, "slow", { _meta: { progressToken: "p" } }))).status, 202)
+    await until(() => answers().some(({ id }) => id === 2))
+    assert.deepEqual(
+      answers().map(({ id, method, params }) => id ?? `${method} ${params.progress}`),
+      [0, 1, ...[1, 2, 3, 4, 5, 6, 7].map((progress) => `notifications/progress ${progress}`), 2]
+    )
+  })
+
+  it("goes on after an eviction", async () => {
+    const { session, answers } = await connectSse()
+    await evictDurableObject(session.stub)
+    assert.strictEqual((await session.post(call(1, "echo"))).status, 202)
+    await until(() => answers().some(({ id }) => id === 1))
+  })
+
+  it("refuses a call whose token lacks a scope with 403, before it is dispatched", async () => {
+    const { session, answers } = await connectSse()
+    assert.strictEqual((await session.post(call(1, "costly"))).status, 403)
+    assert.lengthOf(answers(), 1)
+  })
+
+  it("keeps what was answered while nobody listened, for the dial that comes next", async () => {
+    const { session, stream, answers } = await connectSse()
+    stream.webSocket.close(3000)
+    await runInDurableObject(session.stub, async (_, state) => until(() => state.getWebSockets().length === 0))
+    await session.post(call(1, "echo"))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    assert.lengthOf(answers(), 1)
+    const again = await session.stream(stream.frames.at(-1)!.id)
+    await until(() => again.frames.length === 2)
+    assert.strictEqual(again.frames[0]!.message.id, 1)
+  })
+})
+
+describe("a client of /sse that has left", () => {
+  it("leaves no session behind", async () => {
+    const { session, stream } = await connectSse()
+    stream.webSocket.close(1000)
+    await until(async () => (await session.post(request(1, "ping"))).status === 404)
+  })
+})
+
+describe("a stream that was cut off", () => {
+  it("of a request goes on after the last event", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const first = await firstEventId(await session.post(call(1, "slow", { _meta: { progressToken: "p" } })))
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    const messages = await messagesOf(await session.listen(first))
+    assert.deepEqual(
+      messages.map(({ id, params }) => id ?? params.progress),
+      [2, 3, 4, 5, 6, 7, 1]
+    )
+  })
+
+  it("of a request whose object was evicted ends after what is stored", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const first = await firstEventId(await session.post(call(1, "slow", { _meta: { progressToken: "p" } })))
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    await evictDurableObject(session.stub)
+    const messages = await messagesOf(await session.listen(first))
+    assert.strictEqual(messages.at(-1).id, 1)
+  })
+
+  it("of a session is told that the lists have changed meanwhile", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const { frames, webSocket } = await session.stream()
+    await messagesOf(await session.post(request(1, "ping")))
+    await until(() => frames.length === 1)
+    webSocket.close(1000)
+    clerk.role = "member"
+    await evictDurableObject(session.stub)
+    await messagesOf(await session.post(request(2, "ping")))
+    clerk.role = "admin"
+    const again = await session.stream(frames[0]!.id)
+    await until(() => again.frames.length === 4)
+    assert.deepEqual(
+      again.frames.slice(0, 3).map(({ message }) => message.method),
+      listChanges
+    )
+  })
+
+  it("does not go on after an id that is none", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const refused = await session.listen("nonsense")
+    assert.strictEqual(refused.status, 400)
+    assert.match(await refused.text(), /Invalid event ID/u)
+  })
+
+  it("shows nothing of another session", async () => {
+    const user = freshUser()
+    const [one, other] = [await Session.open(identityOf(user)), await Session.open(identityOf(user))]
+    const first = await firstEventId(await one.post(call(1, "echo")))
+    assert.deepEqual(await messagesOf(await other.listen(first)), [])
+  })
+})
+
+describe("the stream of a session", () => {
+  it("is replaced by a newer one", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const older = await session.stream()
+    const newer = await session.stream()
+    await until(() => older.state.closed === closing.replaced)
+    assert.isUndefined(newer.state.closed)
+  })
+
+  it("reaches all of a user’s sessions when what the user may use changes, and no other user’s", async () => {
+    const user = freshUser()
+    const sessions = await Promise.all([1, 2, 3].map((grant) => Session.open(identityOf(user, `grant-${grant}`))))
+    const streams = await Promise.all(sessions.map((session) => session.stream()))
+    const other = await (await Session.open(identityOf(freshUser()))).stream()
+    clerk.role = "member"
+    await evictDurableObject(stubOf(user))
+    await messagesOf(await sessions[0]!.post(request(1, "ping")))
+    clerk.role = "admin"
+    await until(() => streams.every(({ frames }) => frames.length === 4))
+    assert.lengthOf(other.frames, 1)
+  })
+})
+
+describe("beyond the limits", () => {
+  const refusalOf = async (response: Response) => {
+    const { error } = await response.json<{ readonly error: { readonly message: string } }>()
+    return [response.status, response.headers.get("retry-after"), error.message]
+  }
+
+  it("a session’s requests are refused, those of the user’s other sessions are not, and a cancellation makes room", async () => {
+    const user = freshUser()
+    const [flooding, other] = [await Session.open(identityOf(user)), await Session.open(identityOf(user))]
+    const waiting = await Promise.all(
+      Array.from({ length: limits.requestsPerSession }, (_, id) => flooding.post(call(id + 1, "hang")))
+    )
+    assert.deepEqual(await refusalOf(await flooding.post(call(99, "echo"))), [
+      429,
+      "1",
+      "No more than 16 requests may wait for an answer. Send this one again later."
+    ])
+    const [answered] = await messagesOf(await other.post(call(1, "echo")))
+    assert.strictEqual(answered.id, 1)
+    const cancelled = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } }
+    assert.strictEqual((await flooding.post(cancelled)).status, 202)
+    assert.deepEqual(await messagesOf(waiting[0]!), [])
+    const [again] = await messagesOf(await flooding.post(call(100, "echo")))
+    assert.strictEqual(again.id, 100)
+    await flooding.remove()
+    await Promise.all(waiting.slice(1).map((response) => response.text()))
+  })
+
+  it("no further session opens", async () => {
+    const user = freshUser()
+    const session = await Session.open(identityOf(user))
+    await runInDurableObject(session.stub, (_, { storage }) => {
+      for (let row = 1; row < limits.sessions; row++) {
+        storage.sql.exec(
+          "INSERT INTO sessions SELECT printf('%032x', ?), grant_id, wire, initialize, used_at FROM sessions LIMIT 1",
+          row
+        )
+      }
+    })
+    const refusal = [
+      429,
+      "1",
+      "Your account has 1024 open sessions, the most it can have. Close one, or wait until one expires."
+    ]
+    assert.deepEqual(await refusalOf(await new Session(session.identity).post(initialize())), refusal)
+    assert.deepEqual(await refusalOf(await new Session(session.identity, "sse").listen()), refusal)
+    const [answered] = await messagesOf(await session.post(call(1, "echo")))
+    assert.strictEqual(answered.id, 1)
+  })
+
+  it("the server that was left alone longest goes, and comes back", async () => {
+    const user = freshUser()
+    const sessions: Array<Session> = []
+    for (let opened = 0; opened < limits.liveServers + 4; opened++) sessions.push(await Session.open(identityOf(user)))
+    for (const session of sessions) {
+      const [answered] = await messagesOf(await session.post(call(1, "echo")))
+      assert.strictEqual(answered.id, 1)
+    }
+  })
+
+  it("a session waits while every server is at work", async () => {
+    const user = freshUser()
+    const sessions: Array<Session> = []
+    for (let opened = 0; opened <= limits.liveServers; opened++) sessions.push(await Session.open(identityOf(user)))
+    const [last, ...busy] = sessions.toReversed()
+    const waiting = await Promise.all(busy.map((session) => session.post(call(1, "hang"))))
+    assert.deepEqual(await refusalOf(await last!.post(call(1, "echo"))), [
+      429,
+      "1",
+      "32 of your sessions are busy. Send this request again later."
+    ])
+    await Promise.all(busy.map((session) => session.remove()))
+    await Promise.all(waiting.map((response) => response.text()))
+    const [answered] = await messagesOf(await last!.post(call(1, "echo")))
+    assert.strictEqual(answered.id, 1)
+  })
+})

@@ -1,0 +1,128 @@
+import { env } from "cloudflare:workers"
+
+import type { AccountObject } from "../../../src/agent/AccountAgent.ts"
+import { type Listen, listenHeader, type Wire } from "../../../src/agent/Session.ts"
+import { ClientId, GrantId, type Identity, UserId } from "../../../src/domain/Identity.ts"
+
+const namespace = (env as unknown as { readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject> }).ACCOUNT_AGENT
+
+let users = 0
+
+/** A user that no other test knows. */
+export const freshUser = () => UserId.make(`user_T${users++}x${Math.random().toString(36).slice(2)}`)
+
+export const identityOf = (userId: UserId, grant = "grant-1", scopes = ["mcp:tools"]): Identity => ({
+  userId,
+  clientId: ClientId.make("client"),
+  grantId: GrantId.make(grant),
+  scopes
+})
+
+export const stubOf = (userId: UserId) => namespace.getByName(userId)
+
+/** A JSON-RPC request. */
+export const request = (id: number, method: string, params: object = {}) => ({ jsonrpc: "2.0", id, method, params })
+
+export const call = (id: number, name: string, more: object = {}) =>
+  request(id, "tools/call", { name, arguments: {}, ...more })
+
+export const initialize = (version = "2025-11-25", name = "test") =>
+  request(0, "initialize", {
+    protocolVersion: version,
+    capabilities: { elicitation: {} },
+    clientInfo: { name, version: "1" }
+  })
+
+/** The messages of an answer, JSON or events. */
+export const messagesOf = async (response: Response): Promise<ReadonlyArray<any>> => {
+  const text = await response.text()
+  if (!(response.headers.get("content-type") ?? "").includes("event-stream")) return [JSON.parse(text)]
+  return text.split("\n").flatMap((line) => (/^data: ./u.test(line) ? JSON.parse(line.slice(6)) : []))
+}
+
+/** One client of a user, without the Worker between. */
+export class Session {
+  readonly identity: Identity
+  readonly wire: Wire
+  id: string | undefined
+
+  constructor(identity: Identity, wire: Wire = "streamable", id?: string) {
+    this.identity = identity
+    this.wire = wire
+    this.id = id
+  }
+
+  /** A session on `/mcp` that has been introduced. */
+  static async open(identity: Identity, version?: string): Promise<Session> {
+    const session = new Session(identity)
+    const answer = await session.post(initialize(version))
+    session.id = answer.headers.get("mcp-session-id") ?? undefined
+    await answer.text()
+    if (session.id === undefined) throw new Error(`no session: ${answer.status}`)
+    const initialized = await session.post({ jsonrpc: "2.0", method: "notifications/initialized" })
+    await initialized.text()
+    return session
+  }
+
+  /** The same session, asked for by somebody else. */
+  as(identity: Identity): Session {
+    return new Session(identity, this.wire, this.id)
+  }
+
+  get stub() {
+    return stubOf(this.identity.userId)
+  }
+
+  async post(body: unknown): Promise<Response> {
+    return this.stub.post({
+      identity: this.identity,
+      resourceMetadataUrl: "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
+      wire: this.wire,
+      sessionId: this.id,
+      protocolVersion: undefined,
+      body: JSON.stringify(body)
+    })
+  }
+
+  async remove(): Promise<number> {
+    const response = await this.stub.remove({ identity: this.identity, sessionId: this.id })
+    await response.text()
+    return response.status
+  }
+
+  async listen(lastEventId?: string): Promise<Response> {
+    const listen: Listen = {
+      identity: this.identity,
+      wire: this.wire,
+      ...(this.id !== undefined && { sessionId: this.id }),
+      ...(lastEventId !== undefined && { lastEventId })
+    }
+    return this.stub.fetch("https://account-agent.invalid/", {
+      headers: { upgrade: "websocket", [listenHeader]: encodeURIComponent(JSON.stringify(listen)) }
+    })
+  }
+
+  /** The session's stream: what it carried so far, and how it was closed. */
+  async stream(lastEventId?: string) {
+    const { webSocket, headers, status } = await this.listen(lastEventId)
+    if (!webSocket) throw new Error(`no stream: ${status}`)
+    const frames: Array<{ readonly id: string; readonly message: any }> = []
+    const state: { closed: number | undefined } = { closed: undefined }
+    webSocket.addEventListener("message", ({ data }) => {
+      const frame = JSON.parse(String(data))
+      frames.push({ id: frame.id, message: frame.data && JSON.parse(frame.data) })
+    })
+    webSocket.addEventListener("close", ({ code }) => (state.closed = code))
+    webSocket.accept()
+    return { webSocket, frames, state, id: headers.get("mcp-session-id") ?? "" }
+  }
+}
+
+/** Waits until `check` holds, 5 s at most. */
+export const until = async (check: () => boolean | Promise<boolean>): Promise<void> => {
+  for (let tries = 0; tries < 100; tries++) {
+    if (await check()) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error("it did not come to pass within 5 s")
+}

@@ -1,0 +1,96 @@
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Tool from "effect/ai/Tool"
+import * as Toolkit from "effect/ai/Toolkit"
+
+import { Access } from "../../../src/access/Access.ts"
+import * as Policy from "../../../src/access/Policy.ts"
+import { AccountObject } from "../../../src/agent/AccountAgent.ts"
+import { ClerkApi } from "../../../src/clerk/ClerkApi.ts"
+import { AppConfig } from "../../../src/config/AppConfig.ts"
+import { Offer, ServerFactory } from "../../../src/mcp/ServerFactory.ts"
+import { ToolCalls } from "../../../src/mcp/ToolCalls.ts"
+import { Progress } from "../../../src/tools/Progress.ts"
+
+const settings = {
+  PUBLIC_URL: "https://mcp.example.com",
+  SIGN_IN: "clerk",
+  CLERK_FRONTEND_API: "https://clerk.example.com",
+  CLERK_CLIENT_ID: "the-oauth-application",
+  CLERK_CLIENT_SECRET: "client-secret-of-the-tests",
+  CLERK_SECRET_KEY: "sk_test_of_the_tests",
+  STATE_SIGNING_KEYS: `first:${btoa("the first key of the ring: 32 bytes and more")}`,
+  IMAGE_GENERATOR: "placeholder",
+  OAUTH_KV: { get: null, put: null, delete: null, list: null },
+  ACCOUNT_AGENT: { getByName: null }
+}
+
+/** What Clerk says of every user; a test changes it. */
+export const clerk = { role: "admin" }
+
+const Clerk = Layer.succeed(
+  ClerkApi,
+  ClerkApi.of({
+    user: (id) =>
+      Effect.sync(() => ({
+        id,
+        primaryEmailAddress: null,
+        firstName: "Ada",
+        lastName: null,
+        imageUrl: "https://img.clerk.example/ada",
+        banned: false,
+        publicMetadata: { role: clerk.role }
+      })),
+    memberships: () => Effect.succeed([])
+  })
+)
+
+const tool = (name: string) =>
+  Tool.make(name, { description: name, success: Schema.Struct({ text: Schema.String }) }).annotate(
+    Policy.Required,
+    Policy.signedIn
+  )
+
+/** Answers at once. */
+const Echo = tool("echo")
+/** Answers after 700 ms, and reports its progress every 100 ms. */
+const Slow = tool("slow")
+/** Never answers. */
+const Hang = tool("hang")
+const Costly = tool("costly").annotate(Policy.Required, Policy.scopes("images:generate"))
+
+const toolkit = Toolkit.make(Echo, Slow, Hang, Costly)
+
+const handlers = toolkit.toLayer({
+  echo: () => Effect.succeed({ text: "echo" }),
+  slow: Effect.fnUntraced(function* () {
+    const report = yield* Progress
+    for (let progress = 1; progress <= 7; progress++) {
+      yield* Effect.sleep(100)
+      yield* report({ progress })
+    }
+    return { text: "slow" }
+  }),
+  hang: () => Effect.never,
+  costly: () => Effect.succeed({ text: "costly" })
+})
+
+const services = Layer.mergeAll(ServerFactory.layer, SecureRandom.layerWebCrypto).pipe(
+  Layer.provide(ToolCalls.layer(toolkit)),
+  Layer.provide(Layer.succeed(Offer, { resources: [], prompts: [] })),
+  Layer.provide(handlers),
+  Layer.provideMerge(Access.layer),
+  Layer.provideMerge(Clerk),
+  Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(settings))))
+)
+
+/** The object of a user with tools that show what a session does, and a Clerk that is a variable. */
+export class AccountAgent extends AccountObject {
+  constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
+    super(ctx, env, services)
+  }
+}
+
+export default { fetch: () => new Response("nothing here", { status: 404 }) } satisfies ExportedHandler
