@@ -3,6 +3,7 @@ import { DurableObject } from "cloudflare:workers"
 import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 
+import type { GrantId } from "../domain/Identity.ts"
 import type { Post, Removal } from "./Session.ts"
 import { type Services, SessionHost } from "./SessionHost.ts"
 
@@ -33,5 +34,11 @@ export abstract class AccountObject extends DurableObject<Env> {
   async remove(removal: Removal): Promise<Response> {
     await this.#lifecycle.start()
     return this.#sessions.remove(removal)
+  }
+
+  /** Ends the sessions of revoked grants, and their streams. */
+  async endGrants(grants: ReadonlyArray<GrantId>): Promise<void> {
+    await this.#lifecycle.start()
+    return this.#sessions.endGrants(grants)
   }
 }

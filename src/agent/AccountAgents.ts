@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import type { UserId } from "../domain/Identity.ts"
+import type { GrantId, UserId } from "../domain/Identity.ts"
 import type { AccountObject } from "./AccountAgent.ts"
 import { type Listen, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
 
@@ -18,6 +18,8 @@ export class AgentUnavailable extends Schema.TaggedError<AgentUnavailable>()("Ag
 export interface AccountAgent {
   readonly post: (post: Post) => Effect.Effect<Response, AgentUnavailable>
   readonly remove: (removal: Removal) => Effect.Effect<Response, AgentUnavailable>
+  /** Ends the sessions of revoked grants, and their streams. */
+  readonly endGrants: (grants: ReadonlyArray<GrantId>) => Effect.Effect<void, AgentUnavailable>
   /** 101 with a socket and the session's id and version in its headers, or the answer for the client. */
   readonly listen: (listen: Listen) => Effect.Effect<Response, AgentUnavailable>
 }
@@ -35,7 +37,7 @@ export class AccountAgents extends Context.Service<
       // The class behind the binding is named in wrangler.jsonc, out of the compiler's sight.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       const namespace = ACCOUNT_AGENT as DurableObjectNamespace<AccountObject>
-      const attempt = (operation: string, call: () => Promise<Response>) =>
+      const attempt = <A>(operation: string, call: () => Promise<A>) =>
         Effect.tryPromise({ try: call, catch: (cause) => new AgentUnavailable({ operation, cause }) })
       return AccountAgents.of({
         forUser: (userId) => {
@@ -43,6 +45,7 @@ export class AccountAgents extends Context.Service<
           return {
             post: (post) => attempt("post", () => stub.post(post)),
             remove: (removal) => attempt("remove", () => stub.remove(removal)),
+            endGrants: (grants) => attempt("endGrants", () => stub.endGrants(grants)),
             listen: (listen) =>
               attempt("listen", () =>
                 stub.fetch("https://account-agent.invalid/", {

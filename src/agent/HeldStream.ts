@@ -57,9 +57,10 @@ export const heldStream = ({ socket, dial, preamble, primes }: HeldStreamOptions
       const frame = decodeFrame(text)
       if (frame._tag === "None") return
       const { id, data } = frame.value
+      const written = data === undefined ? (primes ? `id: ${id}\ndata: \n\n` : "") : event(id, data)
+      // A client that reads too slowly loses its stream, not an event of it: it can resume.
+      if (!Queue.offerUnsafe(queue, written)) Queue.endUnsafe(queue)
       lastEventId = id
-      if (data !== undefined) Queue.offerUnsafe(queue, event(id, data))
-      else if (primes) Queue.offerUnsafe(queue, `id: ${id}\ndata: \n\n`)
     }
     const again = Effect.suspend(() => dial(lastEventId)).pipe(
       Effect.flatMap(({ webSocket }) => (webSocket ? Effect.succeed(webSocket) : Effect.fail(new Refused()))),

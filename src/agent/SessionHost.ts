@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 
 import type { Access } from "../access/Access.ts"
 import type { AppConfig } from "../config/AppConfig.ts"
+import type { GrantId } from "../domain/Identity.ts"
 import type { ServerFactory } from "../mcp/ServerFactory.ts"
 import { closing, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
 import { answer, type SessionFailure } from "./SessionFailure.ts"
@@ -57,6 +58,10 @@ export class SessionHost extends LifecycleCapability {
 
   remove(removal: Removal): Promise<Response> {
     return this.#answer((sessions) => Effect.as(sessions.remove(removal), new Response(null, { status: 200 })))
+  }
+
+  endGrants(grants: ReadonlyArray<GrantId>): Promise<void> {
+    return this.#runtime.runPromise(this.#started.endGrants(grants))
   }
 
   onWebSocketUpgrade({ request }: CapabilityWebSocketUpgradeContext): Promise<Response> | undefined {

@@ -62,6 +62,10 @@ export class SessionStore {
     this.#sql.exec("DELETE FROM events WHERE session_id = ?", id)
   }
 
+  get all(): ReadonlyArray<Session> {
+    return this.unusedSince(Number.MAX_SAFE_INTEGER)
+  }
+
   unusedSince(time: number): ReadonlyArray<Session> {
     return this.#sql
       .exec(`SELECT ${columns} FROM sessions WHERE used_at <= ?`, time)

@@ -44,16 +44,17 @@ export class SessionStreams {
     this.#now = now
   }
 
-  /** What a session's transport reports its events to. `kept` is told of each that was stored. */
-  outlet({ id, wire }: Pick<Session, "id" | "wire">, kept: () => Promise<void>): EventStore {
+  /** What a session's transport reports its events to. `kept` is told when one was stored. */
+  outlet({ id, wire }: Pick<Session, "id" | "wire">, kept: (time: number) => Promise<void>): EventStore {
     return {
       storeEvent: async (name, message) => {
         const stream = wire === "sse" ? standalone : name
-        const seq = this.#store.nextSeq(this.#now())
+        const now = this.#now()
+        const seq = this.#store.nextSeq(now)
         // The SDK primes a stream with an empty event: an id to resume from.
         if (!("jsonrpc" in message)) return eventId(stream, seq)
         this.#append(id, stream, seq, message)
-        await kept()
+        await kept(now)
         return eventId(stream, seq)
       },
       replayEventsAfter: async (lastEventId, { send }) => {

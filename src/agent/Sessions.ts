@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 
 import { Access } from "../access/Access.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import type { Identity } from "../domain/Identity.ts"
+import type { GrantId, Identity } from "../domain/Identity.ts"
 import { toAuthInfo } from "../mcp/Admission.ts"
 import { ServerFactory } from "../mcp/ServerFactory.ts"
 import { type Live, LiveServers } from "./LiveServers.ts"
@@ -73,8 +73,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
   /** The session's server: the one in memory, or a new one that is told what the client said first. */
   const serverOf = Effect.fnUntraced(function* ({ id, wire, initialize }: Session.Session) {
     const epoch = yield* hex(6)
-    const now = yield* Clock.currentTimeMillis
-    const kept = () => sweepAt(now + limits.eventAge)
+    const kept = (time: number) => sweepAt(time + limits.eventAge)
     const make = async (): Promise<Live> => {
       const server = factory.make({ listChanged: true })
       const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept))
@@ -182,6 +181,12 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
         webSocket,
         headers: { "mcp-session-id": session.id, "mcp-protocol-version": version }
       })
+    }),
+
+    /** Ends the sessions of grants that were revoked, and with them their streams. */
+    endGrants: Effect.fn("Sessions.endGrants")(function* (grants: ReadonlyArray<GrantId>) {
+      const ended = new Set(grants)
+      for (const { id, grantId } of store.all) if (ended.has(grantId)) yield* remove(id, "revoked")
     }),
 
     /** A stream was closed by its client. One of `/sse` cannot be opened again: its session is of no more use. */

@@ -22,7 +22,7 @@ const hold = (options: { readonly primes?: boolean; readonly refusals?: Readonly
   const socket = open()
   ends[0]!.addEventListener("close", ({ code }) => closes.push(code))
   const text: Array<string> = []
-  const stream = heldStream({
+  const events = heldStream({
     socket,
     preamble: "hello\n\n",
     primes: options.primes ?? false,
@@ -39,12 +39,13 @@ const hold = (options: { readonly primes?: boolean; readonly refusals?: Readonly
             : new Response(null, { status: 101, webSocket: open() })
         )
       })
-  }).pipe(
+  })
+  const stream = events.pipe(
     Stream.decodeText(),
     Stream.runForEach((part) => Effect.sync(() => text.push(part)))
   )
   const send = (id: string, data?: string) => ends.at(-1)!.send(JSON.stringify({ id, ...(data && { data }) }))
-  return { stream, send, ends, dialled, closes, text }
+  return { events, stream, send, ends, dialled, closes, text }
 }
 
 const settled = Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, 50)))
@@ -114,6 +115,32 @@ describe("the stream that the Worker holds for an object", () => {
       ends[0]!.close(1011)
       yield* Fiber.join(held)
       assert.lengthOf(dialled, 1)
+    })
+  )
+
+  it.effect("ends rather than lose an event when the client does not read", () =>
+    Effect.gen(function* () {
+      const { events, send, closes } = hold()
+      const reader = Stream.toReadableStream(events).getReader()
+      yield* Effect.promise(() => reader.read())
+      yield* settled
+      for (let event = 0; event < 1_100; event++) send(`s.${event}`, "1")
+      yield* settled
+      const text = yield* Effect.promise(async () => {
+        let text = ""
+        for (let part = await reader.read(); !part.done; part = await reader.read()) {
+          text += new TextDecoder().decode(part.value)
+        }
+        return text
+      })
+      const ids = [...text.matchAll(/^id: s\.(\d+)$/gmu)].map(([, id]) => Number(id))
+      assert.isAtLeast(ids.length, 1_024)
+      assert.deepEqual(
+        ids,
+        ids.map((_, index) => index)
+      )
+      yield* settled
+      assert.deepEqual(closes, [1000])
     })
   )
 

@@ -161,6 +161,22 @@ describe("the stream of a session", () => {
   })
 })
 
+describe("a grant that was revoked", () => {
+  it("ends its sessions and their streams, and no others", async () => {
+    const user = freshUser()
+    const [revoked, kept] = [
+      await Session.open(identityOf(user, "grant-1")),
+      await Session.open(identityOf(user, "grant-2"))
+    ]
+    const [ended, open] = [await revoked.stream(), await kept.stream()]
+    await stubOf(user).endGrants([revoked.identity.grantId])
+    await until(() => ended.state.closed === closing.ended)
+    assert.strictEqual((await revoked.post(request(1, "ping"))).status, 404)
+    assert.lengthOf(await messagesOf(await kept.post(request(1, "ping"))), 1)
+    assert.isUndefined(open.state.closed)
+  })
+})
+
 describe("beyond the limits", () => {
   const refusalOf = async (response: Response) => {
     const { error } = await response.json<{ readonly error: { readonly message: string } }>()
