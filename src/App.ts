@@ -7,6 +7,7 @@ import { Access } from "./access/Access.ts"
 import { AccountAgents } from "./agent/AccountAgents.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
+import * as AccountChanges from "./agent/AccountChanges.ts"
 import { AppConfig } from "./config/AppConfig.ts"
 import { KeepAlive } from "./config/KeepAlive.ts"
 import { misconfigured } from "./http/Misconfigured.ts"
@@ -50,7 +51,11 @@ const Servers = ServerFactory.layer.pipe(
 )
 
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
-const Lanes = Layer.merge(StatelessLane.layer, AccountAgents.layer).pipe(Layer.provide(Servers))
+const Lanes = StatelessLane.layer.pipe(
+  Layer.provide(Servers),
+  Layer.provide(AccountChanges.layer),
+  Layer.provideMerge(AccountAgents.layer)
+)
 
 /** The whole application on a given outside world. */
 export const application = <E, R>(outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>) =>

@@ -18,11 +18,16 @@ const decodeFrame = Schema.decodeUnknownOption(Schema.fromJsonString(Frame))
 /** A dial that the object answered with something else than a socket: there is nothing left to listen to. */
 class Refused extends Data.TaggedError("Refused")<{}> {}
 
-export interface HeldStreamOptions {
+type Frame = typeof Frame.Type
+
+interface Held {
   /** The socket to begin with. */
   readonly socket: WebSocket
   /** Asks for another one that goes on after the event. */
   readonly dial: (lastEventId: string | undefined) => Effect.Effect<Response, AgentUnavailable>
+}
+
+interface HeldStreamOptions extends Held {
   /** Sent first. */
   readonly preamble: string
   /** Whether the client understands an event without data, which only gives it an id to resume from. */
@@ -47,20 +52,18 @@ const untilClosed = (socket: WebSocket, onText: (text: string) => void) =>
 const isFinal = (code: number) => code === 1000 || code === 1001 || (code >= 4000 && code < 5000)
 
 /**
- * A stream of server-sent events that the Worker holds on behalf of a sleeping object: one frame of the socket is one
- * event. It ends with the session, and outlives whatever else closes the socket, as a new version of the Worker does.
+ * What an object sends over its sockets. It ends when the object says so, and outlives whatever else closes a socket,
+ * as a new version of the Worker does.
  */
-export const heldStream = ({ socket, dial, preamble, primes }: HeldStreamOptions): Stream.Stream<Uint8Array> => {
-  const follow = Effect.fnUntraced(function* (queue: Queue.Queue<string, Cause.Done>) {
+export const heldFrames = ({ socket, dial }: Held): Stream.Stream<Frame> => {
+  const follow = Effect.fnUntraced(function* (queue: Queue.Queue<Frame, Cause.Done>) {
     let lastEventId: string | undefined
     const forward = (text: string) => {
       const frame = decodeFrame(text)
       if (frame._tag === "None") return
-      const { id, data } = frame.value
-      const written = data === undefined ? (primes ? `id: ${id}\ndata: \n\n` : "") : event(id, data)
       // A client that reads too slowly loses its stream, not an event of it: it can resume.
-      if (!Queue.offerUnsafe(queue, written)) Queue.endUnsafe(queue)
-      lastEventId = id
+      if (!Queue.offerUnsafe(queue, frame.value)) Queue.endUnsafe(queue)
+      lastEventId = frame.value.id
     }
     const again = Effect.suspend(() => dial(lastEventId)).pipe(
       Effect.flatMap(({ webSocket }) => (webSocket ? Effect.succeed(webSocket) : Effect.fail(new Refused()))),
@@ -69,10 +72,17 @@ export const heldStream = ({ socket, dial, preamble, primes }: HeldStreamOptions
     let current = socket
     while (!isFinal(yield* untilClosed(current, forward))) current = yield* again
   })
-  const events = Stream.callback<string>((queue) => Effect.andThen(Effect.ignore(follow(queue)), Queue.end(queue)), {
+  return Stream.callback<Frame>((queue) => Effect.andThen(Effect.ignore(follow(queue)), Queue.end(queue)), {
     bufferSize: 1_024,
     strategy: "dropping"
   })
+}
+
+/** A stream of server-sent events that the Worker holds on behalf of a sleeping object: one frame is one event. */
+export const heldStream = ({ socket, dial, preamble, primes }: HeldStreamOptions): Stream.Stream<Uint8Array> => {
+  const events = heldFrames({ socket, dial }).pipe(
+    Stream.map(({ id, data }) => (data === undefined ? (primes ? `id: ${id}\ndata: \n\n` : "") : event(id, data)))
+  )
   const keepAlive = Stream.tick(keepAliveEvery).pipe(
     Stream.drop(1),
     Stream.map(() => ": keepalive\n\n")

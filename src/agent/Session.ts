@@ -39,6 +39,8 @@ export const limits = {
   sessions: 1_024,
   /** Servers held in memory; the sessions beyond them are restored when they are used. */
   liveServers: 32,
+  /** Connections without a session that hear of changed lists. */
+  followers: 256,
   /** Requests that are being worked on, of one session and of all. */
   requestsPerSession: 16,
   requests: 64,
@@ -65,10 +67,13 @@ export interface Post {
 /** The end of a session, as its client asks for it. */
 export type Removal = Pick<Post, "identity" | "sessionId">
 
-/** What is said with the upgrade that opens a session's stream. Without a session id, it opens a session of `/sse`. */
+/**
+ * What is said with the upgrade that opens a session's stream. Without a session id, it opens a session of `/sse`;
+ * `changes` needs no session, and hears of changed lists only.
+ */
 export const Listen = Schema.Struct({
   identity: Identity,
-  wire: Wire,
+  wire: Schema.Literals([...Wire.literals, "changes"]),
   sessionId: Schema.optionalKey(Schema.String),
   lastEventId: Schema.optionalKey(Schema.String)
 })

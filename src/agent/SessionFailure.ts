@@ -14,6 +14,11 @@ export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooM
   limit: Schema.Int
 }) {}
 
+/** As many connections without a session hear of changes as may. */
+export class TooManyFollowers extends Schema.TaggedError<TooManyFollowers>()("TooManyFollowers", {
+  limit: Schema.Int
+}) {}
+
 /** As many sessions of the user are at work as may be. */
 export class SessionsBusy extends Schema.TaggedError<SessionsBusy>()("SessionsBusy", { limit: Schema.Int }) {}
 
@@ -31,6 +36,7 @@ export class SessionFailure extends Schema.TaggedError<SessionFailure>()("Sessio
     SessionNotFound,
     TooManySessions,
     TooManyRequests,
+    TooManyFollowers,
     SessionsBusy,
     InitializeRejected,
     EventUnknown
@@ -53,6 +59,7 @@ export const answer: (reason: SessionFailure["reason"]) => Response = Match.type
     tryLater(`Your account has ${limit} open sessions, the most it can have. Close one, or wait until one expires.`),
   TooManyRequests: ({ limit }) =>
     tryLater(`No more than ${limit} requests may wait for an answer. Send this one again later.`),
+  TooManyFollowers: ({ limit }) => tryLater(`Your account has ${limit} open subscriptions, the most it can have.`),
   SessionsBusy: ({ limit }) => tryLater(`${limit} of your sessions are busy. Send this request again later.`),
   InitializeRejected: ({ description }) => refusal(400, -32600, `Invalid Request: ${description}`),
   EventUnknown: () => refusal(400, -32000, "Invalid event ID")

@@ -18,7 +18,7 @@ import { closing, ListenHeader, listenHeader, type Post, type Removal } from "./
 import { answer, type SessionFailure } from "./SessionFailure.ts"
 import { makeSessions, type Sessions } from "./Sessions.ts"
 import { SessionStore } from "./SessionStore.ts"
-import { sessionOf, SessionStreams } from "./SessionStreams.ts"
+import { attachmentOf, SessionStreams } from "./SessionStreams.ts"
 
 /** What sessions need of the application. */
 export type Services = ServerFactory | Access | AppConfig | SecureRandom.SecureRandom
@@ -74,17 +74,19 @@ export class SessionHost extends LifecycleCapability {
 
   /** The Worker has nothing to say on a socket. */
   onWebSocketMessage(socket: WebSocket): boolean {
-    return sessionOf(socket) !== undefined
+    return attachmentOf(socket) !== undefined
   }
 
   async onWebSocketClose(socket: WebSocket, code: number): Promise<boolean> {
-    const session = sessionOf(socket)
-    if (session !== undefined && code === closing.ended) await this.#runtime.runPromise(this.#started.left(session))
-    return session !== undefined
+    const attachment = attachmentOf(socket)
+    if (attachment === undefined) return false
+    const { session } = attachment
+    if (session !== null && code === closing.ended) await this.#runtime.runPromise(this.#started.left(session))
+    return true
   }
 
   onWebSocketError(socket: WebSocket): boolean {
-    return sessionOf(socket) !== undefined
+    return attachmentOf(socket) !== undefined
   }
 
   async onJob(_context: LifecycleJobContext): Promise<LifecycleJobOutcome> {

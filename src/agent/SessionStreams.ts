@@ -3,17 +3,19 @@ import type { LifecycleSockets } from "agents/lifecycle"
 import * as Schema from "effect/Schema"
 
 import type { GrantId } from "../domain/Identity.ts"
-import { closing, Frame, McpSessionId, type Session } from "./Session.ts"
+import { closing, Frame, limits, McpSessionId, type Session } from "./Session.ts"
 import type { SessionStore } from "./SessionStore.ts"
 import { standalone } from "./SessionTransport.ts"
 
-/** What stays with a socket while the object sleeps. */
-const Attachment = Schema.Struct({ session: McpSessionId })
+/** What stays with a socket while the object sleeps: the session whose stream it carries, or none for a follower. */
+const Attachment = Schema.Struct({ session: Schema.NullOr(McpSessionId) })
 const isAttachment = Schema.is(Attachment)
 const encodeFrame = Schema.encodeSync(Schema.fromJsonString(Frame))
 
 const sessionTag = (id: McpSessionId) => `session:${id}`
 const grantTag = (id: GrantId) => `grant:${id}`
+
+const followerTag = "follower"
 
 const eventId = (stream: string, seq: number) => `${stream}.${seq}`
 
@@ -74,21 +76,29 @@ export class SessionStreams {
   }
 
   /** Accepts the socket that carries a session's stream, in place of an older one, and tells it what it missed. */
-  open(session: Session, lastEventId: string | undefined): WebSocket {
-    const { 0: client, 1: server } = new WebSocketPair()
-    this.close(session.id, closing.replaced, "replaced by a newer stream")
-    this.#sockets.accept(server, [sessionTag(session.id), grantTag(session.grantId)])
-    server.serializeAttachment({ session: session.id } satisfies typeof Attachment.Type)
-    const now = this.#store.nextSeq(this.#now())
+  open({ id, grantId }: Session, lastEventId: string | undefined): WebSocket {
+    this.close(id, closing.replaced, "replaced by a newer stream")
     const after = lastEventId === undefined ? undefined : parseEventId(lastEventId)
-    const missed = after === undefined ? [] : this.#store.eventsAfter(session.id, standalone, after.seq)
+    const missed = after === undefined ? [] : this.#store.eventsAfter(id, standalone, after.seq)
+    const { client, server } = this.#accept({ session: id }, [sessionTag(id), grantTag(grantId)])
     for (const { seq, message } of missed) {
       if (message !== null) server.send(encodeFrame({ id: eventId(standalone, seq), data: message }))
     }
-    const changedAt = this.#store.listsChangedAt
-    if (after !== undefined && changedAt !== undefined && changedAt > after.seq) sendListsChanged(server, changedAt)
-    server.send(encodeFrame({ id: eventId(standalone, now) }))
+    this.#begin(server, after?.seq)
     return client
+  }
+
+  /** Accepts a socket that hears of changed lists. Undefined: there are as many as there may be. */
+  follow(grantId: GrantId, lastEventId: string | undefined): WebSocket | undefined {
+    if (this.#sockets.get(followerTag).length >= limits.followers) return undefined
+    const { client, server } = this.#accept({ session: null }, [followerTag, grantTag(grantId)])
+    this.#begin(server, lastEventId === undefined ? undefined : parseEventId(lastEventId)?.seq)
+    return client
+  }
+
+  /** Closes what was opened under a grant. */
+  closeGrant(id: GrantId): void {
+    for (const socket of this.#sockets.get(grantTag(id))) socket.close(closing.ended, "revoked")
   }
 
   close(id: McpSessionId, code: number, reason: string): void {
@@ -97,9 +107,25 @@ export class SessionStreams {
 
   /** Says on every open stream of the user that the lists have changed, and on a resumed one when it comes back. */
   tellListsChanged(): void {
-    const seq = this.#store.nextSeq(this.#now())
-    this.#store.listsChangedAt = seq
-    for (const socket of this.#sockets.get()) if (sessionOf(socket) !== undefined) sendListsChanged(socket, seq)
+    const seqs = lists.map(() => this.#store.nextSeq(this.#now()))
+    this.#store.listsChangedAt = seqs.at(-1) ?? 0
+    for (const socket of this.#sockets.get()) sendListsChanged(socket, seqs)
+  }
+
+  #accept(attachment: typeof Attachment.Type, tags: Array<string>) {
+    const { 0: client, 1: server } = new WebSocketPair()
+    this.#sockets.accept(server, tags)
+    server.serializeAttachment(attachment)
+    return { client, server }
+  }
+
+  /** Tells the latest event's id, and before it of a change that was missed. */
+  #begin(socket: WebSocket, after: number | undefined): void {
+    const changedAt = this.#store.listsChangedAt
+    if (after !== undefined && changedAt !== undefined && changedAt > after) {
+      sendListsChanged(socket, [changedAt, changedAt, changedAt])
+    }
+    socket.send(encodeFrame({ id: eventId(standalone, this.#store.nextSeq(this.#now())) }))
   }
 
   #append(id: McpSessionId, stream: string, seq: number, message: JSONRPCMessage): void {
@@ -115,17 +141,20 @@ export class SessionStreams {
 
 const lists = ["tools", "resources", "prompts"]
 
-const sendListsChanged = (socket: WebSocket, seq: number): void => {
-  if (socket.readyState !== WebSocket.OPEN) return
-  const id = eventId(standalone, seq)
-  for (const list of lists) {
-    const data = JSON.stringify({ jsonrpc: "2.0", method: `notifications/${list}/list_changed` })
+const sendListsChanged = (socket: WebSocket, seqs: ReadonlyArray<number>): void => {
+  const attachment = attachmentOf(socket)
+  if (attachment === undefined || socket.readyState !== WebSocket.OPEN) return
+  const ids = seqs.map((seq) => eventId(standalone, seq))
+  // A follower is told once, and says it in the words of its own protocol version.
+  if (attachment.session === null) return socket.send(encodeFrame({ id: ids.at(-1) ?? "", data: "changed" }))
+  for (const [index, id] of ids.entries()) {
+    const data = JSON.stringify({ jsonrpc: "2.0", method: `notifications/${lists[index]}/list_changed` })
     socket.send(encodeFrame({ id, data }))
   }
 }
 
-/** The session whose stream a socket carries; undefined for sockets of somebody else. */
-export const sessionOf = (socket: WebSocket): McpSessionId | undefined => {
+/** What a socket carries; undefined for sockets of somebody else. */
+export const attachmentOf = (socket: WebSocket): typeof Attachment.Type | undefined => {
   const attachment: unknown = socket.deserializeAttachment()
-  return isAttachment(attachment) ? attachment.session : undefined
+  return isAttachment(attachment) ? attachment : undefined
 }

@@ -19,6 +19,7 @@ import {
   SessionFailure,
   SessionNotFound,
   SessionsBusy,
+  TooManyFollowers,
   TooManyRequests,
   TooManySessions
 } from "./SessionFailure.ts"
@@ -166,6 +167,13 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
 
     /** Opens the stream of a session: a socket for its own stream, or the rest of a request's stream. */
     listen: Effect.fn("Sessions.listen")(function* ({ identity, wire, sessionId, lastEventId }: Session.Listen) {
+      if (wire === "changes") {
+        const webSocket = streams.follow(identity.grantId, lastEventId)
+        yield* noticeAccess(identity)
+        return webSocket
+          ? new Response(null, { status: 101, webSocket })
+          : yield* fail(new TooManyFollowers({ limit: limits.followers }))
+      }
       const opening = sessionId === undefined && wire === "sse"
       const session = opening ? yield* create(identity, wire) : yield* find(identity, sessionId, wire)
       const ofRequest = lastEventId === undefined ? false : isOfRequest(lastEventId)
@@ -187,6 +195,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     endGrants: Effect.fn("Sessions.endGrants")(function* (grants: ReadonlyArray<GrantId>) {
       const ended = new Set(grants)
       for (const { id, grantId } of store.all) if (ended.has(grantId)) yield* remove(id, "revoked")
+      for (const grant of ended) streams.closeGrant(grant)
     }),
 
     /** A stream was closed by its client. One of `/sse` cannot be opened again: its session is of no more use. */

@@ -1,10 +1,12 @@
-import { createMcpHandler } from "@modelcontextprotocol/server"
+import { createMcpHandler, type McpRequestContext, type ServerEvent } from "@modelcontextprotocol/server"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 
 import type { Identity } from "../domain/Identity.ts"
 import { toAuthInfo } from "./Admission.ts"
+import { Changes } from "./Changes.ts"
 import { ServerFactory } from "./ServerFactory.ts"
 
 /** The largest message a client may post, in bytes. */
@@ -31,15 +33,39 @@ export class StatelessLane extends Context.Service<
     Effect.gen(function* () {
       const factory = yield* ServerFactory
       const log = Effect.runSyncWith(yield* Effect.context())
-      const handler = createMcpHandler(() => factory.make({ listChanged: false }), {
+      const changes = yield* Changes
+      const run = Effect.runForkWith(yield* Effect.context())
+      const options = {
         legacy: "stateless",
         maxRequestBodySize,
-        onerror: (error) => log(Effect.logInfo("MCP request refused").pipe(Effect.annotateLogs({ error: error.name })))
-      })
+        onerror: (error: Error) =>
+          log(Effect.logInfo("MCP request refused").pipe(Effect.annotateLogs({ error: error.name })))
+      } as const
+      const make = ({ era }: McpRequestContext) => factory.make({ listChanged: era === "modern" })
+      const handler = createMcpHandler(make, options)
+
+      /** A handler whose subscription hears of changes for this user, and ends when there is nobody to tell of them. */
+      const subscribing = (identity: Identity) => {
+        const subscribe = (listener: (event: ServerEvent) => void) => {
+          const tell = Effect.sync(() => {
+            for (const kind of listChanges) listener({ kind })
+          })
+          const following = run(
+            changes.follow(identity).pipe(
+              Stream.runForEach(() => tell),
+              Effect.ensuring(Effect.promise(() => subscriber.close()))
+            )
+          )
+          return () => following.interruptUnsafe()
+        }
+        const subscriber = createMcpHandler(make, { ...options, bus: { subscribe, publish: () => {} } })
+        return subscriber
+      }
+
       return StatelessLane.of({
         serve: (request, identity, resourceMetadataUrl, parsedBody) =>
           Effect.promise(() =>
-            handler.fetch(request, {
+            (isSubscription(request) ? subscribing(identity) : handler).fetch(request, {
               authInfo: toAuthInfo(identity, resourceMetadataUrl),
               ...(parsedBody !== undefined && { parsedBody })
             })
@@ -48,3 +74,8 @@ export class StatelessLane extends Context.Service<
     })
   )
 }
+
+const listChanges = ["tools_list_changed", "resources_list_changed", "prompts_list_changed"] as const
+
+/** Clients name the method in a header, too, and are refused when it is another one (MCP 2026-07-28, Streamable HTTP). */
+const isSubscription = (request: Request) => request.headers.get("mcp-method") === "subscriptions/listen"

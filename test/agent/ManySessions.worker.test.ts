@@ -37,14 +37,12 @@ describe("many idle sessions", () => {
     console.log(`1,000 sessions of one user: ${Math.round(size / 1_000)} bytes of storage each`)
     assert.isAtMost(size, 4_096 * 1_000)
     for (const { webSocket } of streams) webSocket.close(1000)
-  }, 60_000)
+  }, 120_000)
 
   it("of 200 users come back after an eviction", async () => {
     const sessions = await openMany(200, () => Session.open(identityOf(freshUser())))
     await Promise.all(sessions.map((session) => evictDurableObject(session.stub)))
-    for (const session of sessions) {
-      const [answer] = await messagesOf(await session.post(call(1, "echo")))
-      assert.strictEqual(answer.id, 1)
-    }
-  }, 60_000)
+    const answers = await Promise.all(sessions.map(async (session) => messagesOf(await session.post(call(1, "echo")))))
+    assert.isTrue(answers.every(([answer]) => answer.id === 1))
+  }, 120_000)
 })

@@ -161,6 +161,35 @@ describe("the stream of a session", () => {
   })
 })
 
+describe("a connection without a session", () => {
+  it("hears of changed lists, also of those it missed, until its grant is revoked", async () => {
+    const user = freshUser()
+    const follower = new Session(identityOf(user), "changes")
+    const other = await Session.open(identityOf(user, "grant-2"))
+    const first = await follower.stream()
+    await messagesOf(await other.post(request(1, "ping")))
+    const change = async (role: string) => {
+      clerk.role = role
+      await evictDurableObject(stubOf(user))
+      await messagesOf(await other.post(request(2, "ping")))
+      clerk.role = "admin"
+    }
+    await change("member")
+    await until(() => first.frames.length === 2)
+    assert.deepEqual(
+      first.frames.map(({ data }) => data),
+      [undefined, "changed"]
+    )
+    first.webSocket.close(3000)
+    await change("premium")
+    const again = await follower.stream(first.frames[1]!.id)
+    await until(() => again.frames.length === 2)
+    assert.strictEqual(again.frames[0]!.data, "changed")
+    await stubOf(user).endGrants([follower.identity.grantId])
+    await until(() => again.state.closed === closing.ended)
+  })
+})
+
 describe("a grant that was revoked", () => {
   it("ends its sessions and their streams, and no others", async () => {
     const user = freshUser()

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers"
 
 import type { AccountObject } from "../../../src/agent/AccountAgent.ts"
-import { type Listen, listenHeader, type Wire } from "../../../src/agent/Session.ts"
+import { type Listen, listenHeader } from "../../../src/agent/Session.ts"
 import { ClientId, GrantId, type Identity, UserId } from "../../../src/domain/Identity.ts"
 
 const namespace = (env as unknown as { readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject> }).ACCOUNT_AGENT
@@ -43,10 +43,10 @@ export const messagesOf = async (response: Response): Promise<ReadonlyArray<any>
 /** One client of a user, without the Worker between. */
 export class Session {
   readonly identity: Identity
-  readonly wire: Wire
+  readonly wire: Listen["wire"]
   id: string | undefined
 
-  constructor(identity: Identity, wire: Wire = "streamable", id?: string) {
+  constructor(identity: Identity, wire: Listen["wire"] = "streamable", id?: string) {
     this.identity = identity
     this.wire = wire
     this.id = id
@@ -74,6 +74,7 @@ export class Session {
   }
 
   async post(body: unknown): Promise<Response> {
+    if (this.wire === "changes") throw new Error("a follower posts nothing")
     return this.stub.post({
       identity: this.identity,
       resourceMetadataUrl: "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
@@ -106,11 +107,12 @@ export class Session {
   async stream(lastEventId?: string) {
     const { webSocket, headers, status } = await this.listen(lastEventId)
     if (!webSocket) throw new Error(`no stream: ${status}`)
-    const frames: Array<{ readonly id: string; readonly message: any }> = []
+    const frames: Array<{ readonly id: string; readonly data: string | undefined; readonly message: any }> = []
     const state: { closed: number | undefined } = { closed: undefined }
     webSocket.addEventListener("message", ({ data }) => {
       const frame = JSON.parse(String(data))
-      frames.push({ id: frame.id, message: frame.data && JSON.parse(frame.data) })
+      const message = this.wire === "changes" || frame.data === undefined ? undefined : JSON.parse(frame.data)
+      frames.push({ id: frame.id, data: frame.data, message })
     })
     webSocket.addEventListener("close", ({ code }) => (state.closed = code))
     webSocket.accept()
