@@ -1,9 +1,4 @@
-import {
-  type CapabilityWebSocketUpgradeContext,
-  LifecycleCapability,
-  type LifecycleJobContext,
-  type LifecycleJobOutcome
-} from "agents/lifecycle"
+import { type CapabilityWebSocketUpgradeContext, LifecycleCapability } from "agents/lifecycle"
 import * as Clock from "effect/Clock"
 import type * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
@@ -40,15 +35,11 @@ export class SessionHost extends LifecycleCapability {
 
   override onStart(): void {
     const { storage, sockets, jobs } = this.lifecycle
+    const sweepAt = (time: number) => this.#sweepBy(time)
     const store = new SessionStore(storage.sql)
     const now = () => this.#runtime.runSync(Clock.currentTimeMillis)
     const streams = new SessionStreams(store, sockets, now)
     this.#sweepAt = jobs.get(sweep)?.time ?? Infinity
-    const sweepAt = async (time: number) => {
-      if (time >= this.#sweepAt) return
-      this.#sweepAt = time
-      await jobs.push({ id: sweep, fn: sweep, time })
-    }
     this.#sessions = this.#runtime.runSync(makeSessions({ store, streams, sweepAt }))
   }
 
@@ -89,12 +80,17 @@ export class SessionHost extends LifecycleCapability {
     return attachmentOf(socket) !== undefined
   }
 
-  async onJob(_context: LifecycleJobContext): Promise<LifecycleJobOutcome> {
+  async onJob(): Promise<void> {
     this.#sweepAt = Infinity
     const next = await this.#runtime.runPromise(this.#started.sweep())
-    if (next === undefined) return undefined
-    this.#sweepAt = next
-    return { rescheduleAt: next }
+    // Pushed, not returned: a request may have asked for another time in the meantime, and the earlier one counts.
+    if (next !== undefined) await this.#sweepBy(next)
+  }
+
+  async #sweepBy(time: number): Promise<void> {
+    if (time >= this.#sweepAt) return
+    this.#sweepAt = time
+    await this.lifecycle.jobs.push({ id: sweep, fn: sweep, time })
   }
 
   get #started(): Sessions {

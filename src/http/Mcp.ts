@@ -93,7 +93,7 @@ export const makeMcp = Effect.gen(function* () {
 })
 
 /** Whether the client takes an answer of this type (RFC 9110, section 12.5.1). */
-export const accepts = (request: Request, mediaType: string): boolean => {
+const accepts = (request: Request, mediaType: string): boolean => {
   const accept = request.headers.get("accept") ?? "*/*"
   return accept.includes(mediaType) || accept.includes("*/*")
 }

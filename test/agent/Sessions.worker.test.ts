@@ -154,6 +154,22 @@ describe("an idle session", () => {
     })
   })
 
+  it("keeps no events for longer than 5 minutes, and wakes only to expire", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    await messagesOf(await session.post(call(1, "echo")))
+    await runInDurableObject(session.stub, (_, { storage }) => {
+      storage.sql.exec(`UPDATE events SET seq = seq - ${6 * 60_000_000}`)
+      storage.sql.exec("UPDATE cf_agents_jobs SET time = 0")
+    })
+    assert.isTrue(await runDurableObjectAlarm(session.stub))
+    await runInDurableObject(session.stub, async (_, { storage }) => {
+      assert.isEmpty(storage.sql.exec("SELECT * FROM events").toArray())
+      const [session] = storage.sql.exec("SELECT used_at FROM sessions").toArray()
+      assert.strictEqual(await storage.getAlarm(), Number(session!["used_at"]) + 24 * 3_600_000)
+    })
+    assert.lengthOf(await messagesOf(await session.post(call(2, "echo"))), 1)
+  })
+
   it("takes at most 4 KiB of storage", async () => {
     const user = freshUser()
     const size = () => runInDurableObject(stubOf(user), (_, { storage }) => storage.sql.databaseSize)
