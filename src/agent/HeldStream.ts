@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 import type { AgentUnavailable } from "./AccountAgents.ts"
-import { Frame } from "./Session.ts"
+import { Frame, retryAfter } from "./Session.ts"
 
 /** Proxies drop a connection that is silent for longer, and a client that has left shows when something is written. */
 const keepAliveEvery = "15 seconds"
@@ -81,7 +81,9 @@ export const heldFrames = ({ socket, dial }: Held): Stream.Stream<Frame> => {
 /** A stream of server-sent events that the Worker holds on behalf of a sleeping object: one frame is one event. */
 export const heldStream = ({ socket, dial, preamble, primes }: HeldStreamOptions): Stream.Stream<Uint8Array> => {
   const events = heldFrames({ socket, dial }).pipe(
-    Stream.map(({ id, data }) => (data === undefined ? (primes ? `id: ${id}\ndata: \n\n` : "") : event(id, data)))
+    Stream.map(({ id, data }) =>
+      data === undefined ? (primes ? `id: ${id}\nretry: ${retryAfter}\ndata: \n\n` : "") : event(id, data)
+    )
   )
   const keepAlive = Stream.tick(keepAliveEvery).pipe(
     Stream.drop(1),

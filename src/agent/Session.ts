@@ -86,5 +86,8 @@ export const ListenHeader = Schema.fromJsonString(Listen)
 /** One event of a session's stream, as it travels over the socket. Without `data` it only tells the latest id. */
 export const Frame = Schema.Struct({ id: Schema.String, data: Schema.optionalKey(Schema.String) })
 
+/** How long a client waits before it resumes a stream, in milliseconds (MCP 2025-11-25, Streamable HTTP). */
+export const retryAfter = 1_000
+
 /** Close codes after which the Worker does not dial again. */
 export const closing = { ended: 1000, replaced: 4001 } as const

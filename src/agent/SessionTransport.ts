@@ -10,7 +10,7 @@ import {
   WebStandardStreamableHTTPServerTransport
 } from "@modelcontextprotocol/server"
 
-import type { Initialize, McpSessionId } from "./Session.ts"
+import { type Initialize, type McpSessionId, retryAfter } from "./Session.ts"
 
 /** The stream of a session that belongs to no request, as the SDK names it to the event store. */
 export const standalone = "_GET_stream"
@@ -38,6 +38,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     const events = { muted: false }
     super({
       sessionIdGenerator: () => id,
+      retryInterval: retryAfter,
       eventStore: {
         storeEvent: (stream, message) => (events.muted ? Promise.resolve("") : store.storeEvent(stream, message)),
         replayEventsAfter: (eventId, options) => store.replayEventsAfter(eventId, options)

@@ -73,7 +73,7 @@ describe("the stream that the Worker holds for an object", () => {
       send("s.2")
       ends[0]!.close(4001)
       yield* Fiber.join(held)
-      assert.strictEqual(text.join(""), "hello\n\nid: s.2\ndata: \n\n")
+      assert.strictEqual(text.join(""), "hello\n\nid: s.2\nretry: 1000\ndata: \n\n")
     })
   )
 

@@ -78,7 +78,7 @@ describe("the SDK that most clients ship", () => {
     assert.strictEqual(stream.headers.get("mcp-session-id"), sessionId)
     const text = stream.text()
     await transport.terminateSession()
-    assert.match(await text, /^id: _GET_stream\.\d+\ndata: \n\n$/u)
+    assert.match(await text, /^id: _GET_stream\.\d+\nretry: 1000\ndata: \n\n$/u)
     await client.close()
     const gone = await bearer(token)(`${url}/mcp`, {
       headers: { accept: "text/event-stream", "mcp-session-id": sessionId }
