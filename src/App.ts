@@ -64,7 +64,7 @@ export const handler = (
   const options = { disableLogger: true }
   return Effect.runSync(
     Effect.match(AppConfig.decode(env), {
-      onFailure: (error) => HttpRouter.toWebHandler(Layer.provide(misconfigured(error), host), options),
+      onFailure: (error) => HttpRouter.toWebHandler(Layer.provideMerge(misconfigured(error), host), options),
       onSuccess: (config) =>
         HttpRouter.toWebHandler(
           application(Outside).pipe(Layer.provideMerge(Layer.succeed(AppConfig, config)), Layer.provideMerge(host)),

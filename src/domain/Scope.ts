@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
  * Nothing outside this list is ever granted.
  */
 export const catalogue = {
-  "mcp:tools": "Use this server’s tools in your name, and see the name, e-mail address and role of your account",
+  "mcp:tools": "Use this server’s tools in your name, and see the name, e‑mail address and role of your account",
   "images:generate": "Generate images in your name"
 } as const
 

@@ -37,7 +37,7 @@ export const decide = Effect.gen(function* () {
   const signIn = yield* SignIn
   const origin = request.headers.get("origin")
   if (origin !== null && origin !== publicUrl.origin) return yield* rejected("The form was sent by another site")
-  const form = yield* Effect.mapError(readForm(request), ({ description }) => rejected(description))
+  const form = yield* Effect.mapError(readForm(request), (reason) => new AuthorizationFailure({ reason }))
   const handle = form.get("handle") ?? ""
   switch (form.get("decision")) {
     case "approve": {

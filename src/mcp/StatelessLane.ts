@@ -29,12 +29,23 @@ export class StatelessLane extends Context.Service<
       const handler = createMcpHandler(factory.make, {
         legacy: "stateless",
         maxRequestBodySize,
-        onerror: (error) => log(Effect.logInfo("MCP request refused").pipe(Effect.annotateLogs({ error: error.name })))
+        // Faults of clients, and clients that left.
+        onerror: (error) =>
+          log(Effect.logDebug("MCP request not served").pipe(Effect.annotateLogs({ error: error.name })))
       })
       return StatelessLane.of({
         serve: (request, identity, resourceMetadataUrl) =>
-          Effect.promise(() => handler.fetch(request, { authInfo: toAuthInfo(identity, resourceMetadataUrl) }))
+          Effect.promise(() =>
+            handler.fetch(acceptingStreams(request), { authInfo: toAuthInfo(identity, resourceMetadataUrl) })
+          )
       })
     })
   )
+}
+
+/** 2025-era clients that accept anything, or say nothing, get what the specification lets them expect. */
+const acceptingStreams = (request: Request): Request => {
+  const headers = new Headers(request.headers)
+  headers.set("accept", "application/json, text/event-stream")
+  return new Request(request, { headers })
 }

@@ -64,7 +64,7 @@ export class ToolCalls extends Context.Service<
         return ToolCalls.of({
           entries: Object.entries(tools).map(([name, tool]) => Manifest.tool(name, tool)),
           call: Effect.fn("ToolCalls.call")((name, args) => {
-            const isDeclared = declaredBy(tools[name])
+            const isDeclared = declaredBy(Object.hasOwn(tools, name) ? tools[name] : undefined)
             return run(name, args ?? {}, undefined, strict).pipe(
               Stream.unwrap,
               Stream.runLast,

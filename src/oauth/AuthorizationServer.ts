@@ -1,6 +1,8 @@
 import type { AuthRequest, ConsentDescription } from "@cloudflare/workers-oauth-provider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 
@@ -9,6 +11,7 @@ import { KeepAlive } from "../config/KeepAlive.ts"
 import { CurrentIdentity, type Identity, type Subject } from "../domain/Identity.ts"
 import * as Scope from "../domain/Scope.ts"
 import { AuthorizationFailure, RequestRejected, trustedRedirect, type TrustedRedirect } from "./AuthorizationFailure.ts"
+import { isAddress, servedByItsAddress } from "./ClientDocument.ts"
 import { makeGuard } from "./Guard.ts"
 import { OAuthStorage } from "./OAuthStorage.ts"
 import { attempt, executionContext, makeProvider } from "./Provider.ts"
@@ -94,6 +97,7 @@ export class AuthorizationServer extends Context.Service<
       const provider = yield* makeProvider
       const guards = { "/mcp": yield* makeGuard(provider, "/mcp"), "/sse": yield* makeGuard(provider, "/sse") }
       const helpers = provider.getOAuthApi(env)
+      const http = yield* HttpClient.HttpClient
       const rememberSecret = Effect.map(signer.secretFor("remembered consent"), Redacted.value)
 
       return AuthorizationServer.of({
@@ -119,6 +123,10 @@ export class AuthorizationServer extends Context.Service<
           }),
 
         parse: Effect.fn("AuthorizationServer.parse")(function* (request) {
+          const clientId = new URL(request.url).searchParams.get("client_id") ?? ""
+          if (isAddress(clientId)) {
+            yield* Effect.provideService(servedByItsAddress(clientId), HttpClient.HttpClient, http)
+          }
           const authRequest = yield* attempt("parseAuthRequest", () =>
             helpers.parseAuthRequest(withIntendedResource(publicUrl, request))
           )
@@ -192,7 +200,7 @@ export class AuthorizationServer extends Context.Service<
         })
       })
     })
-  )
+  ).pipe(Layer.provide(FetchHttpClient.layer))
 }
 
 const nothing = () => Promise.resolve(new Response(null, { status: 404 }))

@@ -76,7 +76,7 @@ export class StateSigner extends Context.Service<
           if (id === undefined || claims === undefined || tag === undefined || more.length > 0) return yield* forged
           const key = verifiers.get(id)
           const bytes = Result.getOrUndefined(Base64Url.decode(tag))
-          if (key === undefined || bytes === undefined) return yield* forged
+          if (key === undefined || bytes === undefined || Base64Url.encode(bytes) !== tag) return yield* forged
           const genuine = yield* Effect.orDie(mac.verify(key, bytes, utf8.encode(`${id}.${claims}`)))
           if (!genuine) return yield* forged
           const decoded = Result.getOrElse(Base64Url.decodeString(claims), () => "")
