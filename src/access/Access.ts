@@ -33,9 +33,9 @@ export class AccessError extends Schema.TaggedError<AccessError>()("AccessError"
 }
 
 /** How old a snapshot may be before Clerk is asked again, in milliseconds. */
-export const freshFor = Duration.toMillis("60 seconds")
+const freshFor = Duration.toMillis("60 seconds")
 /** How much older it may grow while Clerk does not answer, in milliseconds. */
-export const staleFor = Duration.toMillis("5 minutes")
+const staleFor = Duration.toMillis("5 minutes")
 /** How long Clerk is left alone after a failure that named no time, in seconds. */
 const defaultRetryAfter = 5
 /** How many users an isolate remembers. */

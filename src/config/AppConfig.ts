@@ -63,12 +63,12 @@ const Settings = Schema.Struct({
 })
 
 /** One setting that is missing or malformed. Holds its name and what it should be, never its value. */
-export const SettingProblem = Schema.Struct({
+const SettingProblem = Schema.Struct({
   name: Schema.String,
   problem: Schema.Literals(["missing", "malformed"]),
   expected: Schema.String
 })
-export type SettingProblem = typeof SettingProblem.Type
+type SettingProblem = typeof SettingProblem.Type
 
 /** The Worker cannot serve: names every setting that is missing or malformed, all at once. */
 export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {

@@ -3,7 +3,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Html, html } from "./Html.ts"
 
 /** The one style sheet. It stands in the page, so that a page is one request; the policy names it by its hash. */
-export const style = `
+const style = `
 :root { color-scheme: light dark; --line: #8889; --accent: #2457d6; --on-accent: #fff; --warn: #b45309 }
 @media (prefers-color-scheme: dark) { :root { --accent: #8ab0ff; --on-accent: #0b1220; --warn: #fbbf24 } }
 * { box-sizing: border-box }
@@ -30,7 +30,7 @@ button.primary { background: var(--accent); border-color: var(--accent); color: 
 const styleElement = new Html(`<style>${style}</style>`)
 
 /** SHA-256 of `style` (Content Security Policy Level 3, section 2.3.1). */
-export const styleHash = "sha256-yLa3qth4C0TT972ZdlcSGY+L8C8QX/9wuSxvNoMTsJY="
+const styleHash = "sha256-yLa3qth4C0TT972ZdlcSGY+L8C8QX/9wuSxvNoMTsJY="
 
 /** What every page is sent with: nothing runs, nothing is fetched, nobody frames it, nothing keeps it. */
 const securityHeaders = {
