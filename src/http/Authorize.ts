@@ -52,6 +52,6 @@ export const decide = Effect.gen(function* () {
       return redirect(denied.redirectTo, denied.headers)
     }
     default:
-      return yield* rejected("The form carries no decision")
+      return yield* rejected("Neither Allow nor Deny was pressed")
   }
 }).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))

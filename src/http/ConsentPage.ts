@@ -29,7 +29,7 @@ const mayBeRemembered = (client: ConsentDescription): boolean =>
   client.clientDomain === undefined || !client.redirectIsLoopback
 
 /** The first button of a form is what Enter presses in a field: nobody shall consent by accident. */
-const enterDoesNothing = html`<button disabled hidden></button>`
+const undecided = html`<button name="decision" value="" hidden></button>`
 
 /**
  * Asks the person whether this client may act for them (MCP security best practices, confused deputy). What the client
@@ -62,7 +62,7 @@ export const consentPage = (
       }
       <form method="post" action="/authorize">
         <input type="hidden" name="handle" value="${handle}" />
-        ${enterDoesNothing}
+        ${undecided}
         <fieldset>
           <legend>The app may</legend>
           ${Scope.all.map((scope) => scopeChoice(scope, asked.has(scope)))}

@@ -130,6 +130,23 @@ layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (
   )
 
   it.effect(
+    "presses Enter in a field, which decides nothing, goes back, and allows it",
+    inBrowser(async (scene) => {
+      const { page, register, open } = scene
+      const client = await register()
+      const attempt = await open(client)
+      await imagesScope(page).focus()
+      await page.keyboard.press("Enter")
+      await page.getByText("Neither Allow nor Deny was pressed").waitFor()
+      await page.goBack()
+      await button(page, "Allow").click()
+      await signInAs(page, "admin@example.com")
+      const tokens = await client.redeem(attempt, await backInApp(scene))
+      assert.strictEqual(tokens.scope, "mcp:tools")
+    })
+  )
+
+  it.effect(
     "has switched JavaScript off",
     inBrowser(
       async (scene) => {

@@ -59,7 +59,7 @@ export const overhang = (page: Page): Promise<number> =>
 export const targets = async (
   page: Page
 ): Promise<ReadonlyArray<{ readonly name: string; readonly height: number }>> => {
-  const controls = await page.locator("button, label:has(input)").all()
+  const controls = await page.locator("button, label:has(input)").filter({ visible: true }).all()
   return Promise.all(
     controls.map(async (control) => ({
       name: (await control.innerText()).trim(),
