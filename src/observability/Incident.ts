@@ -16,6 +16,10 @@ const origin = (error: unknown): { readonly error: string; readonly at: Readonly
   at: error instanceof Error ? (error.stack?.match(/^\s+at .*$/gmu) ?? []).slice(0, 8).map((line) => line.trim()) : []
 })
 
+/** What a client is told of an incident. */
+export const apology = (reference: string): string =>
+  `Something went wrong on the server. If it happens again, report the reference ${reference}.`
+
 /** Logs what nobody planned for, and returns the reference under which it stands in the log. */
 export const report = Effect.fnUntraced(function* (what: string, cause: Cause.Cause<unknown>) {
   const id = yield* reference
