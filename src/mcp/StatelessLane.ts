@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import type { Identity } from "../domain/Identity.ts"
+import { lenient } from "./Accept.ts"
 import { toAuthInfo } from "./Admission.ts"
 import { ServerFactory } from "./ServerFactory.ts"
 
@@ -33,7 +34,10 @@ export class StatelessLane extends Context.Service<
       })
       return StatelessLane.of({
         serve: (request, identity, resourceMetadataUrl) =>
-          Effect.promise(() => handler.fetch(request, { authInfo: toAuthInfo(identity, resourceMetadataUrl) }))
+          Effect.promise(() => {
+            const authInfo = toAuthInfo(identity, resourceMetadataUrl)
+            return lenient(request, (request) => handler.fetch(request, { authInfo }))
+          })
       })
     })
   )
