@@ -3,7 +3,7 @@ import type { KnipConfig } from "knip"
 /** `!` marks what ships: `knip --production` looks at those files and at `dependencies` alone. */
 const config: KnipConfig = {
   // src/worker.ts is an entry through `main` of wrangler.jsonc, the configuration files through their own tools.
-  entry: ["dev/*.ts", "test/**/*.test.ts"],
+  entry: ["dev/*.ts", "test/**/*.test.ts", "test/conformance/{run,worker}.ts"],
   project: ["src/**/*.ts!", "dev/**/*.ts", "test/**/*.ts", "*.ts"],
   // A type that an exported signature names is exported with it.
   ignoreExportsUsedInFile: { interface: true, type: true },

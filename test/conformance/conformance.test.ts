@@ -1,0 +1,20 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, it } from "@effect/vitest"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+
+import { expected, run } from "./Suite.ts"
+
+it.live(
+  "passes the official conformance suite",
+  () =>
+    Effect.gen(function* () {
+      const report = yield* run
+      for (const set of ["2025-11-25", "2026-07-28", "authorization"] as const) {
+        const { passed, failed } = report[set]
+        assert.isAtLeast(passed, expected[set], `${set}\n${failed.join("\n")}`)
+      }
+    }).pipe(Effect.provide([NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto])),
+  300_000
+)
