@@ -4,12 +4,10 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { createServer } from "node:net"
 import { join } from "node:path"
 
-import { ClerkStandIn } from "../../dev/clerk/ClerkStandIn.ts"
-import { startWorker } from "../../dev/LocalWorker.ts"
 import { connect, registerClient, signInAt } from "../support/Connect.ts"
+import { freePort, withServer } from "../support/LocalServer.ts"
 import { startProxy } from "./Proxy.ts"
 
 /** The suite printed what this program cannot read. */
@@ -44,14 +42,6 @@ const sizes: { readonly [Set in keyof Report]: number } = { "2025-11-25": 30, "2
 export const expected: typeof sizes = { ...sizes, "2025-11-25": 26 }
 
 const email = "admin@example.com"
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "localhost", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
 
 /** Runs the suite and hands each line of it to `onLine` as it comes. Returns all of them. */
 const conformance = Effect.fnUntraced(function* (
@@ -106,28 +96,21 @@ const authorization = Effect.fnUntraced(function* (issuer: string, clerk: string
  * in folders of its own.
  */
 export const run = Effect.gen(function* () {
-  const files = yield* FileSystem.FileSystem
-  const [port, workerPort] = [yield* freePort, yield* freePort]
-  const url = `http://localhost:${port}`
-  const proxy = yield* startProxy(port, workerPort)
-  return yield* Effect.gen(function* () {
-    const clerk = yield* ClerkStandIn
-    yield* startWorker({
-      port: workerPort,
-      settings: { ...clerk.settings, PUBLIC_URL: url },
-      entry: join(import.meta.dirname, "worker.ts"),
-      storage: yield* files.makeTempDirectoryScoped({ prefix: "conformance-storage-" }),
-      quiet: true
+  const [publicPort, port] = [yield* freePort, yield* freePort]
+  const proxy = yield* startProxy(publicPort, port)
+  const entry = join(import.meta.dirname, "worker.ts")
+  return yield* withServer({ port, publicUrl: `http://localhost:${publicPort}`, entry }, (at) =>
+    Effect.gen(function* () {
+      const flow = yield* authorization(at.worker, at.clerk)
+      yield* proxy.authorize(yield* Effect.promise(() => connect({ ...at, email })))
+      const server = Effect.fnUntraced(function* (set: keyof Report) {
+        return yield* score(set, yield* conformance(["server", `--url=${at.worker}/mcp`, `--requirements=${set}`]))
+      })
+      return {
+        "2025-11-25": yield* server("2025-11-25"),
+        "2026-07-28": yield* server("2026-07-28"),
+        authorization: yield* score("authorization", flow)
+      } satisfies Report
     })
-    const flow = yield* authorization(url, clerk.url)
-    yield* proxy.authorize(yield* Effect.promise(() => connect({ worker: url, clerk: clerk.url, email })))
-    const server = Effect.fnUntraced(function* (set: keyof Report) {
-      return yield* score(set, yield* conformance(["server", `--url=${url}/mcp`, `--requirements=${set}`]))
-    })
-    return {
-      "2025-11-25": yield* server("2025-11-25"),
-      "2026-07-28": yield* server("2026-07-28"),
-      authorization: yield* score("authorization", flow)
-    } satisfies Report
-  }).pipe(Effect.provide(ClerkStandIn.layer({ port: 0, redirectUris: [`${url}/callback`] })))
+  )
 }).pipe(Effect.scoped)

@@ -1,9 +1,7 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, it } from "@effect/vitest"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
 
+import { platform } from "../support/LocalServer.ts"
 import { expected, run } from "./Suite.ts"
 
 it.live(
@@ -15,6 +13,6 @@ it.live(
         const { passed, failed } = report[set]
         assert.isAtLeast(passed, expected[set], `${set}\n${failed.join("\n")}`)
       }
-    }).pipe(Effect.provide([NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto])),
+    }).pipe(Effect.provide(platform)),
   300_000
 )

@@ -1,11 +1,9 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Console from "effect/Console"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import process from "node:process"
 
+import { platform } from "../support/LocalServer.ts"
 import { expected, type Report, run } from "./Suite.ts"
 
 const sets = ["2025-11-25", "2026-07-28", "authorization"] as const
@@ -23,6 +21,6 @@ run.pipe(
       process.exitCode = sets.every((set) => report[set].passed >= expected[set]) ? 0 : 1
     })
   ),
-  Effect.provide([NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto]),
+  Effect.provide(platform),
   NodeRuntime.runMain
 )
