@@ -48,7 +48,6 @@ const fingerprint = Effect.fnUntraced(function* (ctx: ServerContext, name: strin
 
 /** What earlier rounds of this call asked and heard. State of another call, user or grant is refused. */
 const resume = Effect.fnUntraced(function* (state: unknown, call: string) {
-  if (state === undefined) return undefined
   if (typeof state !== "string") return yield* new StateRefused()
   const signer = yield* StateSigner
   const payload = yield* Effect.mapError(signer.verify("question", state), () => new StateRefused())
@@ -79,8 +78,10 @@ export const conduct = <A, E, R>(
   Effect.gen(function* () {
     const signer = yield* StateSigner
     const { mcpReq } = ctx
-    const call = yield* fingerprint(ctx, name, args)
-    const kept = yield* resume(mcpReq.requestState(), call)
+    // Most calls neither ask nor answer, and need no fingerprint.
+    const call = fingerprint(ctx, name, args)
+    const state = mcpReq.requestState()
+    const kept = state === undefined ? undefined : yield* resume(state, yield* call)
     const sent = Option.getOrElse(Schema.decodeUnknownOption(Replies)(mcpReq.inputResponses), () => ({}))
     const replies = {
       ...kept?.replies,
@@ -98,15 +99,16 @@ export const conduct = <A, E, R>(
         })
     })
 
-    return yield* Effect.catchCause(Effect.provideService(program, Ask, ask), (cause) => {
-      if (open === undefined || !Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
-      const inputRequests = Record.map(open, inputRequest)
-      const payload = Schema.encodeEffect(Kept)({ call, asked: Object.keys(open), replies })
-      return Effect.orDie(payload).pipe(
-        Effect.flatMap((payload) => signer.sign("question", payload, lifetime)),
-        Effect.map((requestState) => inputRequired({ inputRequests, requestState }))
-      )
+    const questions = Effect.fnUntraced(function* (inquiries: Readonly<Record<string, Inquiry>>) {
+      const kept = { call: yield* call, asked: Object.keys(inquiries), replies }
+      const payload = yield* Effect.orDie(Schema.encodeEffect(Kept)(kept))
+      const requestState = yield* signer.sign("question", payload, lifetime)
+      return inputRequired({ inputRequests: Record.map(inquiries, inputRequest), requestState })
     })
+
+    return yield* Effect.catchCause(Effect.provideService(program, Ask, ask), (cause) =>
+      open !== undefined && Cause.hasInterruptsOnly(cause) ? questions(open) : Effect.failCause(cause)
+    )
   })
 
 const supported = ({ elicitation, sampling, roots }: ClientCapabilities) => ({

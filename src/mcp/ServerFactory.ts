@@ -6,21 +6,15 @@ import {
   ProtocolError,
   ProtocolErrorCode,
   ResourceTemplate as UriResources,
-  type ScopeChallengeHandler,
   type ServerContext
 } from "@modelcontextprotocol/server"
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Layer from "effect/Layer"
-import type * as Schema from "effect/Schema"
 
-import type { Access, AccessError } from "../access/Access.ts"
 import type * as Policy from "../access/Policy.ts"
-import * as Incident from "../observability/Incident.ts"
-import type { StateSigner } from "../oauth/StateSigner.ts"
 import type { PromptTemplate } from "../tools/PromptTemplate.ts"
 import type { Resource } from "../tools/Resource.ts"
 import type { ResourceTemplate } from "../tools/ResourceTemplate.ts"
@@ -30,6 +24,7 @@ import * as Completions from "./Completions.ts"
 import { block, text } from "./Content.ts"
 import * as Manifest from "./Manifest.ts"
 import * as Rounds from "./Rounds.ts"
+import * as Serving from "./Serving.ts"
 import { type RequestServices, ToolCalls, toolError } from "./ToolCalls.ts"
 
 /** What the server offers beside its tools. */
@@ -61,25 +56,11 @@ export class ServerFactory extends Context.Service<ServerFactory, { readonly mak
     Effect.gen(function* () {
       const calls = yield* ToolCalls
       const offer = yield* Offer
-      const runPromise = Effect.runPromiseWith(yield* Effect.context<Services>())
+      const { run, listed, scopeChallenge } = yield* Serving.make
       const tools = new Map(calls.entries.map((tool) => [tool.listed.name, tool]))
       const resources = offer.resources.map((resource) => ({ ...resource, ...Manifest.resource(resource) }))
       const templates = offer.templates.map((template) => ({ ...template, ...Manifest.template(template) }))
       const prompts = offer.prompts.map((prompt) => ({ ...prompt, ...Manifest.prompt(prompt) }))
-
-      /** Runs a handler for the SDK: failures become protocol errors, and cancelling the request interrupts it. */
-      const run = <A>(effect: Effect.Effect<A, Failure, Services>, { mcpReq }: ServerContext): Promise<A> =>
-        runPromise(effect.pipe(Effect.mapError(protocolError), Effect.catchCause(unexpected(mcpReq.method))), {
-          signal: mcpReq.signal
-        })
-
-      const listed = async <A>(entries: ReadonlyArray<Manifest.Entry<A>>, ctx: ServerContext): Promise<Array<A>> =>
-        (await run(Admission.visible(entries, ctx.http?.authInfo), ctx)).map((entry) => entry.listed)
-
-      const scopeChallenge =
-        (policy: Policy.Policy): ScopeChallengeHandler =>
-        ({ authInfo }) =>
-          runPromise(Admission.challenge(policy, authInfo))
 
       const make = (): McpServer => {
         const server = new McpServer(serverInfo, {
@@ -224,34 +205,4 @@ export class ServerFactory extends Context.Service<ServerFactory, { readonly mak
   ).pipe(Layer.provide(Digest.layerWebCrypto))
 }
 
-/** The SDK sends the message of any error to the client, so a defect becomes one that says nothing but a reference. */
-const unexpected = (method: string) => (cause: Cause.Cause<ProtocolError>) =>
-  Cause.hasDies(cause)
-    ? Effect.flatMap(Incident.report(`${method} failed unexpectedly`, cause), (reference) =>
-        Effect.fail(new ProtocolError(ProtocolErrorCode.InternalError, Incident.apology(reference)))
-      )
-    : Effect.failCause(cause)
-
-/** What the server itself needs to serve a request. */
-type Services = Access | StateSigner | Digest.Digest
-
 type Tool = ToolCalls["Service"]["entries"][number]
-
-type Failure =
-  | AccessError
-  | Admission.NotPermitted
-  | Completions.NothingToComplete
-  | Rounds.StateRefused
-  | Schema.SchemaError
-
-/** How a failure that is no tool's answer looks on the wire (JSON-RPC 2.0, section 5.1). */
-const protocolError = (failure: Failure): ProtocolError => {
-  if (failure._tag === "StateRefused") {
-    const data = { reason: "invalid_request_state" }
-    return new ProtocolError(ProtocolErrorCode.InvalidParams, failure.message, data)
-  }
-  return new ProtocolError(
-    failure._tag === "AccessError" ? ProtocolErrorCode.InternalError : ProtocolErrorCode.InvalidParams,
-    failure.message
-  )
-}
