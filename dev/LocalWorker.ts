@@ -19,6 +19,15 @@ export class WorkerStopped extends Schema.TaggedError<WorkerStopped>()("WorkerSt
   }
 }
 
+/** The Worker runs, and does not answer as it should: it fails while it is loaded, or takes too long. */
+export class WorkerSilent extends Schema.TaggedError<WorkerSilent>()("WorkerSilent", {
+  output: Schema.String
+}) {
+  override get message(): string {
+    return `The Worker does not answer.\n${this.output}`
+  }
+}
+
 /** Settings of the Worker for this run. A file, because secrets do not belong on a command line. */
 const settingsFile = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {
   const files = yield* FileSystem.FileSystem
@@ -85,7 +94,12 @@ export const startWorker = Effect.fnUntraced(function* (options: LocalWorkerOpti
     (exitCode) => new WorkerStopped({ exitCode, output: whileStarting?.join("\n") ?? "" })
   )
   const answers = http.get(`${url}/health`).pipe(Effect.retry(Schedule.spaced("200 millis")))
-  yield* Effect.raceFirst(answers, stopped)
+  yield* Effect.raceFirst(answers, stopped).pipe(
+    Effect.timeoutOrElse({
+      duration: "90 seconds",
+      orElse: () => Effect.fail(new WorkerSilent({ output: whileStarting?.join("\n") ?? "" }))
+    })
+  )
   whileStarting = undefined
   return { url, stopped }
 })

@@ -106,8 +106,10 @@ export const conduct = <A, E, R>(
       return inputRequired({ inputRequests: Record.map(inquiries, inputRequest), requestState })
     })
 
-    return yield* Effect.catchCause(Effect.provideService(program, Ask, ask), (cause) =>
-      open !== undefined && Cause.hasInterruptsOnly(cause) ? questions(open) : Effect.failCause(cause)
+    return yield* Effect.provideService(program, Ask, ask).pipe(
+      Effect.catchCauseIf(Cause.hasInterruptsOnly, (cause) =>
+        open === undefined ? Effect.failCause(cause) : questions(open)
+      )
     )
   })
 
