@@ -13,10 +13,12 @@ import { Offer, ServerFactory } from "./mcp/ServerFactory.ts"
 import { StatelessLane } from "./mcp/StatelessLane.ts"
 import { ToolCalls } from "./mcp/ToolCalls.ts"
 import { AuthorizationServer } from "./oauth/AuthorizationServer.ts"
+import * as Grants from "./oauth/Grants.ts"
 import { OAuthStorage } from "./oauth/OAuthStorage.ts"
 import { SignIn } from "./oauth/SignIn.ts"
 import { StateSigner } from "./oauth/StateSigner.ts"
 import * as Log from "./observability/Log.ts"
+import type { Connections } from "./tools/Connections.ts"
 import { ImageGenerator } from "./tools/ImageGenerator.ts"
 import * as Tools from "./tools/Tools.ts"
 
@@ -40,25 +42,34 @@ const Authorization = SignIn.layerClerk.pipe(
   Layer.provideMerge(Layer.merge(StateSigner.layer, Access.layer))
 )
 
-/** Tools, resources and prompts, served by the protocol. */
-const Protocol = StatelessLane.layer.pipe(
-  Layer.provide(ServerFactory.layer),
-  Layer.provide(ToolCalls.layer(Tools.toolkit)),
-  Layer.provide(Layer.succeed(Offer, { resources: Tools.resources, prompts: Tools.prompts })),
-  Layer.provide(Tools.layer)
+/** Everything that clients can use: tools with what they need, resources and prompts. */
+type Catalogue = Layer.Layer<ToolCalls | Offer, never, Connections | ImageGenerator>
+
+const catalogue: Catalogue = ToolCalls.layer(Tools.toolkit).pipe(
+  Layer.provide(Tools.layer),
+  Layer.merge(Layer.succeed(Offer, Tools.offer))
 )
 
-/** The whole application on a given outside world. */
-export const application = <E, R>(outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>) =>
-  routes.pipe(Layer.provideMerge(Protocol), Layer.provideMerge(Authorization), Layer.provideMerge(outside))
+/** The whole application on a given outside world, with a given catalogue. */
+export const application = <E, R>(
+  outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>,
+  offered: Catalogue = catalogue
+) =>
+  routes.pipe(
+    Layer.provideMerge(StatelessLane.layer.pipe(Layer.provide(ServerFactory.layer), Layer.provide(offered))),
+    Layer.provide(Grants.layer),
+    Layer.provideMerge(Authorization),
+    Layer.provideMerge(outside)
+  )
 
 /**
  * The application as a host runs it, built once from the host's environment. Settings that are missing or malformed
- * make it one page that names them. `keepAlive` is the host's `waitUntil`.
+ * make it one page that names them. `keepAlive` is the host's `waitUntil`; a test offers a catalogue of its own.
  */
 export const handler = (
   env: Readonly<Record<string, unknown>>,
-  keepAlive: (work: Promise<unknown>) => void
+  keepAlive: (work: Promise<unknown>) => void,
+  offered: Catalogue = catalogue
 ): ((request: Request) => Promise<Response>) => {
   const host = Layer.merge(Log.layer, Layer.succeed(KeepAlive, keepAlive))
   const options = { disableLogger: true }
@@ -67,7 +78,10 @@ export const handler = (
       onFailure: (error) => HttpRouter.toWebHandler(Layer.provideMerge(misconfigured(error), host), options),
       onSuccess: (config) =>
         HttpRouter.toWebHandler(
-          application(Outside).pipe(Layer.provideMerge(Layer.succeed(AppConfig, config)), Layer.provideMerge(host)),
+          application(Outside, offered).pipe(
+            Layer.provideMerge(Layer.succeed(AppConfig, config)),
+            Layer.provideMerge(host)
+          ),
           options
         )
     })

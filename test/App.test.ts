@@ -32,7 +32,12 @@ describe("application", () => {
       const client = await connect(handler, access_token, era)
 
       const { tools } = await client.listTools()
-      assert.deepStrictEqual(tools.map(({ name }) => name).toSorted(), ["add", "generateImage", "userInfo"])
+      assert.deepStrictEqual(tools.map(({ name }) => name).toSorted(), [
+        "add",
+        "generateImage",
+        "signOutEverywhere",
+        "userInfo"
+      ])
       const sum = await client.callTool({ name: "add", arguments: { a: 1, b: 2 } })
       assert.deepStrictEqual(sum.structuredContent, { sum: 3 })
       assert.isUndefined(sum.isError)
@@ -84,7 +89,7 @@ describe("application", () => {
     const { access_token } = await visitor.signIn("user_mina", "mcp:tools images:generate")
     const client = await connect(handler, access_token)
     const { tools } = await client.listTools()
-    assert.deepStrictEqual(tools.map(({ name }) => name).toSorted(), ["add", "userInfo"])
+    assert.deepStrictEqual(tools.map(({ name }) => name).toSorted(), ["add", "signOutEverywhere", "userInfo"])
     const refused = await client.callTool({ name: "generateImage", arguments: { prompt: "a lighthouse" } })
     assert.isTrue(refused.isError)
     assert.include(JSON.stringify(refused.content), "role premium")

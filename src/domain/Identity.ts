@@ -15,6 +15,10 @@ export type SessionId = typeof SessionId.Type
 export const ClientId = Schema.NonEmptyString.pipe(Schema.brand("ClientId"))
 export type ClientId = typeof ClientId.Type
 
+/** The OAuth library's id of a grant: what one person gave one client at one sign-in. */
+export const GrantId = Schema.NonEmptyString.pipe(Schema.brand("GrantId"))
+export type GrantId = typeof GrantId.Type
+
 /**
  * Who a grant stands for. Stored, encrypted, in the grant: identity only, so that no role can go stale in there.
  */
@@ -25,9 +29,10 @@ export const Subject = Schema.Struct({
 })
 export type Subject = typeof Subject.Type
 
-/** Who sent a request: the subject of its access token, the client that holds it, and what the person granted. */
+/** Who sent a request: the subject of its access token, its grant, the client that holds it, and what was granted. */
 export const Identity = Schema.Struct({
   ...Subject.fields,
+  grantId: GrantId,
   clientId: ClientId,
   scopes: Schema.Array(Schema.String)
 })

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import type { Identity } from "../domain/Identity.ts"
+import { lenient } from "./Accept.ts"
 import { toAuthInfo } from "./Admission.ts"
 import { ServerFactory } from "./ServerFactory.ts"
 
@@ -35,17 +36,11 @@ export class StatelessLane extends Context.Service<
       })
       return StatelessLane.of({
         serve: (request, identity, resourceMetadataUrl) =>
-          Effect.promise(() =>
-            handler.fetch(acceptingStreams(request), { authInfo: toAuthInfo(identity, resourceMetadataUrl) })
-          )
+          Effect.promise(() => {
+            const authInfo = toAuthInfo(identity, resourceMetadataUrl)
+            return lenient(request, (request) => handler.fetch(request, { authInfo }))
+          })
       })
     })
   )
-}
-
-/** 2025-era clients that accept anything, or say nothing, get what the specification lets them expect. */
-const acceptingStreams = (request: Request): Request => {
-  const headers = new Headers(request.headers)
-  headers.set("accept", "application/json, text/event-stream")
-  return new Request(request, { headers })
 }

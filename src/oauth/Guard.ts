@@ -45,8 +45,10 @@ export const makeGuard = Effect.fnUntraced(function* (
   const validate = Effect.fnUntraced(function* (env: GuardEnv, audience: string, token: string) {
     const valid = yield* Effect.promise(() => provider.validateToken<Subject>(audience, token, env))
     if (valid === null) return null
+    // The library writes access tokens as `user:grant:secret`.
+    const [, grantId] = token.split(":")
     const identity = yield* Effect.orDie(
-      decodeIdentity({ ...valid.props, clientId: valid.clientId, scopes: valid.scope })
+      decodeIdentity({ ...valid.props, grantId, clientId: valid.clientId, scopes: valid.scope })
     )
     return (yield* isClosed(identity)) ? null : { ...valid, props: identity }
   })

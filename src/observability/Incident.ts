@@ -18,6 +18,10 @@ const origin = (error: unknown): { readonly error: string; readonly at: Readonly
   return { error: name, at: frames.slice(0, 8).map((frame) => frame.trim()) }
 }
 
+/** What a client is told of an incident. */
+export const apology = (reference: string): string =>
+  `Something went wrong on the server. If it happens again, report the reference ${reference}.`
+
 /** Logs what nobody planned for, and returns the reference under which it stands in the log. */
 export const report = Effect.fnUntraced(function* (what: string, cause: Cause.Cause<unknown>) {
   const id = yield* reference

@@ -241,7 +241,7 @@ describe("Policy", () => {
     }))
     const offered = [
       ...Object.values(Tools.toolkit.tools).map((tool) => Context.get(tool.annotations, Policy.Required)),
-      ...[...Tools.resources, ...Tools.prompts].map(({ policy }) => policy)
+      ...[...Tools.offer.resources, ...Tools.offer.prompts].map(({ policy }) => policy)
     ]
     assert.isAtLeast(offered.length, 5)
     for (const policy of offered) {

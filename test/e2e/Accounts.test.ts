@@ -53,7 +53,7 @@ layer(RunningServer.layer)("accounts", (it) => {
         const email = `${who}@example.com`
         await server.admin((admin) => admin.setPublicMetadata(email, { role, roles: ["admin"] }))
         const connection = await server.signIn(email, withImages)
-        assert.sameMembers([...(await names(server, connection))], ["add", "userInfo"], email)
+        assert.sameMembers([...(await names(server, connection))], ["add", "userInfo", "signOutEverywhere"], email)
       }
       await server.admin((admin) => admin.reset)
       await server.restart()

@@ -125,10 +125,10 @@ layer(RunningServer.layer)("attacks on the authorization request", (it) => {
       assert.match(html, /<h1>[^<]*Claude/u)
       assert.include(html, "not verified")
       assert.include(html, "<strong>app.example.com</strong>")
-      assert.notInclude(html, "on your own computer")
+      assert.notInclude(html, "on your own device")
       const loopback = await ask(server, {})
       assert.include(loopback.html, "<strong>127.0.0.1")
-      assert.include(loopback.html, "on your own computer")
+      assert.include(loopback.html, "on your own device")
     })
   )
 

@@ -23,7 +23,7 @@ layer(RunningServer.layer)("real clients", (it) => {
         assert.strictEqual(client.protocolVersion, version)
         assert.strictEqual(login.asked, 1)
         assert.sameMembers(login.tokens()?.scope?.split(" ") ?? [], ["mcp:tools", "images:generate"])
-        assert.sameMembers([...(await client.tools())], ["add", "userInfo", "generateImage"])
+        assert.sameMembers([...(await client.tools())], ["add", "userInfo", "generateImage", "signOutEverywhere"])
 
         const sum = await client.call("add", { a: 2, b: 40 })
         assert.deepStrictEqual(sum.structuredContent, { sum: 42 })
@@ -61,7 +61,7 @@ layer(RunningServer.layer)("real clients", (it) => {
       `${name}: a member sees no image tool and is refused when calling it`,
       onServer(async (server) => {
         const client = await connect(server.mcp, new Login(server.person("member@example.com"), withImages))
-        assert.sameMembers([...(await client.tools())], ["add", "userInfo"])
+        assert.sameMembers([...(await client.tools())], ["add", "userInfo", "signOutEverywhere"])
         const refused = await client.call("generateImage", { prompt: "a lighthouse" })
         assert.isTrue(refused.isError)
         assert.strictEqual(

@@ -45,7 +45,7 @@ layer(RunningServer.layer)("the MCP Inspector", (it) => {
           call("userInfo", {}),
           call("generateImage", { prompt: "a pier", steps: 4 })
         ])
-        assert.sameMembers(namesIn(list), ["add", "userInfo", "generateImage"])
+        assert.sameMembers(namesIn(list), ["add", "userInfo", "generateImage", "signOutEverywhere"])
         assert.deepStrictEqual(sum.structuredContent, { sum: 5 })
         assert.deepInclude(info.structuredContent, { email: "admin@example.com", role: "admin" })
         assert.deepInclude(image.structuredContent, { mediaType: "image/png", placeholder: true })
@@ -64,7 +64,7 @@ layer(RunningServer.layer)("the MCP Inspector", (it) => {
           ask("--method", "tools/list"),
           run("--method", "tools/call", ...image)
         ])
-        assert.sameMembers(namesIn(list), ["add", "userInfo"])
+        assert.sameMembers(namesIn(list), ["add", "userInfo", "signOutEverywhere"])
         // It calls nothing that is not in the list.
         assert.deepStrictEqual([refused.code, refused.stdout], [5, ""])
         assert.include(refused.stderr, '"tool_not_found"')
@@ -80,7 +80,7 @@ layer(RunningServer.layer)("the MCP Inspector", (it) => {
       const run = await inspector.runSigningIn(person, withImages, "--method", "tools/list")
       assert.strictEqual(run.code, 0, run.stderr)
       const { result } = JSON.parse(run.stdout) as { readonly result: Answer }
-      assert.sameMembers(namesIn(result), ["add", "userInfo", "generateImage"])
+      assert.sameMembers(namesIn(result), ["add", "userInfo", "generateImage", "signOutEverywhere"])
     })
   )
 })

@@ -19,7 +19,7 @@ layer(RunningServer.layer)("protocol", (it) => {
       const { status, result } = await modern(server.mcp, accessToken, "server/discover")
       assert.strictEqual(status, 200)
       assert.deepStrictEqual(result?.["supportedVersions"], ["2026-07-28"])
-      assert.hasAllKeys(result?.["capabilities"], ["tools", "resources", "prompts"])
+      assert.hasAllKeys(result?.["capabilities"], ["tools", "resources", "prompts", "completions", "logging"])
       assert.strictEqual(result?.["cacheScope"], "private")
     })
   )
@@ -107,7 +107,7 @@ layer(RunningServer.layer)("protocol", (it) => {
       for (const accept of ["*/*", "application/json", "application/json, text/event-stream"]) {
         const { status, result } = await legacy(server.mcp, accessToken, "tools/list", {}, { headers: { accept } })
         assert.strictEqual(status, 200, accept)
-        assert.lengthOf(result?.["tools"] as ReadonlyArray<unknown>, 2, accept)
+        assert.lengthOf(result?.["tools"] as ReadonlyArray<unknown>, 3, accept)
       }
     })
   )

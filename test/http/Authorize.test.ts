@@ -30,7 +30,8 @@ describe("GET /authorize", () => {
       boxes.map(([, scope, state = ""]) => [scope, state.includes("checked"), state.includes("disabled")]),
       [
         ["mcp:tools", true, true],
-        ["images:generate", false, false]
+        ["images:generate", false, false],
+        ["connections:manage", false, false]
       ]
     )
     assert.include(text, "client.example")

@@ -93,7 +93,7 @@ describe("/mcp", () => {
       authorization_endpoint: "https://mcp.example.com/authorize",
       token_endpoint: "https://mcp.example.com/token",
       registration_endpoint: "https://mcp.example.com/register",
-      scopes_supported: ["mcp:tools", "images:generate"],
+      scopes_supported: ["mcp:tools", "images:generate", "connections:manage"],
       code_challenge_methods_supported: ["S256"],
       authorization_response_iss_parameter_supported: true
     })

@@ -32,7 +32,7 @@ describe("the tools of the server", () => {
   it("are there", () => {
     assert.includeMembers(
       tools.map(({ name }) => name),
-      ["add", "userInfo", "generateImage"]
+      ["add", "userInfo", "generateImage", "signOutEverywhere"]
     )
     assert.strictEqual(new Set(tools.map(({ name }) => name)).size, tools.length)
   })
@@ -104,14 +104,14 @@ describe("Manifest", () => {
   })
 
   it("lists a prompt with its arguments, and which of them are needed", () => {
-    const [prompt] = Tools.prompts
+    const [prompt] = Tools.offer.prompts
     assert.deepStrictEqual(prompt && Manifest.prompt(prompt).listed.arguments, [
       { name: "audience", description: "Who will read the introduction", required: true }
     ])
   })
 
   it("lists resources with what they are", () => {
-    for (const resource of Tools.resources) {
+    for (const resource of Tools.offer.resources) {
       const { listed } = Manifest.resource(resource)
       assert.match(listed.uri, /^[a-z]+:\/\/./u)
       assert.strictEqual(listed.mimeType, "application/json")
