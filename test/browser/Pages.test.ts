@@ -146,7 +146,7 @@ layer(Layer.merge(stage, NotSetUp.layer), { timeout: "2 minutes" })("pages in Ch
     inBrowser(async ({ page, register, open }) => {
       await open(await register())
       const group = page.getByRole("group", { name: "The app may" })
-      assert.strictEqual(await group.getByRole("checkbox").count(), 2)
+      assert.strictEqual(await group.getByRole("checkbox").count(), 3)
       const needed = group.getByRole("checkbox", { name: /always needed/u })
       assert.isTrue(await needed.isChecked())
       assert.isTrue(await needed.isDisabled())

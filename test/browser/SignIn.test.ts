@@ -118,7 +118,7 @@ layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (
         if (reached.length === 1) await page.keyboard.press("Space")
         assert.strictEqual(await styleOf(page, ":focus", "outline-style"), "solid")
       }
-      assert.deepStrictEqual(reached, ["checkbox", "checkbox", "Allow"])
+      assert.deepStrictEqual(reached, ["checkbox", "checkbox", "checkbox", "Allow"])
       await page.keyboard.press("Enter")
       // The stand-in puts the cursor into its one field.
       await page.getByLabel("E-mail address").waitFor()
