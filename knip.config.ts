@@ -3,13 +3,21 @@ import type { KnipConfig } from "knip"
 /** `!` marks what ships: `knip --production` looks at those files and at `dependencies` alone. */
 const config: KnipConfig = {
   // src/worker.ts is an entry through `main` of wrangler.jsonc, the configuration files through their own tools.
-  entry: ["dev/*.ts", "test/**/*.test.ts", "test/support/sessions/Worker.ts"],
+  entry: [
+    "dev/*.ts",
+    "test/**/*.test.ts",
+    "test/support/sessions/Worker.ts",
+    "test/support/workerd/{Internet,WaitingModel}.ts",
+    "test/conformance/{run,worker}.ts"
+  ],
   project: ["src/**/*.ts!", "dev/**/*.ts", "test/**/*.ts", "*.ts"],
   // A type that an exported signature names is exported with it.
   ignoreExportsUsedInFile: { interface: true, type: true },
   ignoreDependencies: [
     // The name under which tsconfig.json configures effect-tsgo, which npx brings: the lock file cannot hold it.
     "@effect/language-service",
+    // Started by its command, as a person would.
+    "@modelcontextprotocol/conformance",
     // `cloudflare:workers` is a module of the platform.
     "cloudflare"
   ]

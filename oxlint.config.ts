@@ -12,7 +12,8 @@ const mayImport = {
   clerk: ["domain", "config"],
   access: ["domain", "config", "observability", "clerk"],
   tools: ["domain", "access"],
-  oauth: ["domain", "config", "observability", "clerk", "access"],
+  // A tool declares what it needs of the authorization server; the authorization server keeps the promise.
+  oauth: ["domain", "config", "observability", "clerk", "access", "tools"],
   mcp: ["domain", "config", "observability", "clerk", "access", "tools", "oauth"],
   agent: ["domain", "config", "observability", "clerk", "access", "tools", "oauth", "mcp"],
   http: ["domain", "config", "observability", "clerk", "access", "tools", "oauth", "mcp", "agent"]

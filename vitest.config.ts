@@ -1,16 +1,34 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin"
 import { defineConfig } from "vitest/config"
 
+import { workers } from "./test/support/workerd/Workers.ts"
+
 export default defineConfig({
   test: {
     projects: [
       {
+        // The OAuth library imports a base class from a module that exists in workerd only.
+        resolve: {
+          alias: { "cloudflare:workers": new URL("test/support/cloudflare-workers.ts", import.meta.url).pathname }
+        },
         test: {
           name: "node",
+          server: { deps: { inline: ["@cloudflare/workers-oauth-provider"] } },
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.worker.test.ts", "test/browser/**"],
           testTimeout: 30_000,
           hookTimeout: 120_000
+        }
+      },
+      {
+        plugins: [workers],
+        test: {
+          name: "worker",
+          globalSetup: "test/support/workerd/globalSetup.ts",
+          include: ["test/**/*.worker.test.ts"],
+          exclude: ["test/agent/**"],
+          testTimeout: 30_000,
+          hookTimeout: 60_000
         }
       },
       {

@@ -5,9 +5,10 @@ import * as Layer from "effect/Layer"
 
 import { Access } from "./access/Access.ts"
 import { AccountAgents } from "./agent/AccountAgents.ts"
+import * as AccountChanges from "./agent/AccountChanges.ts"
+import * as AccountConnections from "./agent/AccountConnections.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
-import * as AccountChanges from "./agent/AccountChanges.ts"
 import { AppConfig } from "./config/AppConfig.ts"
 import { KeepAlive } from "./config/KeepAlive.ts"
 import { misconfigured } from "./http/Misconfigured.ts"
@@ -20,6 +21,7 @@ import { OAuthStorage } from "./oauth/OAuthStorage.ts"
 import { SignIn } from "./oauth/SignIn.ts"
 import { StateSigner } from "./oauth/StateSigner.ts"
 import * as Log from "./observability/Log.ts"
+import type { Connections } from "./tools/Connections.ts"
 import { ImageGenerator } from "./tools/ImageGenerator.ts"
 import * as Tools from "./tools/Tools.ts"
 
@@ -37,34 +39,43 @@ export const Outside = Layer.mergeAll(
   )
 )
 
+/** Who may do what. */
+const Authority = AuthorizationServer.layer.pipe(Layer.provideMerge(Layer.merge(StateSigner.layer, Access.layer)))
+
 /** Who may do what, and how they prove it. */
-const Authorization = SignIn.layerClerk.pipe(
-  Layer.provideMerge(AuthorizationServer.layer),
-  Layer.provideMerge(Layer.merge(StateSigner.layer, Access.layer))
+const Authorization = SignIn.layerClerk.pipe(Layer.provideMerge(Authority))
+
+/** Everything that clients can use: tools with what they need, resources and prompts. */
+type Catalogue = Layer.Layer<ToolCalls | Offer, never, Connections | ImageGenerator>
+
+const catalogue: Catalogue = ToolCalls.layer(Tools.toolkit).pipe(
+  Layer.provide(Tools.layer),
+  Layer.merge(Layer.succeed(Offer, Tools.offer))
 )
 
-/** Tools, resources and prompts, as servers of the protocol: the same ones in every lane. */
-const Servers = ServerFactory.layer.pipe(
-  Layer.provide(ToolCalls.layer(Tools.toolkit)),
-  Layer.provide(Layer.succeed(Offer, { resources: Tools.resources, prompts: Tools.prompts })),
-  Layer.provide(Tools.layer)
-)
+/** A catalogue as servers of the protocol: the same ones in every lane. */
+const servers = (offered: Catalogue) =>
+  ServerFactory.layer.pipe(Layer.provide(offered), Layer.provide(AccountConnections.layer))
 
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
-const Lanes = StatelessLane.layer.pipe(
-  Layer.provide(Servers),
-  Layer.provide(AccountChanges.layer),
-  Layer.provideMerge(AccountAgents.layer)
-)
+const lanes = (offered: Catalogue) =>
+  StatelessLane.layer.pipe(
+    Layer.provide(servers(offered)),
+    Layer.provide(AccountChanges.layer),
+    Layer.provideMerge(AccountAgents.layer)
+  )
 
-/** The whole application on a given outside world. */
-export const application = <E, R>(outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>) =>
-  routes.pipe(Layer.provideMerge(Lanes), Layer.provideMerge(Authorization), Layer.provideMerge(outside))
+/** The whole application on a given outside world, with a given catalogue. */
+export const application = <E, R>(
+  outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>,
+  offered: Catalogue = catalogue
+) => routes.pipe(Layer.provideMerge(lanes(offered)), Layer.provideMerge(Authorization), Layer.provideMerge(outside))
 
 /** What the object of a user needs to host sessions, built from the object's environment. */
-export const account = (env: Readonly<Record<string, unknown>>) =>
-  Layer.mergeAll(Servers, SecureRandom.layerWebCrypto).pipe(
-    Layer.provideMerge(Access.layer),
+export const account = (env: Readonly<Record<string, unknown>>, offered: Catalogue = catalogue) =>
+  Layer.mergeAll(servers(offered), SecureRandom.layerWebCrypto).pipe(
+    Layer.provide(AccountAgents.layer),
+    Layer.provideMerge(Authority),
     Layer.provideMerge(Outside),
     Layer.provideMerge(Layer.effect(AppConfig, AppConfig.decode(env))),
     Layer.provideMerge(Log.layer),
@@ -74,20 +85,24 @@ export const account = (env: Readonly<Record<string, unknown>>) =>
 
 /**
  * The application as a host runs it, built once from the host's environment. Settings that are missing or malformed
- * make it one page that names them. `keepAlive` is the host's `waitUntil`.
+ * make it one page that names them. `keepAlive` is the host's `waitUntil`; a test offers a catalogue of its own.
  */
 export const handler = (
   env: Readonly<Record<string, unknown>>,
-  keepAlive: (work: Promise<unknown>) => void
+  keepAlive: (work: Promise<unknown>) => void,
+  offered: Catalogue = catalogue
 ): ((request: Request) => Promise<Response>) => {
   const host = Layer.merge(Log.layer, Layer.succeed(KeepAlive, keepAlive))
   const options = { disableLogger: true }
   return Effect.runSync(
     Effect.match(AppConfig.decode(env), {
-      onFailure: (error) => HttpRouter.toWebHandler(Layer.provide(misconfigured(error), host), options),
+      onFailure: (error) => HttpRouter.toWebHandler(Layer.provideMerge(misconfigured(error), host), options),
       onSuccess: (config) =>
         HttpRouter.toWebHandler(
-          application(Outside).pipe(Layer.provideMerge(Layer.succeed(AppConfig, config)), Layer.provideMerge(host)),
+          application(Outside, offered).pipe(
+            Layer.provideMerge(Layer.succeed(AppConfig, config)),
+            Layer.provideMerge(host)
+          ),
           options
         )
     })

@@ -33,9 +33,9 @@ export class AccessError extends Schema.TaggedError<AccessError>()("AccessError"
 }
 
 /** How old a snapshot may be before Clerk is asked again, in milliseconds. */
-export const freshFor = Duration.toMillis("60 seconds")
+const freshFor = Duration.toMillis("60 seconds")
 /** How much older it may grow while Clerk does not answer, in milliseconds. */
-export const staleFor = Duration.toMillis("5 minutes")
+const staleFor = Duration.toMillis("5 minutes")
 /** How long Clerk is left alone after a failure that named no time, in seconds. */
 const defaultRetryAfter = 5
 /** How many users an isolate remembers. */
@@ -59,6 +59,10 @@ export class Access extends Context.Service<
       const share = SingleFlight.make<void, never>(yield* KeepAlive)
       const answers = new Map<UserId, Answer>()
       const quietUntil = new Map<UserId, number>()
+      /** A rate limit is one of the Clerk instance, whoever was asked about. */
+      let limitedUntil = 0
+
+      const quietTime = (userId: UserId) => Math.max(limitedUntil, quietUntil.get(userId) ?? 0)
 
       const remember = <V>(map: Map<UserId, V>, userId: UserId, value: V) => {
         map.delete(userId)
@@ -68,10 +72,10 @@ export class Access extends Context.Service<
       }
 
       const ask = Effect.fnUntraced(function* (userId: UserId) {
+        const takenAt = yield* Clock.currentTimeMillis
         const [user, memberships] = yield* Effect.all([clerk.user(userId), clerk.memberships(userId)], {
           concurrency: 2
         })
-        const takenAt = yield* Clock.currentTimeMillis
         return { takenAt, snapshot: user.banned ? undefined : Snapshot.fromClerk(user, memberships, takenAt) }
       })
 
@@ -90,8 +94,10 @@ export class Access extends Context.Service<
               ),
             (reason) =>
               Effect.gen(function* () {
-                const seconds = (reason._tag === "ClerkUnavailable" && reason.retryAfter) || defaultRetryAfter
-                remember(quietUntil, userId, (yield* Clock.currentTimeMillis) + seconds * 1_000)
+                const unavailable = reason._tag === "ClerkUnavailable" ? reason : undefined
+                const until = (yield* Clock.currentTimeMillis) + (unavailable?.retryAfter ?? defaultRetryAfter) * 1_000
+                remember(quietUntil, userId, until)
+                if (unavailable?.status === 429) limitedUntil = until
                 yield* Effect.logWarning("Clerk did not say what a user may do").pipe(Effect.annotateLogs({ reason }))
               })
           )
@@ -99,12 +105,13 @@ export class Access extends Context.Service<
 
       return Access.of({
         current: Effect.fnUntraced(function* (userId) {
-          const now = yield* Clock.currentTimeMillis
-          const due = now - (answers.get(userId)?.takenAt ?? -Infinity) > freshFor
-          if (due && now >= (quietUntil.get(userId) ?? 0)) yield* share(userId, refresh(userId))
+          const asked = yield* Clock.currentTimeMillis
+          const due = asked - (answers.get(userId)?.takenAt ?? -Infinity) > freshFor
+          if (due && asked >= quietTime(userId)) yield* share(userId, refresh(userId))
           const answer = answers.get(userId)
+          const now = yield* Clock.currentTimeMillis
           if (answer === undefined || now - answer.takenAt > freshFor + staleFor) {
-            const wait = Math.max((quietUntil.get(userId) ?? now) - now, 1_000)
+            const wait = Math.max(quietTime(userId) - now, 1_000)
             const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000) })
             return yield* new AccessError({ reason })
           }

@@ -83,7 +83,10 @@ const call = <A, I>(
 
 /** A failure without a status is one of the network. `@clerk/backend` does not retry by itself. */
 const failure = (operation: string, cause: unknown): ClerkError => {
-  if (!isClerkAPIResponseError(cause)) return new ClerkError({ reason: new ClerkUnavailable({ operation }) })
+  if (!isClerkAPIResponseError(cause)) {
+    const code = cause instanceof Error ? cause.name : "unknown"
+    return new ClerkError({ reason: new ClerkUnavailable({ operation, code }) })
+  }
   const { status } = cause
   const code = cause.errors[0]?.code
   switch (status) {
@@ -99,6 +102,7 @@ const failure = (operation: string, cause: unknown): ClerkError => {
         reason: new ClerkUnavailable({
           operation,
           ...(status !== undefined && { status }),
+          ...(code !== undefined && { code }),
           ...(cause.retryAfter !== undefined && { retryAfter: cause.retryAfter })
         })
       })

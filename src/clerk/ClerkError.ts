@@ -1,9 +1,13 @@
 import * as Schema from "effect/Schema"
 
-/** Clerk cannot answer now: network, timeout, 429 or 5xx. `retryAfter` is in seconds, where Clerk named it. */
+/**
+ * Clerk cannot answer now: network, timeout, 429 or 5xx. `code` is Clerk's, or the SDK's where no answer came;
+ * `retryAfter` is in seconds, where Clerk named it.
+ */
 export class ClerkUnavailable extends Schema.TaggedError<ClerkUnavailable>()("ClerkUnavailable", {
   operation: Schema.String,
   status: Schema.optionalKey(Schema.Int),
+  code: Schema.optionalKey(Schema.String),
   retryAfter: Schema.optionalKey(Schema.Finite)
 }) {}
 

@@ -78,7 +78,12 @@ export class ClerkOAuth extends Context.Service<
         Effect.timeout(timeout),
         Effect.catchTags({
           TimeoutError: () => Effect.fail(new ClerkUnavailable({ operation: "token" })),
-          HttpClientError: () => Effect.fail(new ClerkUnavailable({ operation: "token" })),
+          HttpClientError: ({ reason }) =>
+            Effect.fail(
+              reason._tag === "DecodeError" || reason._tag === "EmptyBodyError"
+                ? new ClerkUnexpected({ operation: "token", detail: "no JSON" })
+                : new ClerkUnavailable({ operation: "token" })
+            ),
           SchemaError: () => Effect.fail(new ClerkUnexpected({ operation: "token", detail: "no id_token" }))
         })
       )

@@ -14,7 +14,9 @@ export const isLoopback = (hostname: string): boolean =>
 /** An origin without a path: https, or http on a loopback host for work on a laptop. */
 const Origin = Schema.URLFromString.check(
   Schema.makeFilter(
-    (url: URL) => (url.protocol === "https:" || isLoopback(url.hostname)) && url.href === `${url.origin}/`
+    (url: URL) =>
+      (url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))) &&
+      url.href === `${url.origin}/`
   )
 )
 
@@ -73,12 +75,12 @@ const Settings = Schema.Struct({
 })
 
 /** One setting that is missing or malformed. Holds its name and what it should be, never its value. */
-export const SettingProblem = Schema.Struct({
+const SettingProblem = Schema.Struct({
   name: Schema.String,
   problem: Schema.Literals(["missing", "malformed"]),
   expected: Schema.String
 })
-export type SettingProblem = typeof SettingProblem.Type
+type SettingProblem = typeof SettingProblem.Type
 
 /** The Worker cannot serve: names every setting that is missing or malformed, all at once. */
 export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {
@@ -107,15 +109,16 @@ const decode = Effect.fnUntraced(function* (env: Readonly<Record<string, unknown
     problem: name in present ? "malformed" : "missing",
     expected: expectation(name)
   })
+  const needsAi = present["IMAGE_GENERATOR"] === "workers-ai" && !("AI" in present)
+  const problemsOf = (faulty: ReadonlySet<unknown>) =>
+    settingNames.filter((name) => faulty.has(name) || (name === "AI" && needsAi)).map(describe)
   const settings = yield* Schema.decodeUnknownEffect(Settings)(present, { errors: "all" }).pipe(
     Effect.mapError((error) => {
       const faulty = new Set(issuesOf(error.issue).issues.map((issue) => issue.path?.[0]))
-      return new ConfigurationError({ problems: settingNames.filter((name) => faulty.has(name)).map(describe) })
+      return new ConfigurationError({ problems: problemsOf(faulty) })
     })
   )
-  if (settings.IMAGE_GENERATOR === "workers-ai" && settings.AI === undefined) {
-    return yield* new ConfigurationError({ problems: [describe("AI")] })
-  }
+  if (needsAi) return yield* new ConfigurationError({ problems: problemsOf(new Set()) })
   return settings
 })
 

@@ -22,11 +22,16 @@ const readKey = (entry: string) => {
 
 /** A key ring written `id:base64,id:base64,...`. The first key signs, all of them verify. */
 export const SigningKeys = Schema.String.pipe(
-  Schema.decodeTo(Schema.NonEmptyArray(SigningKey), {
-    decode: SchemaGetter.transformEffect((text: string) => {
-      const [first = "", ...more] = text.split(",")
-      return Effect.all([readKey(first), ...more.map(readKey)])
-    }),
-    encode: SchemaGetter.forbidden(() => "signing keys are only read")
-  })
+  Schema.decodeTo(
+    Schema.NonEmptyArray(SigningKey).check(
+      Schema.makeFilter((keys: ReadonlyArray<SigningKey>) => new Set(keys.map(({ id }) => id)).size === keys.length)
+    ),
+    {
+      decode: SchemaGetter.transformEffect((text: string) => {
+        const [first = "", ...more] = text.split(",")
+        return Effect.all([readKey(first), ...more.map(readKey)])
+      }),
+      encode: SchemaGetter.forbidden(() => "signing keys are only read")
+    }
+  )
 )

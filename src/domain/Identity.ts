@@ -15,7 +15,10 @@ export type SessionId = typeof SessionId.Type
 export const ClientId = Schema.NonEmptyString.pipe(Schema.brand("ClientId"))
 export type ClientId = typeof ClientId.Type
 
-/** One consent of one user to one client. Revoking it ends everything that was granted by it. */
+/**
+ * The OAuth library's id of a grant: what one person gave one client at one sign-in. Revoking it ends everything that
+ * came of it.
+ */
 export const GrantId = Schema.NonEmptyString.pipe(Schema.brand("GrantId"))
 export type GrantId = typeof GrantId.Type
 
@@ -29,11 +32,11 @@ export const Subject = Schema.Struct({
 })
 export type Subject = typeof Subject.Type
 
-/** Who sent a request: the subject of its access token, the client that holds it, and what the person granted. */
+/** Who sent a request: the subject of its access token, its grant, the client that holds it, and what was granted. */
 export const Identity = Schema.Struct({
   ...Subject.fields,
-  clientId: ClientId,
   grantId: GrantId,
+  clientId: ClientId,
   scopes: Schema.Array(Schema.String)
 })
 export type Identity = typeof Identity.Type

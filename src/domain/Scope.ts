@@ -5,11 +5,12 @@ import * as Schema from "effect/Schema"
  * Nothing outside this list is ever granted.
  */
 export const catalogue = {
-  "mcp:tools": "Use this server’s tools in your name, and see the name, e-mail address and role of your account",
-  "images:generate": "Generate images in your name"
+  "mcp:tools": "Use this server’s tools in your name, and see the name, e‑mail address and role of your account",
+  "images:generate": "Generate images in your name",
+  "connections:manage": "Sign out other apps that you have connected to this server"
 } as const
 
-export const Scope = Schema.Literals(["mcp:tools", "images:generate"])
+export const Scope = Schema.Literals(["mcp:tools", "images:generate", "connections:manage"])
 export type Scope = typeof Scope.Type
 
 /** The scope that every client needs, and the only one that a challenge asks for unprompted. */

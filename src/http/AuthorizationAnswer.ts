@@ -29,6 +29,8 @@ const startAgain = "Go back to your app and connect again."
 const answerTo = Match.typeTags<AuthorizationFailure["reason"], Answer>()({
   RequestRejected: ({ code, description }) =>
     answer(code, 400, "This request cannot be continued", `${description}. ${startAgain}`),
+  FormRejected: ({ status, description }) =>
+    answer("invalid_request", status, "This form cannot be read", `${description}. ${startAgain}`),
   ClientUnverifiable: () =>
     answer(
       "invalid_request",
@@ -76,6 +78,9 @@ const answerTo = Match.typeTags<AuthorizationFailure["reason"], Answer>()({
     answer("temporarily_unavailable", 503, "This is not possible right now", "Please try again in a moment.")
 })
 
+/** The characters that `error_description` may hold (RFC 6749, appendix A.8). */
+const printable = (text: string): string => text.replace(/[^\x20\x21\x23-\x5B\x5D-\x7E]/gu, " ")
+
 /**
  * The one place where a failed authorization becomes an answer: a redirect to the client with `error`, `state` and
  * `iss` (RFC 6749, section 4.1.2.1; RFC 9207) where the redirect is trusted, a page otherwise. Both carry a reference.
@@ -87,5 +92,8 @@ export const answerFailure = Effect.fnUntraced(function* (
   const reference = yield* Incident.note("Authorization failed", failure.reason)
   return failure.redirect === undefined
     ? errorPage(status, title, text, reference)
-    : redirect(authorizationErrorRedirect(failure.redirect, code, `${text} Reference ${reference}`), new Headers())
+    : redirect(
+        authorizationErrorRedirect(failure.redirect, code, printable(`${text} Reference ${reference}`)),
+        new Headers()
+      )
 })

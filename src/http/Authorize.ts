@@ -37,7 +37,7 @@ export const decide = Effect.gen(function* () {
   const signIn = yield* SignIn
   const origin = request.headers.get("origin")
   if (origin !== null && origin !== publicUrl.origin) return yield* rejected("The form was sent by another site")
-  const form = yield* Effect.mapError(readForm(request), ({ description }) => rejected(description))
+  const form = yield* Effect.mapError(readForm(request), (reason) => new AuthorizationFailure({ reason }))
   const handle = form.get("handle") ?? ""
   switch (form.get("decision")) {
     case "approve": {
@@ -52,6 +52,6 @@ export const decide = Effect.gen(function* () {
       return redirect(denied.redirectTo, denied.headers)
     }
     default:
-      return yield* rejected("The form carries no decision")
+      return yield* rejected("Neither Allow nor Deny was pressed")
   }
 }).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))

@@ -28,6 +28,9 @@ const displayName = (name: string): string =>
 const mayBeRemembered = (client: ConsentDescription): boolean =>
   client.clientDomain === undefined || !client.redirectIsLoopback
 
+/** The first button of a form is what Enter presses in a field: nobody shall consent by accident. */
+const undecided = html`<button name="decision" value="" hidden></button>`
+
 /**
  * Asks the person whether this client may act for them (MCP security best practices, confused deputy). What the client
  * asked for is ticked, the rest of the catalogue is offered.
@@ -52,13 +55,14 @@ export const consentPage = (
       ${
         client.redirectIsLoopback
           ? html`<p class="warning">
-              <strong>This is an app on your own computer.</strong> Continue only if you have just started to connect it
+              <strong>This is an app on your own device.</strong> Continue only if you have just started to connect it
               yourself.
             </p>`
           : ""
       }
       <form method="post" action="/authorize">
         <input type="hidden" name="handle" value="${handle}" />
+        ${undecided}
         <fieldset>
           <legend>The app may</legend>
           ${Scope.all.map((scope) => scopeChoice(scope, asked.has(scope)))}

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import { AccountAgents } from "../agent/AccountAgents.ts"
 import { refusal } from "../agent/SessionFailure.ts"
 import { CurrentIdentity } from "../domain/Identity.ts"
+import { fitted, takes, takesAnswers } from "../mcp/Accept.ts"
 import { maxRequestBodySize, StatelessLane } from "../mcp/StatelessLane.ts"
 import { makeGate } from "./Gate.ts"
 import { sessionStream, unavailable } from "./SessionStream.ts"
@@ -50,19 +51,13 @@ export const makeMcp = Effect.gen(function* () {
       switch (request.method) {
         case "POST": {
           if (posted === undefined) return refusal(415, -32000, "Content-Type must be application/json")
-          return yield* agent.post({
-            identity,
-            resourceMetadataUrl,
-            wire,
-            sessionId,
-            protocolVersion,
-            body: posted.text
-          })
+          if (!takesAnswers(request)) return notAcceptable("application/json or text/event-stream")
+          const body = posted.text
+          const answer = yield* agent.post({ identity, resourceMetadataUrl, wire, sessionId, protocolVersion, body })
+          return yield* Effect.promise(() => fitted(request, answer))
         }
         case "GET": {
-          if (!accepts(request, "text/event-stream")) {
-            return refusal(406, -32000, "Not Acceptable: Client must accept text/event-stream")
-          }
+          if (!takes(request, "text/event-stream")) return notAcceptable("text/event-stream")
           const lastEventId = request.headers.get("last-event-id")
           const after = lastEventId === null ? {} : { lastEventId }
           return yield* sessionStream(agent, { identity, wire, sessionId: sessionId ?? "", ...after }, () => "")
@@ -92,8 +87,4 @@ export const makeMcp = Effect.gen(function* () {
   return yield* makeGate("/mcp", serve)
 })
 
-/** Whether the client takes an answer of this type (RFC 9110, section 12.5.1). */
-const accepts = (request: Request, mediaType: string): boolean => {
-  const accept = request.headers.get("accept") ?? "*/*"
-  return accept.includes(mediaType) || accept.includes("*/*")
-}
+const notAcceptable = (types: string) => refusal(406, -32000, `Not Acceptable: Client must accept ${types}`)

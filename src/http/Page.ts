@@ -3,22 +3,25 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Html, html } from "./Html.ts"
 
 /** The one style sheet. It stands in the page, so that a page is one request; the policy names it by its hash. */
-export const style = `
-:root { color-scheme: light dark; --line: #8886; --accent: #2457d6; --on-accent: #fff; --warn: #b45309 }
+const style = `
+:root { color-scheme: light dark; --line: #8889; --accent: #2457d6; --on-accent: #fff; --warn: #b45309 }
 @media (prefers-color-scheme: dark) { :root { --accent: #8ab0ff; --on-accent: #0b1220; --warn: #fbbf24 } }
 * { box-sizing: border-box }
-body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; display: grid; min-height: 100vh; place-items: center }
+body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; display: grid; min-height: 100dvh; place-items: center }
 main { width: min(34rem, 100%); padding: 1.5rem }
-h1 { font-size: 1.4rem; line-height: 1.25; overflow-wrap: anywhere }
+@media (min-width: 36rem) { main { border: 1px solid var(--line); border-radius: .75rem; padding: 2rem } }
+h1 { font-size: 1.4rem; line-height: 1.25; overflow-wrap: anywhere; text-wrap: balance }
+li { margin: .4rem 0 }
 p, li, label { overflow-wrap: anywhere }
 fieldset { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; margin: 1rem 0 }
 legend { padding: 0 .25rem; font-weight: 600 }
 label { display: flex; gap: .6rem; align-items: baseline; padding: .3rem 0 }
+input { accent-color: var(--accent); width: 1.1rem; height: 1.1rem; flex: none }
 small { opacity: .8 }
 code { overflow-wrap: anywhere }
 .warning { border-left: .3rem solid var(--warn); padding-left: .75rem }
 .buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.25rem }
-button { font: inherit; padding: .65rem 1.4rem; border-radius: .5rem; border: 1px solid var(--line); background: none; color: inherit; min-width: 8rem; cursor: pointer }
+button { flex: 1; font: inherit; padding: .65rem 1.4rem; border-radius: .5rem; border: 1px solid var(--line); background: none; color: inherit; min-width: 8rem; cursor: pointer }
 button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600 }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 `
@@ -27,7 +30,7 @@ button.primary { background: var(--accent); border-color: var(--accent); color: 
 const styleElement = new Html(`<style>${style}</style>`)
 
 /** SHA-256 of `style` (Content Security Policy Level 3, section 2.3.1). */
-export const styleHash = "sha256-ICqsqAkMV/I0hSYeRhg32OX5aDrpJHCAAppb7PERc28="
+const styleHash = "sha256-yLa3qth4C0TT972ZdlcSGY+L8C8QX/9wuSxvNoMTsJY="
 
 /** What every page is sent with: nothing runs, nothing is fetched, nobody frames it, nothing keeps it. */
 const securityHeaders = {

@@ -21,7 +21,7 @@ export const token = Effect.gen(function* () {
     yield* server.endpoints(new Request(request.url, { method: "POST", headers, body: form }))
   )
 }).pipe(
-  Effect.catchTag("BodyRejected", ({ status, description }) =>
+  Effect.catchTag("FormRejected", ({ status, description }) =>
     Effect.succeed(
       HttpServerResponse.jsonUnsafe({ error: "invalid_request", error_description: description }, { status })
     )

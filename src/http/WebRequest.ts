@@ -1,18 +1,12 @@
 import { readRequestBody } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as Schema from "effect/Schema"
+import { FormRejected } from "../oauth/AuthorizationFailure.ts"
 
 /** The request as the platform handed it over, for the libraries that work on it. */
 export const webRequest = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
   Effect.orDie(HttpServerRequest.toWeb(request))
 )
-
-/** A body that is not read: too large, or no form. `status` is the HTTP status that says so. */
-export class BodyRejected extends Schema.TaggedError<BodyRejected>()("BodyRejected", {
-  status: Schema.Literals([413, 415]),
-  description: Schema.String
-}) {}
 
 /** The longest form that anybody has reason to send, in bytes. */
 const maxFormSize = 64 * 1024
@@ -21,9 +15,9 @@ const maxFormSize = 64 * 1024
 export const readForm = Effect.fnUntraced(function* (request: Request) {
   const mediaType = (request.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase()
   if (mediaType !== "application/x-www-form-urlencoded") {
-    return yield* new BodyRejected({ status: 415, description: "Send application/x-www-form-urlencoded" })
+    return yield* new FormRejected({ status: 415, description: "Send application/x-www-form-urlencoded" })
   }
   const body = yield* Effect.promise(() => readRequestBody(request, maxFormSize))
-  if (body.tooLarge) return yield* new BodyRejected({ status: 413, description: "The form is larger than 64 KiB" })
+  if (body.tooLarge) return yield* new FormRejected({ status: 413, description: "The form is larger than 64 KiB" })
   return new URLSearchParams(body.text)
 })

@@ -1,4 +1,10 @@
-import type { Prompt, Resource, StandardSchemaWithJSON, Tool as ProtocolTool } from "@modelcontextprotocol/server"
+import type {
+  Prompt,
+  Resource,
+  ResourceTemplateType,
+  StandardSchemaWithJSON,
+  Tool as ProtocolTool
+} from "@modelcontextprotocol/server"
 import * as Tool from "effect/ai/Tool"
 import * as Context from "effect/Context"
 import * as Schema from "effect/Schema"
@@ -6,6 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Policy from "../access/Policy.ts"
 import type { PromptTemplate } from "../tools/PromptTemplate.ts"
 import type * as Tools from "../tools/Resource.ts"
+import type * as Templates from "../tools/ResourceTemplate.ts"
 
 type JsonSchema = { readonly type: "object" } & Record<string, unknown>
 
@@ -15,7 +22,8 @@ export interface Entry<Listed> {
   readonly policy: Policy.Policy
 }
 
-const jsonSchema = (schema: Schema.Constraint): JsonSchema => {
+/** A schema of objects as JSON Schema, which refuses what it does not name. */
+export const jsonSchema = (schema: Schema.Constraint): JsonSchema => {
   const { schema: root, definitions } = Schema.toJsonSchemaDocument(schema, { onExcessProperty: "error" })
   return { ...root, type: "object", ...(Object.keys(definitions).length > 0 && { $defs: definitions }) }
 }
@@ -38,20 +46,27 @@ export const tool = (name: string, definition: Tool.Any) => ({
   policy: Context.get(definition.annotations, Policy.Required)
 })
 
-export const resource = ({ uri, name, title, description, policy }: Tools.Resource) => ({
-  listed: { uri, name, title, description, mimeType: "application/json" } satisfies Resource,
+export const resource = ({ uri, name, title, description, mediaType: mimeType, policy }: Tools.Resource) => ({
+  listed: { uri, name, title, description, mimeType } satisfies Resource,
+  policy
+})
+
+export const template = ({ uriTemplate, name, title, description, policy }: Templates.ResourceTemplate) => ({
+  listed: { uriTemplate, name, title, description, mimeType: "application/json" } satisfies ResourceTemplateType,
   policy
 })
 
 const ArgumentsSchema = Schema.Struct({
-  properties: Schema.Record(Schema.String, Schema.Struct({ description: Schema.optionalKey(Schema.String) })),
+  properties: Schema.optionalKey(
+    Schema.Record(Schema.String, Schema.Struct({ description: Schema.optionalKey(Schema.String) }))
+  ),
   required: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
 /** Describes a prompt. Its arguments have to encode to an object of texts (MCP, prompts). */
 export const prompt = ({ name, title, description, policy, arguments: schema }: PromptTemplate) => {
   const argsSchema = jsonSchema(schema)
-  const { properties, required = [] } = Schema.decodeUnknownSync(ArgumentsSchema)(argsSchema)
+  const { properties = {}, required = [] } = Schema.decodeUnknownSync(ArgumentsSchema)(argsSchema)
   const args = Object.entries(properties).map(([name, { description = "" }]) => ({
     name,
     description,

@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 
 import type { Identity } from "../domain/Identity.ts"
+import { lenient } from "./Accept.ts"
 import { toAuthInfo } from "./Admission.ts"
 import { Changes } from "./Changes.ts"
 import { ServerFactory } from "./ServerFactory.ts"
@@ -38,8 +39,9 @@ export class StatelessLane extends Context.Service<
       const options = {
         legacy: "stateless",
         maxRequestBodySize,
+        // Faults of clients, and clients that left.
         onerror: (error: Error) =>
-          log(Effect.logInfo("MCP request refused").pipe(Effect.annotateLogs({ error: error.name })))
+          log(Effect.logDebug("MCP request not served").pipe(Effect.annotateLogs({ error: error.name })))
       } as const
       const make = ({ era }: McpRequestContext) => factory.make({ listChanged: era === "modern" })
       const handler = createMcpHandler(make, options)
@@ -64,12 +66,12 @@ export class StatelessLane extends Context.Service<
 
       return StatelessLane.of({
         serve: (request, identity, resourceMetadataUrl, parsedBody) =>
-          Effect.promise(() =>
-            (isSubscription(request) ? subscribing(identity) : handler).fetch(request, {
-              authInfo: toAuthInfo(identity, resourceMetadataUrl),
-              ...(parsedBody !== undefined && { parsedBody })
-            })
-          )
+          Effect.promise(() => {
+            const lane = isSubscription(request) ? subscribing(identity) : handler
+            const authInfo = toAuthInfo(identity, resourceMetadataUrl)
+            const options = { authInfo, ...(parsedBody !== undefined && { parsedBody }) }
+            return lenient(request, (request) => lane.fetch(request, options))
+          })
       })
     })
   )

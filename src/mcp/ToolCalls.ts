@@ -1,12 +1,10 @@
-import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/server"
+import type { CallToolResult } from "@modelcontextprotocol/server"
 import * as AiError from "effect/ai/AiError"
-import type * as Prompt from "effect/ai/Prompt"
 import type * as Tool from "effect/ai/Tool"
 import type * as Toolkit from "effect/ai/Toolkit"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Base64 from "effect/encoding/Base64"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -16,10 +14,12 @@ import * as Stream from "effect/Stream"
 import type { CurrentUser } from "../access/CurrentUser.ts"
 import type { CurrentIdentity } from "../domain/Identity.ts"
 import * as Incident from "../observability/Incident.ts"
+import type { Ask } from "../tools/Ask.ts"
+import { block, text } from "./Content.ts"
 import * as Manifest from "./Manifest.ts"
 
 /** What a tool may ask for about the request that it serves, beside what its layer was built with. */
-export type RequestServices = CurrentUser | CurrentIdentity
+export type RequestServices = CurrentUser | CurrentIdentity | Ask
 
 type Handlers = Record<string, Tool.Any>
 type Run = (
@@ -64,7 +64,7 @@ export class ToolCalls extends Context.Service<
         return ToolCalls.of({
           entries: Object.entries(tools).map(([name, tool]) => Manifest.tool(name, tool)),
           call: Effect.fn("ToolCalls.call")((name, args) => {
-            const isDeclared = declaredBy(tools[name])
+            const isDeclared = declaredBy(Object.hasOwn(tools, name) ? tools[name] : undefined)
             return run(name, args ?? {}, undefined, strict).pipe(
               Stream.unwrap,
               Stream.runLast,
@@ -84,24 +84,13 @@ const strict: SchemaAST.ParseOptions = { onExcessProperty: "error", errors: "all
 
 const declaredBy = (tool: Tool.Any | undefined) => (tool === undefined ? () => false : Schema.is(tool.failureSchema))
 
-const text = (text: string): ContentBlock => ({ type: "text", text })
-
 export const toolError = (message: string): CallToolResult => ({ isError: true, content: [text(message)] })
 
 /** What the tool says for a model to read; without such words, its structured output as JSON (MCP, tools). */
 const success = ({ encodedResult, modelOutput }: Tool.HandlerResult<Tool.Any>): CallToolResult => ({
-  content: modelOutput?.map(contentBlock) ?? [text(JSON.stringify(encodedResult))],
+  content: modelOutput?.map(block) ?? [text(JSON.stringify(encodedResult))],
   structuredContent: encodedResult
 })
-
-const contentBlock = (part: Prompt.ToolModelOutputPart): ContentBlock => {
-  if (part.type === "text") return text(part.text)
-  const { mediaType: mimeType } = part
-  const data = part.data instanceof Uint8Array ? Base64.encode(part.data) : String(part.data)
-  if (mimeType.startsWith("image/")) return { type: "image", data, mimeType }
-  if (mimeType.startsWith("audio/")) return { type: "audio", data, mimeType }
-  return { type: "resource", resource: { uri: `content:${part.fileName ?? "file"}`, blob: data, mimeType } }
-}
 
 const failure = Effect.fnUntraced(function* (
   name: string,
@@ -118,5 +107,5 @@ const failure = Effect.fnUntraced(function* (
     if (isDeclared(error) && error instanceof Error) return toolError(error.message)
   }
   const reference = yield* Incident.report(`Tool ${name} failed unexpectedly`, cause)
-  return toolError(`Something went wrong on the server. If it happens again, report the reference ${reference}.`)
+  return toolError(Incident.apology(reference))
 })

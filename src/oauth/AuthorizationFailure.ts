@@ -25,13 +25,21 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>()("Requ
   description: Schema.String
 }) {}
 
+/** The form that came back is too large, or no form. `status` is the HTTP status that says so. */
+export class FormRejected extends Schema.TaggedError<FormRejected>()("FormRejected", {
+  status: Schema.Literals([413, 415]),
+  description: Schema.String
+}) {}
+
 /** The client's metadata document could not be fetched or does not hold what it must. */
 export class ClientUnverifiable extends Schema.TaggedError<ClientUnverifiable>()("ClientUnverifiable", {
   detail: Schema.String
 }) {}
 
 /** Clerk sent the browser back with an error: the person gave up there, or Clerk could not go on. */
-export class SignInDeclined extends Schema.TaggedError<SignInDeclined>()("SignInDeclined", { error: Schema.String }) {}
+export class SignInDeclined extends Schema.TaggedError<SignInDeclined>()("SignInDeclined", {
+  error: Schema.Literals(["access_denied", "other"])
+}) {}
 
 /** The store of grants and transactions does not answer. */
 export class StorageUnavailable extends Schema.TaggedError<StorageUnavailable>()("StorageUnavailable", {
@@ -61,6 +69,7 @@ export const trustedRedirect = ({ redirectUri, state, issuer }: AuthRequest): Tr
 export class AuthorizationFailure extends Schema.TaggedError<AuthorizationFailure>()("AuthorizationFailure", {
   reason: Schema.Union([
     RequestRejected,
+    FormRejected,
     ClientUnverifiable,
     StateForged,
     StateExpired,

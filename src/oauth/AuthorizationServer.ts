@@ -1,14 +1,17 @@
 import type { AuthRequest, ConsentDescription } from "@cloudflare/workers-oauth-provider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 
 import { AppConfig } from "../config/AppConfig.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
-import { CurrentIdentity, type Identity, type Subject } from "../domain/Identity.ts"
+import { ClientId, CurrentIdentity, GrantId, type Identity, type Subject, type UserId } from "../domain/Identity.ts"
 import * as Scope from "../domain/Scope.ts"
 import { AuthorizationFailure, RequestRejected, trustedRedirect, type TrustedRedirect } from "./AuthorizationFailure.ts"
+import { isAddress, servedByItsAddress } from "./ClientDocument.ts"
 import { makeGuard } from "./Guard.ts"
 import { OAuthStorage } from "./OAuthStorage.ts"
 import { attempt, executionContext, makeProvider } from "./Provider.ts"
@@ -16,6 +19,12 @@ import { intended, type Resource } from "./Resource.ts"
 import { StateSigner } from "./StateSigner.ts"
 
 export type { AuthRequest, ConsentDescription }
+
+/** One connection of one client. */
+export interface Grant {
+  readonly id: GrantId
+  readonly clientId: ClientId
+}
 
 /** A step that leaves cookies behind: whoever answers the browser sends these headers along. */
 export interface WithHeaders {
@@ -80,6 +89,10 @@ export class AuthorizationServer extends Context.Service<
       WithHeaders & { readonly authRequest: AuthRequest; readonly data: unknown },
       AuthorizationFailure
     >
+    /** The ids of all grants of a user, with the clients that hold them. */
+    readonly grants: (userId: UserId) => Effect.Effect<ReadonlyArray<Grant>, AuthorizationFailure>
+    /** Ends a grant of a user: its refresh token and every access token. One that is gone already counts as ended. */
+    readonly revoke: (userId: UserId, grantId: GrantId) => Effect.Effect<void, AuthorizationFailure>
     /** Grants: the redirect that hands the client its code, with `state` and `iss` (RFC 9207). */
     readonly complete: (authRequest: AuthRequest, subject: Subject) => Effect.Effect<string, AuthorizationFailure>
   }
@@ -94,6 +107,7 @@ export class AuthorizationServer extends Context.Service<
       const provider = yield* makeProvider
       const guards = { "/mcp": yield* makeGuard(provider, "/mcp"), "/sse": yield* makeGuard(provider, "/sse") }
       const helpers = provider.getOAuthApi(env)
+      const http = yield* HttpClient.HttpClient
       const rememberSecret = Effect.map(signer.secretFor("remembered consent"), Redacted.value)
 
       return AuthorizationServer.of({
@@ -119,6 +133,10 @@ export class AuthorizationServer extends Context.Service<
           }),
 
         parse: Effect.fn("AuthorizationServer.parse")(function* (request) {
+          const clientId = new URL(request.url).searchParams.get("client_id") ?? ""
+          if (isAddress(clientId)) {
+            yield* Effect.provideService(servedByItsAddress(clientId), HttpClient.HttpClient, http)
+          }
           const authRequest = yield* attempt("parseAuthRequest", () =>
             helpers.parseAuthRequest(withIntendedResource(publicUrl, request))
           )
@@ -176,6 +194,26 @@ export class AuthorizationServer extends Context.Service<
           return { authRequest: kept.request, data: kept.data, headers: kept.headers }
         }),
 
+        grants: Effect.fn("AuthorizationServer.grants")(function* (userId) {
+          const grants: Array<Grant> = []
+          let cursor: string | undefined
+          do {
+            const from = cursor
+            const page = yield* attempt("listUserGrants", () =>
+              helpers.listUserGrants(userId, from === undefined ? {} : { cursor: from })
+            )
+            grants.push(
+              ...page.items.map(({ id, clientId }) => ({ id: GrantId.make(id), clientId: ClientId.make(clientId) }))
+            )
+            cursor = page.cursor
+          } while (cursor !== undefined)
+          return grants
+        }),
+
+        revoke: Effect.fn("AuthorizationServer.revoke")((userId, grantId) =>
+          attempt("revokeGrant", () => helpers.revokeGrant(grantId, userId))
+        ),
+
         complete: Effect.fn("AuthorizationServer.complete")(function* (authRequest, subject) {
           const granted = yield* attempt("completeAuthorization", () =>
             helpers.completeAuthorization({
@@ -192,7 +230,7 @@ export class AuthorizationServer extends Context.Service<
         })
       })
     })
-  )
+  ).pipe(Layer.provide(FetchHttpClient.layer))
 }
 
 const nothing = () => Promise.resolve(new Response(null, { status: 404 }))

@@ -20,9 +20,6 @@ interface GuardEnv extends ProviderEnv {
 
 const decodeIdentity = Schema.decodeUnknownEffect(Identity)
 
-/** The library's access tokens read `user:grant:secret`. */
-const grantOf = (token: string) => token.split(":")[1]
-
 /**
  * Guards one resource: its metadata (RFC 9728), bearer tokens and their challenges (RFC 6750), the baseline scope, and
  * accounts that were closed after the token was issued, whose tokens count as invalid.
@@ -48,8 +45,10 @@ export const makeGuard = Effect.fnUntraced(function* (
   const validate = Effect.fnUntraced(function* (env: GuardEnv, audience: string, token: string) {
     const valid = yield* Effect.promise(() => provider.validateToken<Subject>(audience, token, env))
     if (valid === null) return null
+    // The library writes access tokens as `user:grant:secret`.
+    const [, grantId] = token.split(":")
     const identity = yield* Effect.orDie(
-      decodeIdentity({ ...valid.props, clientId: valid.clientId, grantId: grantOf(token), scopes: valid.scope })
+      decodeIdentity({ ...valid.props, grantId, clientId: valid.clientId, scopes: valid.scope })
     )
     return (yield* isClosed(identity)) ? null : { ...valid, props: identity }
   })

@@ -73,7 +73,9 @@ export class SignIn extends Context.Service<
           const redirect = trustedRedirect(authRequest)
           const failed = (reason: AuthorizationFailure["reason"]) => new AuthorizationFailure({ reason, redirect })
           const error = query.get("error")
-          if (error !== null) return yield* failed(new SignInDeclined({ error }))
+          if (error !== null) {
+            return yield* failed(new SignInDeclined({ error: error === "access_denied" ? error : "other" }))
+          }
           const code = query.get("code")
           if (code === null) {
             const description = "The sign-in came back without a code"

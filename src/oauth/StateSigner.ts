@@ -25,7 +25,7 @@ export class StateError extends Schema.TaggedError<StateError>()("StateError", {
 }) {}
 
 /** What a signature is for. One made for one purpose is worth nothing for another. */
-export type Purpose = "sign-in"
+export type Purpose = "sign-in" | "question"
 
 /** What is signed. `expiresAt` is in milliseconds since 1970. */
 const Claims = Schema.fromJsonString(
@@ -76,7 +76,7 @@ export class StateSigner extends Context.Service<
           if (id === undefined || claims === undefined || tag === undefined || more.length > 0) return yield* forged
           const key = verifiers.get(id)
           const bytes = Result.getOrUndefined(Base64Url.decode(tag))
-          if (key === undefined || bytes === undefined) return yield* forged
+          if (key === undefined || bytes === undefined || Base64Url.encode(bytes) !== tag) return yield* forged
           const genuine = yield* Effect.orDie(mac.verify(key, bytes, utf8.encode(`${id}.${claims}`)))
           if (!genuine) return yield* forged
           const decoded = Result.getOrElse(Base64Url.decodeString(claims), () => "")

@@ -10,11 +10,17 @@ export const reference: Effect.Effect<string> = Effect.map(
   (picks) => picks.map((pick) => alphabet.charAt(pick)).join("")
 )
 
-/** Where an error came from, without its message, which may repeat what a user sent. */
-const origin = (error: unknown): { readonly error: string; readonly at: ReadonlyArray<string> } => ({
-  error: error instanceof Error ? error.name : typeof error,
-  at: error instanceof Error ? (error.stack?.match(/^\s+at .*$/gmu) ?? []).slice(0, 8).map((line) => line.trim()) : []
-})
+/** Where an error came from, without its message, which may repeat what a user sent, over several lines. */
+const origin = (error: unknown): { readonly error: string; readonly at: ReadonlyArray<string> } => {
+  if (!(error instanceof Error)) return { error: typeof error, at: [] }
+  const { message, name, stack = "" } = error
+  const frames = stack.slice(stack.indexOf(message) + message.length).match(/^\s+at .*$/gmu) ?? []
+  return { error: name, at: frames.slice(0, 8).map((frame) => frame.trim()) }
+}
+
+/** What a client is told of an incident. */
+export const apology = (reference: string): string =>
+  `Something went wrong on the server. If it happens again, report the reference ${reference}.`
 
 /** Logs what nobody planned for, and returns the reference under which it stands in the log. */
 export const report = Effect.fnUntraced(function* (what: string, cause: Cause.Cause<unknown>) {

@@ -7,6 +7,7 @@ import { CurrentUser } from "../access/CurrentUser.ts"
 import * as Policy from "../access/Policy.ts"
 import { CurrentIdentity, SessionId, UserId } from "../domain/Identity.ts"
 import { Role } from "../domain/Role.ts"
+import * as Completion from "./Completion.ts"
 import * as PromptTemplate from "./PromptTemplate.ts"
 import * as Resource from "./Resource.ts"
 
@@ -64,7 +65,10 @@ export const introduceMe = PromptTemplate.make({
       description: "Who will read the introduction"
     })
   }),
-  text: Effect.fnUntraced(function* ({ audience }) {
+  complete: {
+    audience: Completion.oneOf("a new team", "a customer", "conference visitors", "readers of a blog", "a recruiter")
+  },
+  content: Effect.fnUntraced(function* ({ audience }) {
     const { firstName, lastName, role } = yield* CurrentUser
     const name = [firstName, lastName].filter((part) => part !== null).join(" ") || "the person I am signed in as"
     return `Write an introduction of ${name}${role === null ? "" : `, whose role is ${role}`}, in three sentences, for this audience: ${audience}`

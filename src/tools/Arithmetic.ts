@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 
 import * as Policy from "../access/Policy.ts"
 
-export class SumTooLarge extends Schema.TaggedError<SumTooLarge>()("SumTooLarge", {}) {
+class SumTooLarge extends Schema.TaggedError<SumTooLarge>()("SumTooLarge", {}) {
   override readonly message = "The sum is too large to be represented as a number."
 }
 

@@ -4,29 +4,47 @@ import * as Schema from "effect/Schema"
 import type { CurrentUser } from "../access/CurrentUser.ts"
 import type { Policy } from "../access/Policy.ts"
 import type { CurrentIdentity } from "../domain/Identity.ts"
+import type { Ask } from "./Ask.ts"
 
-/** A resource at a fixed address that answers with JSON. */
-export interface Resource {
-  readonly uri: string
+/** What the program behind a resource may ask for. */
+type Services = CurrentUser | CurrentIdentity | Ask
+
+interface Described {
   readonly name: string
   readonly title: string
   readonly description: string
   readonly policy: Policy
-  /** The JSON text of the resource, read anew each time. */
-  readonly read: Effect.Effect<string, never, CurrentUser | CurrentIdentity>
 }
 
-/** Describes a resource. `content` is encoded with `schema`; without a policy that admits somebody, nobody sees it. */
-export const make = <A, I>(options: {
+/** A resource at a fixed address. */
+export interface Resource extends Described {
   readonly uri: string
-  readonly name: string
-  readonly title: string
-  readonly description: string
-  readonly policy: Policy
-  readonly schema: Schema.Codec<A, I>
-  readonly content: Effect.Effect<A, never, CurrentUser | CurrentIdentity>
-}): Resource => {
-  const encode = Schema.encodeEffect(Schema.fromJsonString(options.schema))
-  const { schema: _, content, ...described } = options
-  return { ...described, read: Effect.orDie(Effect.flatMap(content, encode)) }
+  readonly mediaType: string
+  /** The text or the bytes of the resource, read anew each time. */
+  readonly read: Effect.Effect<string | Uint8Array, never, Services>
+}
+
+/** A resource that answers with JSON: `content`, encoded with `schema`. Without a policy that admits somebody, nobody sees it. */
+export const make = <A, I>(
+  options: Described & {
+    readonly uri: string
+    readonly schema: Schema.Codec<A, I>
+    readonly content: Effect.Effect<A, never, Services>
+  }
+): Resource => {
+  const { schema, content, ...described } = options
+  const encode = Schema.encodeEffect(Schema.fromJsonString(schema))
+  return { ...described, mediaType: "application/json", read: Effect.orDie(Effect.flatMap(content, encode)) }
+}
+
+/** A resource that answers with a text or with bytes of any media type. */
+export const file = (
+  options: Described & {
+    readonly uri: string
+    readonly mediaType: string
+    readonly content: Effect.Effect<string | Uint8Array, never, Services>
+  }
+): Resource => {
+  const { content, ...described } = options
+  return { ...described, read: content }
 }

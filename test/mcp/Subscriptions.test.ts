@@ -6,19 +6,9 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 
-import { Access, AccessError, AccountClosed } from "../../src/access/Access.ts"
-import { ClientId, GrantId, UserId } from "../../src/domain/Identity.ts"
-import { Changes } from "../../src/mcp/Changes.ts"
-import { Offer, ServerFactory } from "../../src/mcp/ServerFactory.ts"
 import { StatelessLane } from "../../src/mcp/StatelessLane.ts"
 import { ToolCalls } from "../../src/mcp/ToolCalls.ts"
-
-const identity = {
-  userId: UserId.make("user_ada"),
-  clientId: ClientId.make("client"),
-  grantId: GrantId.make("grant"),
-  scopes: ["mcp:tools"]
-}
+import { identity, protocol } from "../support/Protocol.ts"
 
 /** The lane, with changes that the test makes. */
 const lane = Effect.gen(function* () {
@@ -34,16 +24,7 @@ const lane = Effect.gen(function* () {
     )
   )
   const empty = Toolkit.make()
-  const layer = StatelessLane.layer.pipe(
-    Layer.provide(ServerFactory.layer),
-    Layer.provide(ToolCalls.layer(empty)),
-    Layer.provide(Layer.succeed(Offer, { resources: [], prompts: [] })),
-    Layer.provide(empty.toLayer({})),
-    Layer.provide(
-      Layer.succeed(Access, { current: () => Effect.fail(new AccessError({ reason: new AccountClosed() })) })
-    ),
-    Layer.provide(Layer.succeed(Changes, { follow: () => follow }))
-  )
+  const layer = protocol(ToolCalls.layer(empty).pipe(Layer.provide(empty.toLayer({}))), {}, () => follow)
   const { serve } = yield* Effect.provide(StatelessLane, layer)
   return { changes, state, serve }
 })
@@ -96,7 +77,7 @@ describe("a subscription of 2026-07-28", () => {
   it.effect("hears of changed lists, and ends with what tells of them", () =>
     Effect.gen(function* () {
       const { changes, serve } = yield* lane
-      const response = yield* serve(subscription(), identity, "https://mcp.example.com/metadata")
+      const response = yield* serve(subscription(), identity(), "https://mcp.example.com/metadata")
       assert.strictEqual(response.headers.get("content-type"), "text/event-stream")
       const { until } = reading(response)
       const [acknowledged] = yield* until(1)
@@ -117,7 +98,7 @@ describe("a subscription of 2026-07-28", () => {
   it.effect("lets go of them when its client leaves", () =>
     Effect.gen(function* () {
       const { serve, state } = yield* lane
-      const { until, leave } = reading(yield* serve(subscription(), identity, "https://mcp.example.com/metadata"))
+      const { until, leave } = reading(yield* serve(subscription(), identity(), "https://mcp.example.com/metadata"))
       yield* until(1)
       yield* settled
       assert.strictEqual(state.followers, 1)

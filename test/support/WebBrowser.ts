@@ -4,7 +4,7 @@ interface Cookie {
   readonly host: string
 }
 
-/** An answer that a person would look at, or an address that the walk does not enter. */
+/** An answer that a person would look at, or an address that the walk does not enter (`status` 0). */
 export interface Page {
   readonly url: URL
   readonly status: number
@@ -13,11 +13,12 @@ export interface Page {
 }
 
 /**
- * A browser without a screen: keeps cookies by host name, as browsers do whatever the port, follows redirects, and
- * stops before the addresses of other hosts' applications.
+ * A browser without a screen: keeps cookies by host name, as browsers do whatever the port, names the page that a form
+ * was on as `Origin`, follows redirects, and stops before the addresses of other hosts' applications.
  */
 export class WebBrowser {
   #cookies: ReadonlyArray<Cookie> = []
+  #origin = "null"
   readonly #origins: ReadonlySet<string>
 
   constructor(...origins: ReadonlyArray<string>) {
@@ -26,6 +27,29 @@ export class WebBrowser {
 
   get cookies(): ReadonlyArray<string> {
     return this.#cookies.map(({ name, value }) => `${name}=${value}`)
+  }
+
+  /** One request: gets a page or posts a form, keeps the cookies of the answer, and follows no redirect. */
+  async send(
+    address: string | URL,
+    form?: URLSearchParams,
+    headers: Readonly<Record<string, string>> = {}
+  ): Promise<Page> {
+    const url = new URL(address)
+    const response = await fetch(url, {
+      method: form === undefined ? "GET" : "POST",
+      redirect: "manual",
+      headers: {
+        accept: "text/html",
+        cookie: this.#for(url),
+        ...(form !== undefined && { origin: this.#origin }),
+        ...headers
+      },
+      ...(form !== undefined && { body: form })
+    })
+    this.#keep(url, response)
+    if (!response.headers.has("location")) this.#origin = url.origin
+    return { url, status: response.status, html: await response.text(), headers: response.headers }
   }
 
   /** Gets a page, or posts a form, and follows redirects as far as this browser may go. */
@@ -38,16 +62,9 @@ export class WebBrowser {
     let body = form
     for (let hop = 0; hop < 12; hop++) {
       if (!this.#origins.has(url.origin)) return { url, status: 0, html: "", headers: new Headers() }
-      const response = await fetch(url, {
-        method: body === undefined ? "GET" : "POST",
-        redirect: "manual",
-        headers: { accept: "text/html", cookie: this.#for(url), ...headers },
-        ...(body !== undefined && { body })
-      })
-      this.#keep(url, response)
-      const html = await response.text()
-      const location = response.headers.get("location")
-      if (location === null) return { url, status: response.status, html, headers: response.headers }
+      const page = await this.send(url, body, headers)
+      const location = page.headers.get("location")
+      if (location === null) return page
       url = new URL(location, url)
       body = undefined
     }

@@ -6,7 +6,7 @@ export class SecretKeyMissing extends Schema.TaggedError<SecretKeyMissing>()("Se
 
 export class SecretKeyInvalid extends Schema.TaggedError<SecretKeyInvalid>()("SecretKeyInvalid", {}) {}
 
-export class ResourceNotFound extends Schema.TaggedError<ResourceNotFound>()("ResourceNotFound", {
+class ResourceNotFound extends Schema.TaggedError<ResourceNotFound>()("ResourceNotFound", {
   what: Schema.String,
   id: Schema.String
 }) {}

@@ -7,7 +7,7 @@ import { Browser, type Visit } from "./Browser.ts"
 // oxlint-disable-next-line typescript/no-deprecated -- marked so only to stand out; the stand-in has no TLS
 export const insecure = { [oauth.allowInsecureRequests]: true } as const
 export const redirectUri = demoOptions.redirectUris[0] ?? ""
-export const fullScope = "openid profile email offline_access public_metadata"
+const fullScope = "openid profile email offline_access public_metadata"
 
 /** An authorization request on its way: what the client has to remember, and where to send the browser. */
 export interface Request {

@@ -12,6 +12,7 @@ import { ClerkApi } from "../../../src/clerk/ClerkApi.ts"
 import { AppConfig } from "../../../src/config/AppConfig.ts"
 import { Offer, ServerFactory } from "../../../src/mcp/ServerFactory.ts"
 import { ToolCalls } from "../../../src/mcp/ToolCalls.ts"
+import { StateSigner } from "../../../src/oauth/StateSigner.ts"
 import { Progress } from "../../../src/tools/Progress.ts"
 
 const settings = {
@@ -79,8 +80,9 @@ const handlers = toolkit.toLayer({
 
 const services = Layer.mergeAll(ServerFactory.layer, SecureRandom.layerWebCrypto).pipe(
   Layer.provide(ToolCalls.layer(toolkit)),
-  Layer.provide(Layer.succeed(Offer, { resources: [], prompts: [] })),
+  Layer.provide(Layer.succeed(Offer, { resources: [], templates: [], prompts: [] })),
   Layer.provide(handlers),
+  Layer.provide(StateSigner.layer),
   Layer.provideMerge(Access.layer),
   Layer.provideMerge(Clerk),
   Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(settings))))

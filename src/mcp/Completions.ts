@@ -1,0 +1,46 @@
+import type { AuthInfo, CompleteRequestParams, CompleteResult } from "@modelcontextprotocol/server"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+import type { Access, AccessError } from "../access/Access.ts"
+import type { Policy } from "../access/Policy.ts"
+import type * as Completion from "../tools/Completion.ts"
+import * as Admission from "./Admission.ts"
+
+/** A completion was asked for something that the server does not offer. */
+export class NothingToComplete extends Schema.TaggedError<NothingToComplete>()("NothingToComplete", {
+  reference: Schema.String
+}) {
+  override get message(): string {
+    return `${this.reference} not found`
+  }
+}
+
+interface Completable {
+  readonly policy: Policy
+  readonly complete: Completion.Completions
+}
+
+/** The most values that one answer may hold (MCP, completion). */
+const maxValues = 100
+
+/** Suggests values for an argument of a prompt or of a resource's address, to those who may use it. */
+export const complete = Effect.fnUntraced(function* (
+  prompts: ReadonlyArray<Completable & { readonly name: string }>,
+  templates: ReadonlyArray<Completable & { readonly uriTemplate: string }>,
+  { ref, argument, context }: CompleteRequestParams,
+  authInfo: AuthInfo | undefined
+): Effect.fn.Return<CompleteResult, AccessError | Admission.NotPermitted | NothingToComplete, Access> {
+  const reference = ref.type === "ref/prompt" ? ref.name : ref.uri
+  const found =
+    ref.type === "ref/prompt"
+      ? prompts.find(({ name }) => name === ref.name)
+      : templates.find(({ uriTemplate }) => uriTemplate === ref.uri)
+  if (found === undefined) return yield* new NothingToComplete({ reference })
+  const completion = Object.hasOwn(found.complete, argument.name) ? found.complete[argument.name] : undefined
+  const suggested = completion?.(argument.value, context?.arguments ?? {}) ?? Effect.succeed([])
+  const values = yield* Admission.admit(found.policy, authInfo, suggested)
+  return {
+    completion: { values: values.slice(0, maxValues), total: values.length, hasMore: values.length > maxValues }
+  }
+})

@@ -1,0 +1,68 @@
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  type ScopeChallengeHandler,
+  type ServerContext
+} from "@modelcontextprotocol/server"
+import * as Cause from "effect/Cause"
+import type * as Digest from "effect/crypto/Digest"
+import * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
+
+import type { Access, AccessError } from "../access/Access.ts"
+import type * as Policy from "../access/Policy.ts"
+import * as Incident from "../observability/Incident.ts"
+import type { StateSigner } from "../oauth/StateSigner.ts"
+import * as Admission from "./Admission.ts"
+import type { NothingToComplete } from "./Completions.ts"
+import type * as Manifest from "./Manifest.ts"
+import type { StateRefused } from "./Rounds.ts"
+
+/** What the server itself needs to serve a request. */
+type Services = Access | StateSigner | Digest.Digest
+
+/** What ends a request without being a tool's own answer. */
+type Failure = AccessError | Admission.NotPermitted | NothingToComplete | StateRefused | Schema.SchemaError
+
+/** How such a failure looks on the wire (JSON-RPC 2.0, section 5.1). */
+const protocolError = (failure: Failure): ProtocolError => {
+  if (failure._tag === "StateRefused") {
+    const data = { reason: "invalid_request_state" }
+    return new ProtocolError(ProtocolErrorCode.InvalidParams, failure.message, data)
+  }
+  return new ProtocolError(
+    failure._tag === "AccessError" ? ProtocolErrorCode.InternalError : ProtocolErrorCode.InvalidParams,
+    failure.message
+  )
+}
+
+/** The SDK sends the message of any error to the client, so a defect becomes one that says nothing but a reference. */
+const unexpected = (method: string) => (cause: Cause.Cause<ProtocolError>) =>
+  Cause.hasDies(cause)
+    ? Effect.flatMap(Incident.report(`${method} failed unexpectedly`, cause), (reference) =>
+        Effect.fail(new ProtocolError(ProtocolErrorCode.InternalError, Incident.apology(reference)))
+      )
+    : Effect.failCause(cause)
+
+/** How the SDK's handlers, which are promises, run programs. Built once, where the services are. */
+export const make = Effect.gen(function* () {
+  const runPromise = Effect.runPromiseWith(yield* Effect.context<Services>())
+
+  /** Failures become protocol errors, and cancelling the request interrupts the program. */
+  const run = <A>(program: Effect.Effect<A, Failure, Services>, { mcpReq }: ServerContext): Promise<A> =>
+    runPromise(program.pipe(Effect.mapError(protocolError), Effect.catchCause(unexpected(mcpReq.method))), {
+      signal: mcpReq.signal
+    })
+
+  return {
+    run,
+    /** Those entries of a list that the caller may use. */
+    listed: async <A>(entries: ReadonlyArray<Manifest.Entry<A>>, ctx: ServerContext): Promise<Array<A>> =>
+      (await run(Admission.visible(entries, ctx.http?.authInfo), ctx)).map((entry) => entry.listed),
+    /** The scopes to step up for before a request is served. */
+    scopeChallenge:
+      (policy: Policy.Policy): ScopeChallengeHandler =>
+      ({ authInfo }) =>
+        runPromise(Admission.challenge(policy, authInfo))
+  }
+})

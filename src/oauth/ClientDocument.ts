@@ -1,0 +1,31 @@
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+
+import { AuthorizationFailure, ClientUnverifiable } from "./AuthorizationFailure.ts"
+
+const unverifiable = (detail: string) =>
+  Effect.fail(new AuthorizationFailure({ reason: new ClientUnverifiable({ detail }) }))
+
+/** Whether a `client_id` is the address of a client's metadata document. */
+export const isAddress = (clientId: string): boolean => clientId.startsWith("https://")
+
+/**
+ * Fails unless a client's metadata document is served by its own address, with 200 and without a redirect: an address
+ * that leads on to anybody's document would lend that document its verified domain (CIMD draft, Client Information
+ * Discovery). The library, which reads the document, follows redirects.
+ */
+export const servedByItsAddress = Effect.fn("ClientDocument.servedByItsAddress")(
+  function* (clientId: string) {
+    const http = yield* HttpClient.HttpClient
+    const { status } = yield* http.get(clientId)
+    if (status !== 200) return yield* unverifiable(`status ${status}`)
+  },
+  Effect.scoped,
+  Effect.timeout("10 seconds"),
+  Effect.catchTags({
+    HttpClientError: () => unverifiable("no answer"),
+    TimeoutError: () => unverifiable("no answer in time")
+  }),
+  Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
+)

@@ -1,0 +1,22 @@
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+import { Connections, ConnectionsUnavailable } from "../tools/Connections.ts"
+import type { AuthorizationFailure } from "./AuthorizationFailure.ts"
+import { AuthorizationServer } from "./AuthorizationServer.ts"
+
+const unavailable = Effect.fnUntraced(function* ({ reason }: AuthorizationFailure) {
+  yield* Effect.logWarning("Grants cannot be reached").pipe(Effect.annotateLogs({ reason: reason._tag }))
+  return yield* new ConnectionsUnavailable()
+})
+
+/** A user's connections are the grants of the authorization server. */
+export const layer = Layer.effect(
+  Connections,
+  Effect.map(AuthorizationServer, (server) =>
+    Connections.of({
+      list: (userId) => server.grants(userId).pipe(Effect.catchTag("AuthorizationFailure", unavailable)),
+      end: (userId, id) => server.revoke(userId, id).pipe(Effect.catchTag("AuthorizationFailure", unavailable))
+    })
+  )
+)

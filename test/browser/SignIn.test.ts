@@ -1,0 +1,198 @@
+import { assert, layer } from "@effect/vitest"
+
+import { styleOf } from "./support/Looks.ts"
+import { backInApp, button, imagesScope, inBrowser, signInAs, stage } from "./support/Scene.ts"
+
+const heading = "Allow Sketch App to use "
+
+layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (it) => {
+  it.effect(
+    "allows it, signs in, and the app's code is good for a token",
+    inBrowser(async (scene) => {
+      const { page, register, open, server } = scene
+      const client = await register({ name: "Sketch App" })
+      const attempt = await open(client)
+      assert.include(await page.getByRole("heading", { level: 1 }).textContent(), heading)
+      await button(page, "Allow").click()
+      await signInAs(page, "admin@example.com")
+      const back = await backInApp(scene)
+      assert.strictEqual(back.searchParams.get("iss"), server.url)
+      const tokens = await client.redeem(attempt, back)
+      assert.strictEqual(tokens.scope, "mcp:tools")
+    })
+  )
+
+  it.effect(
+    "denies it, and the app learns access_denied without a sign-in",
+    inBrowser(async (scene) => {
+      const { page, register, open, server } = scene
+      const attempt = await open(await register())
+      await button(page, "Deny").click()
+      const back = await backInApp(scene)
+      assert.strictEqual(back.searchParams.get("error"), "access_denied")
+      assert.strictEqual(back.searchParams.get("state"), attempt.state)
+      assert.strictEqual(back.searchParams.get("iss"), server.url)
+      assert.isFalse(back.searchParams.has("code"))
+    })
+  )
+
+  it.effect(
+    "is not asked again where they said so, and keeps the scope that they ticked beyond what the app asked for",
+    inBrowser(async (scene) => {
+      const { page, register, open, app, server } = scene
+      const client = await register()
+      await open(client)
+      assert.isFalse(await imagesScope(page).isChecked())
+      await imagesScope(page).check()
+      await page.getByRole("checkbox", { name: /Do not ask again/u }).check()
+      await button(page, "Allow").click()
+      await signInAs(page, "artist@example.com")
+      await backInApp(scene)
+
+      await server.admin((admin) => admin.forgetRequests)
+      const attempt = await client.begin()
+      const response = await page.goto(attempt.address.href)
+      // Clerk may ask who it is, this server does not ask for consent.
+      if (response?.url().startsWith(server.clerk.url)) await signInAs(page, "artist@example.com")
+      const back = await backInApp(scene)
+      assert.strictEqual(app.arrivals.length, 2)
+      const tokens = await client.redeem(attempt, back)
+      assert.strictEqual(tokens.scope, "mcp:tools images:generate")
+    })
+  )
+
+  it.effect(
+    "is asked again by default, and for another app",
+    inBrowser(async (scene) => {
+      const { page, register, open } = scene
+      const client = await register()
+      await open(client)
+      await button(page, "Allow").click()
+      await signInAs(page, "member@example.com")
+      await backInApp(scene)
+      for (const next of [client, await register()]) {
+        await open(next)
+        assert.isTrue(await button(page, "Allow").isVisible())
+      }
+    })
+  )
+
+  it.effect(
+    "mistypes the e-mail address, is told so, and goes on",
+    inBrowser(async (scene) => {
+      const { page, register, open } = scene
+      const client = await register()
+      const attempt = await open(client)
+      await button(page, "Allow").click()
+      await signInAs(page, "nobody@example.com")
+      assert.include(await page.getByRole("alert").textContent(), "No account has this e-mail address")
+      await signInAs(page, "member@example.com")
+      assert.isNotEmpty((await client.redeem(attempt, await backInApp(scene))).access_token)
+    })
+  )
+
+  it.effect(
+    "gives up at the sign-in, and the app learns access_denied",
+    inBrowser(async (scene) => {
+      const { page, register, open } = scene
+      const attempt = await open(await register())
+      await button(page, "Allow").click()
+      await button(page, "Cancel").click()
+      const back = await backInApp(scene)
+      assert.strictEqual(back.searchParams.get("error"), "access_denied")
+      assert.strictEqual(back.searchParams.get("state"), attempt.state)
+    })
+  )
+
+  it.effect(
+    "uses the keyboard only",
+    inBrowser(async (scene) => {
+      const { page, register, open } = scene
+      const client = await register()
+      const attempt = await open(client)
+      const reached: Array<string> = []
+      for (let presses = 0; presses < 6 && reached.at(-1) !== "Allow"; presses++) {
+        await page.keyboard.press("Tab")
+        const focused = page.locator(":focus")
+        reached.push((await focused.getAttribute("name")) === "decision" ? await focused.innerText() : "checkbox")
+        if (reached.length === 1) await page.keyboard.press("Space")
+        assert.strictEqual(await styleOf(page, ":focus", "outline-style"), "solid")
+      }
+      assert.deepStrictEqual(reached, ["checkbox", "checkbox", "checkbox", "Allow"])
+      await page.keyboard.press("Enter")
+      // The stand-in puts the cursor into its one field.
+      await page.getByLabel("E-mail address").waitFor()
+      await page.keyboard.type("admin@example.com")
+      await page.keyboard.press("Enter")
+      const tokens = await client.redeem(attempt, await backInApp(scene))
+      assert.strictEqual(tokens.scope, "mcp:tools images:generate")
+    })
+  )
+
+  it.effect(
+    "presses Enter in a field, which decides nothing, goes back, and allows it",
+    inBrowser(async (scene) => {
+      const { page, register, open } = scene
+      const client = await register()
+      const attempt = await open(client)
+      await imagesScope(page).focus()
+      await page.keyboard.press("Enter")
+      await page.getByText("Neither Allow nor Deny was pressed").waitFor()
+      await page.goBack()
+      await button(page, "Allow").click()
+      await signInAs(page, "admin@example.com")
+      const tokens = await client.redeem(attempt, await backInApp(scene))
+      assert.strictEqual(tokens.scope, "mcp:tools")
+    })
+  )
+
+  it.effect(
+    "has switched JavaScript off",
+    inBrowser(
+      async (scene) => {
+        const { page, register, open } = scene
+        const client = await register()
+        const attempt = await open(client)
+        await imagesScope(page).check()
+        await button(page, "Allow").click()
+        await signInAs(page, "premium@example.com")
+        const tokens = await client.redeem(attempt, await backInApp(scene))
+        assert.strictEqual(tokens.scope, "mcp:tools images:generate")
+      },
+      { javaScriptEnabled: false }
+    )
+  )
+
+  it.effect(
+    "goes back from the sign-in, ticks another box, and allows it anew",
+    inBrowser(async (scene) => {
+      const { page, register, open } = scene
+      const client = await register()
+      const attempt = await open(client)
+      await button(page, "Allow").click()
+      await page.getByLabel("E-mail address").waitFor()
+      await page.goBack()
+      await imagesScope(page).check()
+      await button(page, "Allow").click()
+      await signInAs(page, "admin@example.com")
+      const tokens = await client.redeem(attempt, await backInApp(scene))
+      assert.strictEqual(tokens.scope, "mcp:tools images:generate")
+    })
+  )
+
+  it.effect(
+    "goes back after it is done, and is told that this sign-in is over",
+    inBrowser(async (scene) => {
+      const { page, register, open, app, server } = scene
+      await open(await register())
+      await button(page, "Allow").click()
+      const callback = page.waitForRequest((request) => request.url().startsWith(`${server.url}/callback`))
+      await signInAs(page, "admin@example.com")
+      await backInApp(scene)
+      await page.goto((await callback).url())
+      await page.getByText(/Reference:/u).waitFor()
+      assert.include(await page.getByRole("main").innerText(), "connect again")
+      assert.strictEqual(app.arrivals.length, 1)
+    })
+  )
+})

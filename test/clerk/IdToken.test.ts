@@ -1,0 +1,232 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
+import * as jose from "jose"
+
+import { IdToken } from "../../src/clerk/IdToken.ts"
+import { fakeHttp, networkDown } from "../support/FakeHttp.ts"
+import { testConfig } from "../support/TestConfig.ts"
+
+const pair = async (kid: string) => {
+  const { publicKey, privateKey } = await jose.generateKeyPair("RS256", { extractable: true })
+  const jwk = { ...(await jose.exportJWK(publicKey)), kid, alg: "RS256", use: "sig" }
+  return { kid, privateKey, publicKey, jwk }
+}
+const keys = Promise.all([pair("first"), pair("second")])
+const bothKeys = Effect.promise(() => keys)
+
+const now = Date.UTC(2026, 10, 22) / 1_000
+const genuine: jose.JWTPayload = {
+  iss: "https://clerk.example.com",
+  aud: "the-oauth-application",
+  sub: "user_ada",
+  nonce: "the-nonce",
+  iat: now,
+  exp: now + 60
+}
+const without = (claim: string) => Object.fromEntries(Object.entries(genuine).filter(([name]) => name !== claim))
+
+const signed = (claims: jose.JWTPayload, key?: Awaited<ReturnType<typeof pair>>) =>
+  Effect.promise(async () => {
+    const { kid, privateKey } = key ?? (await keys)[0]
+    return new jose.SignJWT(claims).setProtectedHeader({ alg: "RS256", kid }).sign(privateKey)
+  })
+
+/** Clerk's key set, with what it holds, how often it was asked for, and what it answers instead. */
+class KeySet {
+  published: Array<jose.JWK> = []
+  fetched = 0
+  trouble: Effect.Effect<Response | typeof networkDown> | undefined
+  readonly layer = IdToken.layer.pipe(
+    Layer.provide(
+      fakeHttp((request) =>
+        Effect.suspend(() => {
+          this.fetched += 1
+          assert.strictEqual(request.url, "https://clerk.example.com/.well-known/jwks.json")
+          return this.trouble ?? Effect.succeed(Response.json({ keys: this.published }))
+        })
+      )
+    ),
+    Layer.provide(testConfig())
+  )
+}
+
+const verify = (token: string) => Effect.flatMap(IdToken, (idToken) => idToken.verify(token, "the-nonce"))
+const refusal = (token: string) =>
+  Effect.match(verify(token), {
+    onFailure: (error) => (error._tag === "IdTokenRejected" ? error.check : error._tag),
+    onSuccess: (userId) => `accepted: ${userId}`
+  })
+
+/** A test at a fixed moment, in front of a key set that holds the first key. */
+const withKeys = <A, E>(test: (keySet: KeySet) => Effect.Effect<A, E, IdToken>) =>
+  Effect.gen(function* () {
+    const keySet = new KeySet()
+    keySet.published = [(yield* bothKeys)[0].jwk]
+    yield* TestClock.setTime(now * 1_000)
+    return yield* Effect.provide(test(keySet), keySet.layer)
+  })
+
+describe("IdToken", () => {
+  it.effect("names the user of a genuine token, also when `aud` is a list of one", () =>
+    withKeys(() =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* verify(yield* signed(genuine)), "user_ada")
+        assert.strictEqual(yield* verify(yield* signed({ ...genuine, aud: ["the-oauth-application"] })), "user_ada")
+      })
+    )
+  )
+
+  const forgeries: ReadonlyArray<readonly [what: string, claims: jose.JWTPayload, check: string]> = [
+    ["another issuer", { ...genuine, iss: "https://clerk.somewhere-else.example" }, "iss"],
+    ["the issuer with a slash", { ...genuine, iss: "https://clerk.example.com/" }, "iss"],
+    ["no issuer", without("iss"), "iss"],
+    ["another audience", { ...genuine, aud: "another-application" }, "aud"],
+    ["no audience", without("aud"), "aud"],
+    ["an empty audience", { ...genuine, aud: [] }, "aud"],
+    ["an audience besides", { ...genuine, aud: ["the-oauth-application", "another-application"] }, "aud"],
+    ["another nonce", { ...genuine, nonce: "another-nonce" }, "nonce"],
+    ["no nonce", without("nonce"), "nonce"],
+    ["a nonce that is no text", { ...genuine, nonce: 7 }, "claims"],
+    ["no subject", without("sub"), "sub"],
+    ["a subject that is no user", { ...genuine, sub: "client:7" }, "claims"],
+    ["no expiry", without("exp"), "exp"],
+    ["an expiry in the past", { ...genuine, iat: now - 60, exp: now - 5 }, "exp"],
+    ["no time of issue", without("iat"), "iat"],
+    ["a time from which on it holds", { ...genuine, nbf: now + 6 }, "nbf"]
+  ]
+  for (const [what, claims, check] of forgeries) {
+    it.effect(`refuses ${what}`, () =>
+      withKeys(() =>
+        Effect.gen(function* () {
+          assert.strictEqual(yield* refusal(yield* signed(claims)), check)
+        })
+      )
+    )
+  }
+
+  it.effect("forgives clocks that are 5 s apart", () =>
+    withKeys(() =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* verify(yield* signed({ ...genuine, exp: now - 4 })), "user_ada")
+      })
+    )
+  )
+
+  it.effect("refuses a token without a signature", () =>
+    withKeys(() =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* refusal(new jose.UnsecuredJWT(genuine).encode()), "ERR_JOSE_ALG_NOT_ALLOWED")
+      })
+    )
+  )
+
+  it.effect("refuses HS256 with the public key for a secret", () =>
+    withKeys(() =>
+      Effect.gen(function* () {
+        const [{ publicKey, kid }] = yield* bothKeys
+        const token = yield* Effect.promise(async () => {
+          const secret = new TextEncoder().encode(await jose.exportSPKI(publicKey))
+          return new jose.SignJWT(genuine).setProtectedHeader({ alg: "HS256", kid }).sign(secret)
+        })
+        assert.strictEqual(yield* refusal(token), "ERR_JOSE_ALG_NOT_ALLOWED")
+      })
+    )
+  )
+
+  it.effect("refuses a signature by another key under a known name, and what is no token", () =>
+    withKeys((keySet) =>
+      Effect.gen(function* () {
+        const [, second] = yield* bothKeys
+        const token = yield* signed(genuine, { ...second, kid: "first" })
+        assert.strictEqual(yield* refusal(token), "ERR_JWS_SIGNATURE_VERIFICATION_FAILED")
+        assert.strictEqual(yield* refusal("not a token"), "ERR_JWS_INVALID")
+        assert.strictEqual(keySet.fetched, 1)
+      })
+    )
+  )
+
+  it.effect("fetches again for an unknown key, at most once in 30 s", () =>
+    withKeys((keySet) =>
+      Effect.gen(function* () {
+        yield* verify(yield* signed(genuine))
+        const token = yield* signed({ ...genuine, exp: now + 600 }, (yield* bothKeys)[1])
+        yield* TestClock.adjust("29 seconds")
+        yield* refusal(token)
+        assert.strictEqual(keySet.fetched, 1)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* refusal(token), "kid")
+        assert.strictEqual(keySet.fetched, 2)
+        yield* refusal(token)
+        yield* TestClock.adjust("29 seconds")
+        yield* refusal(token)
+        assert.strictEqual(keySet.fetched, 2)
+      })
+    )
+  )
+
+  it.effect("takes up a key that Clerk rotated to, and drops the former one", () =>
+    withKeys((keySet) =>
+      Effect.gen(function* () {
+        const [, second] = yield* bothKeys
+        const lasting = { ...genuine, exp: now + 600 }
+        const before = yield* signed(lasting)
+        yield* verify(before)
+        keySet.published = [second.jwk]
+        yield* TestClock.adjust("31 seconds")
+        assert.strictEqual(yield* verify(yield* signed(lasting, second)), "user_ada")
+        assert.strictEqual(keySet.fetched, 2)
+        assert.strictEqual(yield* refusal(before), "kid")
+      })
+    )
+  )
+
+  it.effect("keeps the key set for an hour", () =>
+    withKeys((keySet) =>
+      Effect.gen(function* () {
+        const token = yield* signed({ ...genuine, exp: now + 7_200 })
+        yield* verify(token)
+        yield* TestClock.adjust("1 hour")
+        yield* verify(token)
+        assert.strictEqual(keySet.fetched, 1)
+        yield* TestClock.adjust("1 second")
+        yield* verify(token)
+        assert.strictEqual(keySet.fetched, 2)
+      })
+    )
+  )
+
+  for (const [what, trouble] of [
+    ["cannot be reached", Effect.succeed(networkDown)],
+    ["answers 500", Effect.sync(() => new Response("no", { status: 500 }))],
+    ["answers with HTML", Effect.sync(() => new Response("<html>"))],
+    ["answers with something else", Effect.sync(() => Response.json({ keys: "none" }))]
+  ] as const) {
+    it.effect(`calls Clerk unavailable when the key set ${what}, and tries again the next time`, () =>
+      withKeys((keySet) =>
+        Effect.gen(function* () {
+          const token = yield* signed(genuine)
+          keySet.trouble = trouble
+          assert.strictEqual(yield* refusal(token), "ClerkUnavailable")
+          keySet.trouble = undefined
+          assert.strictEqual(yield* verify(token), "user_ada")
+        })
+      )
+    )
+  }
+
+  it.effect("waits 5 s for the key set", () =>
+    withKeys((keySet) =>
+      Effect.gen(function* () {
+        keySet.trouble = Effect.never
+        const checking = yield* Effect.forkChild(refusal(yield* signed(genuine)), { startImmediately: true })
+        yield* TestClock.adjust("4999 millis")
+        assert.isUndefined(checking.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(yield* Fiber.join(checking), "ClerkUnavailable")
+      })
+    )
+  )
+})

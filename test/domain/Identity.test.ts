@@ -1,0 +1,41 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
+
+import { Identity, SessionId, UserId } from "../../src/domain/Identity.ts"
+import { Role } from "../../src/domain/Role.ts"
+import * as Scope from "../../src/domain/Scope.ts"
+
+describe("domain", () => {
+  it.prop("holds no user id that the OAuth library would take apart", [Schema.String, UserId], ([text, id]) => {
+    assert.notInclude(id, ":")
+    assert.isTrue(Schema.is(UserId)(id))
+    for (const broken of [`${id}:${text}`, `:${id}`, `${id} `, `${id}\n`, text]) {
+      assert.isFalse(Schema.is(UserId)(broken), broken)
+    }
+  })
+
+  it.each(["", "user_", "User_a", "user_a-b", `user_${"a".repeat(65)}`, "sess_a", "user_a/../b"])(
+    "takes %j for no user",
+    (text) => assert.isFalse(Schema.is(UserId)(text))
+  )
+
+  it("tells sessions from users", () => {
+    assert.isTrue(Schema.is(SessionId)("sess_2abc"))
+    assert.isFalse(Schema.is(SessionId)("user_2abc"))
+  })
+
+  it.each(["", "x".repeat(101), 7, null, ["admin"]])("takes %j for no role", (value) =>
+    assert.isFalse(Schema.is(Role)(value))
+  )
+
+  it.prop("reads every identity back that it wrote", [Identity], ([identity]) => {
+    assert.deepStrictEqual(Schema.decodeUnknownSync(Identity)(Schema.encodeSync(Identity)(identity)), identity)
+  })
+
+  it("describes every scope that it can grant, the baseline first", () => {
+    assert.deepStrictEqual(Object.keys(Scope.catalogue), [...Scope.all])
+    assert.strictEqual(Scope.all[0], Scope.baseline)
+    assert.isTrue(Scope.isScope("images:generate"))
+    for (const text of ["", "admin", "mcp:tools ", "openid"]) assert.isFalse(Scope.isScope(text), text)
+  })
+})

@@ -1,0 +1,52 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+
+import packageJson from "../../package.json" with { type: "json" }
+import { AppConfig } from "../../src/config/AppConfig.ts"
+import * as Dice from "./Dice.ts"
+
+const text = (path: string) => readFileSync(join(import.meta.dirname, path), "utf8")
+const readme = text("../../README.md")
+
+describe("README", () => {
+  it("quotes the tool and the test that run here", () => {
+    assert.include(readme, text("Dice.ts").replaceAll('"../../src/', '"../'))
+    assert.include(
+      readme,
+      text("Swap.test.ts").replaceAll('"../../src/', '"../src/').replaceAll('"../support/', '"./support/')
+    )
+  })
+
+  it.effect("shows a tool that works", () =>
+    Effect.gen(function* () {
+      const { handle } = yield* Dice.toolkit
+      const { encodedResult } = yield* handle("rollDice", { count: 3 }).pipe(
+        Stream.unwrap,
+        Stream.runLast,
+        Effect.map(Option.getOrThrow)
+      )
+      const { rolls } = yield* Schema.decodeUnknownEffect(Schema.Struct({ rolls: Schema.Array(Schema.Int) }))(
+        encodedResult
+      )
+      assert.lengthOf(rolls, 3)
+      assert.isTrue(rolls.every((roll) => roll >= 1 && roll <= 6))
+    }).pipe(Effect.provide(Dice.layer))
+  )
+
+  it.effect("names every setting that has to be set", () =>
+    Effect.gen(function* () {
+      const { problems } = yield* Effect.flip(AppConfig.decode({}))
+      for (const { name } of problems) assert.include(readme, `\`${name}\``)
+    })
+  )
+
+  it("names no command that is not there", () => {
+    const commands = [...readme.matchAll(/npm run ([a-z:]+)/gu)].map(([, name]) => name)
+    for (const name of commands) assert.property(packageJson.scripts, String(name))
+  })
+})

@@ -1,0 +1,23 @@
+import { assert, it } from "@effect/vitest"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
+
+import { application } from "../../src/App.ts"
+import { ImageGenerator } from "../../src/tools/ImageGenerator.ts"
+import { FakeClerk } from "../support/FakeClerk.ts"
+import { connect } from "../support/McpClient.ts"
+import { MemoryKv } from "../support/MemoryKv.ts"
+import { testConfig } from "../support/TestConfig.ts"
+import { Visitor } from "../support/Visitor.ts"
+
+it("tells a tool who is signed in", async () => {
+  const clerk = new FakeClerk({ id: "user_ada", role: "admin" })
+  const outside = Layer.mergeAll(clerk.layer, new MemoryKv().layer, ImageGenerator.layerPlaceholder)
+  const app = application(outside).pipe(Layer.provideMerge(testConfig()))
+  const { handler } = HttpRouter.toWebHandler(app, { disableLogger: true })
+
+  const { access_token } = await new Visitor(handler).signIn("user_ada")
+  const client = await connect(handler, access_token)
+  const { structuredContent } = await client.callTool({ name: "userInfo", arguments: {} })
+  assert.deepInclude(structuredContent, { userId: "user_ada", role: "admin" })
+})

@@ -1,0 +1,89 @@
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+import { ClerkApi, type ClerkUser } from "../../src/clerk/ClerkApi.ts"
+import { ClerkError, UserNotFound } from "../../src/clerk/ClerkError.ts"
+import { ClerkOAuth, ClerkOAuthError, CodeRejected } from "../../src/clerk/ClerkOAuth.ts"
+import { UserId } from "../../src/domain/Identity.ts"
+
+export interface Person extends Partial<Omit<ClerkUser, "id" | "publicMetadata">> {
+  readonly id?: string
+  /** `role` of the public metadata; anything that a careless backend could write there. */
+  readonly role?: ClerkUser["publicMetadata"][string]
+  readonly permissions?: ReadonlyArray<string>
+}
+
+const clerkUser = ({ id = "user_ada", role, permissions: _, ...others }: Person): ClerkUser => ({
+  id: UserId.make(id),
+  primaryEmailAddress: { emailAddress: "ada@example.com" },
+  firstName: "Ada",
+  lastName: "Marlowe",
+  imageUrl: "https://img.clerk.example/ada",
+  banned: false,
+  publicMetadata: role === undefined ? {} : { role },
+  ...others
+})
+
+/**
+ * Clerk in memory, for tests that are not about Clerk: `layer` stands in for both of its services. Whoever signs in
+ * is the first person, or the one whose id the test puts into the code.
+ */
+export class FakeClerk {
+  /** Everybody that Clerk knows. Change it, and the next question sees it. */
+  readonly people = new Map<string, Person>()
+  /** How many times a user was asked for. */
+  calls = 0
+  /** What to answer instead, as long as it is set. */
+  outage: ClerkError["reason"] | undefined
+  /** What every answer waits for. */
+  latency: Effect.Effect<unknown> = Effect.void
+
+  constructor(...people: ReadonlyArray<Person>) {
+    for (const person of people) this.people.set(person.id ?? "user_ada", person)
+  }
+
+  get layer(): Layer.Layer<ClerkApi | ClerkOAuth> {
+    return Layer.merge(this.#api, this.#oauth)
+  }
+
+  readonly #find = Effect.fnUntraced({ self: this }, function* (id: string) {
+    yield* this.latency
+    if (this.outage !== undefined) return yield* new ClerkError({ reason: this.outage })
+    const person = this.people.get(id)
+    return person ?? (yield* new ClerkError({ reason: new UserNotFound() }))
+  })
+
+  get #api() {
+    return Layer.succeed(
+      ClerkApi,
+      ClerkApi.of({
+        user: (id) =>
+          Effect.suspend(() => {
+            this.calls += 1
+            return Effect.map(this.#find(id), clerkUser)
+          }),
+        memberships: (id) =>
+          Effect.map(this.#find(id), ({ permissions = [] }) => (permissions.length > 0 ? [{ permissions }] : []))
+      })
+    )
+  }
+
+  get #oauth() {
+    return Layer.succeed(
+      ClerkOAuth,
+      ClerkOAuth.of({
+        challenge: Effect.succeed({ verifier: "the-verifier", nonce: "the-nonce" }),
+        authorizationUrl: (state) =>
+          Effect.sync(() => {
+            const url = new URL("https://clerk.example.com/oauth/authorize")
+            url.searchParams.set("state", state)
+            return url
+          }),
+        exchange: (code, { verifier, nonce }) =>
+          this.people.has(code) && verifier === "the-verifier" && nonce === "the-nonce"
+            ? Effect.succeed(UserId.make(code))
+            : Effect.fail(new ClerkOAuthError({ reason: new CodeRejected() }))
+      })
+    )
+  }
+}

@@ -1,0 +1,118 @@
+import type { ClientCapabilities } from "@modelcontextprotocol/server"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+
+import { Access } from "../../src/access/Access.ts"
+import type { Snapshot } from "../../src/access/Snapshot.ts"
+import { AppConfig } from "../../src/config/AppConfig.ts"
+import { Identity, UserId } from "../../src/domain/Identity.ts"
+import { Changes } from "../../src/mcp/Changes.ts"
+import { Offer, ServerFactory } from "../../src/mcp/ServerFactory.ts"
+import { StatelessLane } from "../../src/mcp/StatelessLane.ts"
+import type { ToolCalls } from "../../src/mcp/ToolCalls.ts"
+import { StateSigner } from "../../src/oauth/StateSigner.ts"
+
+export const identity = (change: Partial<typeof Identity.Encoded> = {}): Identity =>
+  Schema.decodeSync(Identity)({
+    userId: "user_one",
+    grantId: "grantOne",
+    clientId: "client",
+    scopes: ["mcp:tools", "connections:manage"],
+    ...change
+  })
+
+const snapshot: Snapshot = {
+  userId: UserId.make("user_one"),
+  email: "one@example.com",
+  firstName: "Una",
+  lastName: null,
+  imageUrl: "https://example.com/one.png",
+  role: null,
+  metadata: {},
+  permissions: [],
+  takenAt: 0
+}
+
+const storage = { get: () => {}, put: () => {}, delete: () => {}, list: () => {} }
+
+const config = Layer.effect(
+  AppConfig,
+  AppConfig.decode({
+    PUBLIC_URL: "http://localhost:8788",
+    SIGN_IN: "clerk",
+    CLERK_FRONTEND_API: "http://localhost:1",
+    CLERK_CLIENT_ID: "client",
+    CLERK_CLIENT_SECRET: "secret",
+    CLERK_SECRET_KEY: "sk_test_x",
+    STATE_SIGNING_KEYS: `test:${btoa("0123456789abcdef0123456789abcdef")}`,
+    IMAGE_GENERATOR: "placeholder",
+    OAUTH_KV: storage,
+    ACCOUNT_AGENT: { getByName: () => {} }
+  })
+).pipe(Layer.orDie)
+
+/** The protocol as it ships on a given catalogue, for one user whom everybody knows. */
+export const protocol = <R>(
+  tools: Layer.Layer<ToolCalls, never, R>,
+  offer: Partial<Offer["Service"]> = {},
+  follow: Changes["Service"]["follow"] = () => Stream.empty
+) =>
+  StatelessLane.layer.pipe(
+    Layer.provideMerge(ServerFactory.layer),
+    Layer.provide(tools),
+    Layer.provide(Layer.succeed(Offer, { resources: [], templates: [], prompts: [], ...offer })),
+    Layer.provideMerge(StateSigner.layer),
+    Layer.provide(Layer.succeed(Changes, { follow })),
+    Layer.provide(config),
+    Layer.provide(Layer.succeed(Access, { current: () => Effect.succeed(snapshot) }))
+  )
+
+export interface Sent {
+  readonly as?: Identity
+  readonly accept?: string
+  readonly capabilities?: ClientCapabilities
+  readonly logLevel?: string
+}
+
+/** What a client of 2026-07-28 gets for one request: every message of the answer, the last one of them the result. */
+export const send = Effect.fnUntraced(function* (
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+  { as = identity(), accept, capabilities = { elicitation: {} }, logLevel }: Sent = {}
+) {
+  const lane = yield* StatelessLane
+  const name = params["name"] ?? params["uri"]
+  const request = new Request("http://localhost:8788/mcp", {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      accept: accept ?? "application/json, text/event-stream",
+      "mcp-protocol-version": "2026-07-28",
+      "mcp-method": method,
+      ...(typeof name === "string" && { "mcp-name": name })
+    },
+    body: JSON.stringify({
+      jsonrpc: "2.0",
+      id: 1,
+      method,
+      params: {
+        ...params,
+        _meta: {
+          "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+          "io.modelcontextprotocol/clientCapabilities": capabilities,
+          "io.modelcontextprotocol/clientInfo": { name: "test", version: "1" },
+          ...(logLevel !== undefined && { "io.modelcontextprotocol/logLevel": logLevel })
+        }
+      }
+    })
+  })
+  const response = yield* lane.serve(request, as, "http://localhost:8788/.well-known/oauth-protected-resource/mcp")
+  const text = yield* Effect.promise(() => response.text())
+  const streamed = response.headers.get("content-type")?.startsWith("text/event-stream") === true
+  const messages: ReadonlyArray<any> = streamed
+    ? text.split("\n").flatMap((line) => (/^data: *\{/u.test(line) ? [JSON.parse(line.slice(5))] : []))
+    : [JSON.parse(text)]
+  return { status: response.status, streamed, messages, ...messages.at(-1) }
+})

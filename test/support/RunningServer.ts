@@ -1,0 +1,136 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { createTestHarness, type TestHarness, type TestHarnessOptions } from "wrangler"
+
+import type { StandInAdmin } from "../../dev/clerk/admin/StandInAdmin.ts"
+import { ClerkStandIn, type WorkerSettings } from "../../dev/clerk/ClerkStandIn.ts"
+import { OAuthClient, type Parameters, type Registration, type Tokens } from "./OAuthClient.ts"
+import { type Choice, Person } from "./Person.ts"
+
+/** The ring of the running server: what tests sign is signed with the newest key, the first one. */
+export const signingKeys = {
+  now: Buffer.alloc(32, 7).toString("base64"),
+  former: Buffer.alloc(32, 9).toString("base64")
+}
+
+/** A signed-in connection of one client. */
+export interface Connection {
+  readonly client: OAuthClient
+  readonly person: Person
+  readonly tokens: Tokens
+  readonly accessToken: string
+  readonly refreshToken: string
+}
+
+export interface SignInOptions extends Registration, Choice {
+  /** Use this client instead of registering one. */
+  readonly client?: OAuthClient
+  readonly person?: Person
+  readonly request?: Parameters
+}
+
+type Admin = StandInAdmin["Service"]
+
+/** The Worker in workerd, behind a real port, with a Clerk stand-in beside it. */
+export interface Server {
+  /** Its origin, as `PUBLIC_URL` says. */
+  readonly url: string
+  /** The address that MCP clients connect to. */
+  readonly mcp: string
+  readonly clerk: ClerkStandIn["Service"]
+  /** The store of the OAuth library, as it is until the next restart. */
+  readonly kv: () => Promise<KVNamespace>
+  /** The lines that the Worker has logged so far. */
+  readonly logs: () => ReadonlyArray<string>
+  /** Starts the Worker anew on the same storage: it has forgotten what it knew about users, as a new isolate has. */
+  readonly restart: () => Promise<void>
+  readonly admin: <A, E>(hook: (admin: Admin) => Effect.Effect<A, E>) => Promise<A>
+  readonly person: (email: string) => Person
+  /** A whole sign-in: registration, consent, Clerk, code, token. */
+  readonly signIn: (email: string, options?: SignInOptions) => Promise<Connection>
+}
+
+const harnessOptions = (publicUrl: string, clerk: WorkerSettings, start: number): TestHarnessOptions => ({
+  workers: [
+    {
+      configPath: "./wrangler.jsonc",
+      env: "local",
+      vars: {
+        PUBLIC_URL: publicUrl,
+        CLERK_FRONTEND_API: clerk.CLERK_FRONTEND_API,
+        CLERK_API_URL: clerk.CLERK_API_URL,
+        CLERK_CLIENT_ID: clerk.CLERK_CLIENT_ID,
+        // No setting of the Worker: without a difference, the harness would not start it again.
+        START: String(start)
+      },
+      secrets: {
+        CLERK_CLIENT_SECRET: clerk.CLERK_CLIENT_SECRET,
+        CLERK_SECRET_KEY: clerk.CLERK_SECRET_KEY,
+        STATE_SIGNING_KEYS: `now:${signingKeys.now},former:${signingKeys.former}`
+      }
+    }
+  ]
+})
+
+/** Takes a port: the Worker without settings keeps it until it can be told its own address. */
+const listening = Effect.acquireRelease(
+  Effect.promise(async () => {
+    // Wrangler writes NODE_ENV into the bundle, and Clerk's SDK has a path for "test" that does not work on Workers.
+    process.env["NODE_ENV"] = "production"
+    // Wrangler would ask Cloudflare where this machine is.
+    process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false"
+    const harness = createTestHarness({ workers: [{ configPath: "./wrangler.jsonc", env: "local" }] })
+    const { url } = await harness.listen()
+    return { harness, url: `http://localhost:${url.port}` }
+  }),
+  ({ harness }) => Effect.promise(() => harness.close())
+)
+
+const signIn = async (server: Server, email: string, options: SignInOptions = {}): Promise<Connection> => {
+  const { client = await OAuthClient.register(server.mcp, options), person = server.person(email), request } = options
+  const attempt = await client.begin(request)
+  const tokens = await client.redeem(attempt, await person.authorize(attempt.address, options))
+  return { client, person, tokens, accessToken: tokens.access_token, refreshToken: tokens.refresh_token ?? "" }
+}
+
+const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Service"]): Promise<Server> => {
+  let starts = 0
+  const restart = () => harness.update(harnessOptions(url, clerk.settings, ++starts))
+  await restart()
+  harness.clearLogs()
+  const server: Server = {
+    url,
+    mcp: `${url}/mcp`,
+    clerk,
+    kv: async () => (await harness.getWorker<{ OAUTH_KV: KVNamespace }>().getEnv()).OAUTH_KV,
+    logs: () => harness.getLogs().map(({ message }) => message),
+    restart,
+    admin: (hook) => Effect.runPromise(hook(clerk.admin)),
+    person: (email) => new Person({ url, clerk }, email),
+    signIn: (email, options) => signIn(server, email, options)
+  }
+  return server
+}
+
+/** One server for the tests of a file. */
+export class RunningServer extends Context.Service<RunningServer, Server>()("test/RunningServer") {
+  static readonly layer = Layer.unwrap(
+    Effect.map(listening, ({ harness, url }) =>
+      Layer.effect(
+        RunningServer,
+        Effect.flatMap(ClerkStandIn, (clerk) => Effect.promise(() => start(harness, url, clerk)))
+      ).pipe(Layer.provide(ClerkStandIn.layer({ port: 0, redirectUris: [`${url}/callback`] })))
+    )
+  )
+}
+
+/** A test that talks to the server through clients made of Promises. */
+export const onServer = (test: (server: Server) => Promise<void>) => () =>
+  Effect.flatMap(RunningServer, (server) => Effect.promise(() => test(server)))
+
+/** What several tests of a file start from, made by the first of them. */
+export const once = <A>(make: (server: Server) => Promise<A>): ((server: Server) => Promise<A>) => {
+  let made: Promise<A> | undefined
+  return (server) => (made ??= make(server))
+}

@@ -1,0 +1,41 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+
+import { application } from "../../src/App.ts"
+import { ImageGenerator } from "../../src/tools/ImageGenerator.ts"
+import { FakeClerk } from "./FakeClerk.ts"
+import { MemoryKv } from "./MemoryKv.ts"
+import { type Settings, testConfig } from "./TestConfig.ts"
+import { Visitor } from "./Visitor.ts"
+
+/**
+ * The whole application in this process: Clerk and KV are stand-ins that a test can steer, `log` is what it
+ * logs, and `wait` lets time pass, except for the OAuth library, which reads the system's clock.
+ */
+export const testApp = (settings: Settings = {}) => {
+  const clerk = new FakeClerk({ id: "user_ada", role: "admin" }, { id: "user_mina", firstName: "Mina" })
+  const kv = new MemoryKv()
+  const log: Array<string> = []
+  let ahead = 0
+  const clock = Layer.effect(
+    Clock.Clock,
+    Clock.clockWith((live) => {
+      const millis = () => live.currentTimeMillisUnsafe() + ahead
+      const steered = { currentTimeMillisUnsafe: millis, currentTimeMillis: Effect.sync(millis) }
+      return Effect.succeed(Object.assign(Object.create(live) as Clock.Clock, steered))
+    })
+  )
+  const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
+  const outside = Layer.mergeAll(clerk.layer, kv.layer, ImageGenerator.layerPlaceholder)
+  const { handler } = HttpRouter.toWebHandler(
+    application(outside).pipe(Layer.provideMerge(testConfig(settings)), Layer.provideMerge(Layer.merge(logger, clock))),
+    { disableLogger: true }
+  )
+  const wait = (seconds: number) => {
+    ahead += seconds * 1_000
+  }
+  return { clerk, kv, log, wait, handler, visitor: new Visitor(handler) }
+}

@@ -1,0 +1,62 @@
+import { cloudflareTest } from "@cloudflare/vitest-plugin"
+import { dirname } from "node:path"
+import { unstable_readConfig as readConfig } from "wrangler"
+
+import { places, type Place } from "./Places.ts"
+
+/** Fixed, so that what one isolate signed is good at the other. None of the secrets is real. */
+const signingKeys = `tests:${btoa("the one key of the workerd tests, 32 bytes or more")}`
+
+/**
+ * Runs tests inside workerd, beside the bundled Workers. The Workers run with the compatibility flags that they are
+ * deployed with; the plugin changes those of the tests' own isolate, in which promises are settled in whatever
+ * request settles them, so what concerns several requests can be tested on a Worker beside it only.
+ */
+export const workers = cloudflareTest(({ inject }) => {
+  const { compatibility_date: compatibilityDate = "", compatibility_flags: compatibilityFlags } = readConfig(
+    { config: "./wrangler.jsonc", env: "local" },
+    { hideWarnings: true }
+  )
+  const bundles = inject("bundles")
+  const bindings = {
+    ...inject("clerkSettings"),
+    PUBLIC_URL: places.app,
+    SIGN_IN: "clerk",
+    IMAGE_GENERATOR: "placeholder",
+    STATE_SIGNING_KEYS: signingKeys
+  }
+  const durableObjects = { ACCOUNT_AGENT: { className: "AccountAgent", useSQLite: true } }
+  const module = (name: string, scriptPath: string) => ({
+    name,
+    modules: true as const,
+    scriptPath,
+    modulesRoot: dirname(scriptPath),
+    compatibilityDate,
+    compatibilityFlags,
+    outboundService: "internet"
+  })
+  const configured = (name: Place, scriptPath: string) => ({
+    ...module(name, scriptPath),
+    bindings,
+    durableObjects,
+    kvNamespaces: { OAUTH_KV: "workerd-tests" }
+  })
+  const { outboundService: _, ...internet } = module("internet", bundles.internet)
+
+  return {
+    // workerd would report every request that a test abandons or that fails on purpose.
+    verbose: false,
+    miniflare: {
+      compatibilityDate,
+      compatibilityFlags: [...compatibilityFlags],
+      outboundService: "internet",
+      workers: [
+        configured("app", bundles.worker),
+        configured("otherIsolate", bundles.worker),
+        configured("waitingModel", bundles.waitingModel),
+        module("notSetUp", bundles.worker),
+        { ...internet, serviceBindings: Object.fromEntries(Object.keys(places).map((name) => [name, name])) }
+      ]
+    }
+  }
+})

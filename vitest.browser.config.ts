@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config"
+
+/** Tests that need a browser on the machine: `npm run test:browser`. `.ci/run` installs one. */
+export default defineConfig({
+  test: {
+    name: "browser",
+    include: ["test/browser/**/*.test.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2
+  }
+})
