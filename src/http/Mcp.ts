@@ -1,12 +1,11 @@
 import { hostHeaderValidationResponse, originValidationResponse } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import { AppConfig, isLoopback } from "../config/AppConfig.ts"
 import { CurrentIdentity } from "../domain/Identity.ts"
 import { StatelessLane } from "../mcp/StatelessLane.ts"
 import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
-import { webRequest } from "./WebRequest.ts"
+import { fromResponse, webRequest } from "./WebRequest.ts"
 
 /** Web pages of hosted clients, which call from the browser. */
 const hostedClients = ["claude.ai", "claude.com", "chatgpt.com"]
@@ -34,9 +33,9 @@ export const makeMcp = Effect.gen(function* () {
   return Effect.fnUntraced(function* () {
     const request = yield* webRequest
     const refused = refuse(request)
-    if (refused !== undefined) return HttpServerResponse.raw(refused)
+    if (refused !== undefined) return fromResponse(refused)
     const serve = Effect.flatMap(CurrentIdentity, (identity) => lane.serve(request, identity, metadata))
-    return HttpServerResponse.raw(yield* server.guard("/mcp", request, serve))
+    return fromResponse(yield* server.guard("/mcp", request, serve))
   })
 })
 

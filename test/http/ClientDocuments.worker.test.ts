@@ -66,6 +66,18 @@ describe("a client that is known by its published document (CIMD), in workerd", 
     assert.include(page.html, "This app could not be verified")
   })
 
+  it("is not read at an address that is written in another way than it is asked", async () => {
+    for (const clientId of [
+      `${publisher}/moved.json`.replace("https", "HTTPS"),
+      `${publisher}/moved.json`.replace("https", "hTTps"),
+      `${publisher}/x/../good.json`
+    ]) {
+      const page = await opened(clientId)
+      assert.strictEqual(page.status, 400, clientId)
+      assert.isFalse(page.headers.has("location"))
+    }
+  })
+
   for (const redirectUri of ["https://elsewhere.example/callback", "http://127.0.0.1:4711/elsewhere"]) {
     it(`is refused on a page if it wants its code at ${redirectUri}, which the document does not name`, async () => {
       const page = await opened(`${publisher}/good.json`, redirectUri)

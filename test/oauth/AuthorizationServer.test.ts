@@ -66,7 +66,7 @@ describe("AuthorizationServer.guard", () => {
         const response = yield* guarded("/mcp", access_token, tellWho)
         assert.deepStrictEqual(yield* Effect.promise(() => response.json()), {
           userId: "user_ada",
-          grantId: String(access_token).split(":")[1],
+          grantId: access_token.split(":")[1],
           clientId,
           scopes: ["mcp:tools"]
         })
