@@ -21,7 +21,7 @@ const rememberChoice = choice("remember", "yes", "Do not ask again for this app 
 /** The name that a client gave itself, without characters that hide or reorder text, and short enough to leave room. */
 const displayName = (name: string): string => {
   const visible = Array.from(name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u115F\u1160\u2800\u3164]/gu, "").trim())
-  return visible.length === 0 ? "an app without a name" : `“${visible.slice(0, 60).join("")}”`
+  return visible.length === 0 ? "an app without a name" : `“${visible.slice(0, 80).join("")}”`
 }
 
 /** Anybody can present a published identity and listen on a local port: such an app is asked about each time. */
