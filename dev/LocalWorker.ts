@@ -84,7 +84,7 @@ export const startWorker = Effect.fnUntraced(function* (options: LocalWorkerOpti
     Stream.decodeText(),
     Stream.splitLines,
     Stream.runForEach((line) => {
-      if (whileStarting === undefined) return quiet ? Effect.void : Console.log(line)
+      if (whileStarting === undefined) return quiet || line.includes(" /health ") ? Effect.void : Console.log(line)
       return Effect.sync(() => whileStarting?.push(line))
     }),
     Effect.forkScoped

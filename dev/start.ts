@@ -6,6 +6,8 @@ import * as Console from "effect/Console"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as Schema from "effect/Schema"
+import { createServer } from "node:net"
 import { ClerkStandIn } from "./clerk/ClerkStandIn.ts"
 import { demoOptions } from "./clerk/StandInOptions.ts"
 import { startWorker } from "./LocalWorker.ts"
@@ -18,11 +20,24 @@ const guide = (url: string, clerk: ClerkStandIn["Service"]) => `
     .map(({ email }) => email)
     .join("\n                 ")}
 
-  Try it         npm run inspect
+  Try it         npx mcp-inspector --transport http --server-url ${url}/mcp
                  claude mcp add --transport http example ${url}/mcp
 
   Ctrl-C stops both.
 `
+
+class PortTaken extends Schema.TaggedError<PortTaken>()("PortTaken", { port: Schema.Int, flag: Schema.String }) {
+  override get message(): string {
+    return `Port ${this.port} is taken. Choose another: npm start -- ${this.flag} ${this.port + 1000}`
+  }
+}
+
+const requireFree = (port: number, flag: string) =>
+  Effect.callback<void, PortTaken>((resume) => {
+    const probe = createServer()
+    probe.once("error", () => resume(Effect.fail(new PortTaken({ port, flag }))))
+    probe.listen(port, "localhost", () => probe.close(() => resume(Effect.void)))
+  })
 
 const start = Command.make(
   "start",
@@ -35,6 +50,8 @@ const start = Command.make(
   },
   Effect.fnUntraced(function* ({ port, clerkPort }) {
     const url = `http://localhost:${port}`
+    yield* requireFree(port, "--port")
+    yield* requireFree(clerkPort, "--clerk-port")
     const standIn = ClerkStandIn.layer({ port: clerkPort, redirectUris: [`${url}/callback`] })
     return yield* Effect.gen(function* () {
       const clerk = yield* ClerkStandIn

@@ -6,12 +6,13 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { ClerkApi } from "../clerk/ClerkApi.ts"
+import { ClerkError, ClerkUnexpected } from "../clerk/ClerkError.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import type { UserId } from "../domain/Identity.ts"
 import * as SingleFlight from "./SingleFlight.ts"
 import * as Snapshot from "./Snapshot.ts"
 
-/** The account may not use the server any more: it was banned, locked or deleted in Clerk. */
+/** The account may not use the server any more: it was banned or deleted in Clerk. */
 export class AccountClosed extends Schema.TaggedError<AccountClosed>()("AccountClosed", {}) {
   override readonly message = "This account can no longer use this server."
 }
@@ -38,6 +39,8 @@ const freshFor = Duration.toMillis("60 seconds")
 const staleFor = Duration.toMillis("5 minutes")
 /** How long Clerk is left alone after a failure that named no time, in seconds. */
 const defaultRetryAfter = 5
+/** The longest that a named time is believed, in seconds. */
+const longestRetryAfter = 60
 /** How many users an isolate remembers. */
 const capacity = 2_000
 
@@ -76,6 +79,11 @@ export class Access extends Context.Service<
         const [user, memberships] = yield* Effect.all([clerk.user(userId), clerk.memberships(userId)], {
           concurrency: 2
         })
+        // Facts about somebody else are worse than none.
+        if (user.id !== userId) {
+          const detail = "another user than was asked for"
+          return yield* new ClerkError({ reason: new ClerkUnexpected({ operation: "users.getUser", detail }) })
+        }
         return { takenAt, snapshot: user.banned ? undefined : Snapshot.fromClerk(user, memberships, takenAt) }
       })
 
@@ -95,7 +103,9 @@ export class Access extends Context.Service<
             (reason) =>
               Effect.gen(function* () {
                 const unavailable = reason._tag === "ClerkUnavailable" ? reason : undefined
-                const until = (yield* Clock.currentTimeMillis) + (unavailable?.retryAfter ?? defaultRetryAfter) * 1_000
+                const until =
+                  (yield* Clock.currentTimeMillis) +
+                  Math.min(unavailable?.retryAfter ?? defaultRetryAfter, longestRetryAfter) * 1_000
                 remember(quietUntil, userId, until)
                 if (unavailable?.status === 429) limitedUntil = until
                 yield* Effect.logWarning("Clerk did not say what a user may do").pipe(Effect.annotateLogs({ reason }))

@@ -91,12 +91,20 @@ const failure = (operation: string, cause: unknown): ClerkError => {
   const code = cause.errors[0]?.code
   switch (status) {
     case 404:
-      return new ClerkError({ reason: new UserNotFound() })
+      return new ClerkError({
+        reason:
+          operation === "users.getUser" && code === "resource_not_found"
+            ? new UserNotFound()
+            : new ClerkUnexpected({ operation, detail: "status 404" })
+      })
     case 401:
     case 403:
       return new ClerkError({
         reason: new ClerkMisconfigured({ operation, status, ...(code !== undefined && { code }) })
       })
+    case 400:
+    case 422:
+      return new ClerkError({ reason: new ClerkUnexpected({ operation, detail: `status ${status}` }) })
     default:
       return new ClerkError({
         reason: new ClerkUnavailable({

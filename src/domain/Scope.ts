@@ -1,4 +1,5 @@
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 
 /**
  * Every scope that this server can grant, with the sentence that the consent page shows for it.
@@ -10,7 +11,7 @@ export const catalogue = {
   "connections:manage": "Sign out other apps that you have connected to this server"
 } as const
 
-export const Scope = Schema.Literals(["mcp:tools", "images:generate", "connections:manage"])
+export const Scope = Schema.Literals(Struct.keys(catalogue))
 export type Scope = typeof Scope.Type
 
 /** The scope that every client needs, and the only one that a challenge asks for unprompted. */

@@ -2,28 +2,35 @@ import * as Effect from "effect/Effect"
 
 import { AppConfig } from "../config/AppConfig.ts"
 import { AuthorizationFailure, RequestRejected } from "../oauth/AuthorizationFailure.ts"
-import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
+import { AuthorizationServer, type AuthRequest } from "../oauth/AuthorizationServer.ts"
 import { SignIn } from "../oauth/SignIn.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
 import { consentPage } from "./ConsentPage.ts"
 import { redirect } from "./Page.ts"
 import { readForm, webRequest } from "./WebRequest.ts"
 
+/** The consent page for a request. `headers` carries the cookies of the step before it. */
+export const askForConsent = Effect.fnUntraced(function* (authRequest: AuthRequest, headers: Headers = new Headers()) {
+  const { PUBLIC_URL: publicUrl } = yield* AppConfig
+  const server = yield* AuthorizationServer
+  const client = yield* server.describe(authRequest)
+  const consent = yield* server.beginConsent(authRequest)
+  for (const cookie of headers.getSetCookie()) consent.headers.append("set-cookie", cookie)
+  return consentPage(publicUrl, client, consent.handle, consent.headers)
+})
+
 /** `GET /authorize`: asks for consent, or goes on to the sign-in where it was given before (RFC 6749, section 4.1.1). */
 export const ask = Effect.gen(function* () {
   const request = yield* webRequest
-  const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const server = yield* AuthorizationServer
   const signIn = yield* SignIn
   const authRequest = yield* server.parse(request)
   const remembered = yield* server.remembered(request, authRequest)
   if (remembered !== undefined) {
-    const next = yield* signIn.begin(remembered, new Headers())
+    const next = yield* signIn.begin(remembered, new Headers(), "earlier")
     return redirect(next.location, next.headers)
   }
-  const client = yield* server.describe(authRequest)
-  const consent = yield* server.beginConsent(authRequest)
-  return consentPage(publicUrl, client, consent.handle, consent.headers)
+  return yield* askForConsent(authRequest)
 }).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
 
 const rejected = (description: string) =>
@@ -44,7 +51,7 @@ export const decide = Effect.gen(function* () {
       const scopes = form.getAll("scope")
       const remember = form.get("remember") === "yes"
       const approved = yield* server.approve(request, handle, { scopes, remember })
-      const next = yield* signIn.begin(approved.authRequest, approved.headers)
+      const next = yield* signIn.begin(approved.authRequest, approved.headers, "now")
       return redirect(next.location, next.headers)
     }
     case "deny": {

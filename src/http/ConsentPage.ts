@@ -19,10 +19,10 @@ const scopeChoice = (scope: Scope.Scope, asked: boolean): Html =>
 const rememberChoice = choice("remember", "yes", "Do not ask again for this app in this browser for 30 days", html``)
 
 /** The name that a client gave itself, without characters that hide or reorder text, and short enough to leave room. */
-const displayName = (name: string): string =>
-  Array.from(name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ""))
-    .slice(0, 80)
-    .join("")
+const displayName = (name: string): string => {
+  const visible = Array.from(name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u115F\u1160\u2800\u3164]/gu, "").trim())
+  return visible.length === 0 ? "an app without a name" : `“${visible.slice(0, 80).join("")}”`
+}
 
 /** Anybody can present a published identity and listen on a local port: such an app is asked about each time. */
 const mayBeRemembered = (client: ConsentDescription): boolean =>
@@ -48,10 +48,11 @@ export const consentPage = (
         ${
           client.clientDomain === undefined
             ? html`The app gave itself this name; it is <strong>not verified</strong>.`
-            : html`The app is published by <strong>${client.clientDomain}</strong>, which is verified.`
+            : html`The app is published at <strong>${client.clientDomain}</strong>, which is verified:
+                <code>${client.clientId}</code>`
         }
       </p>
-      <p>If you allow it, access is handed to <strong>${client.redirectHost}</strong>.</p>
+      <p>If you allow it, access is handed to <strong>${new URL(client.redirectUri).host}</strong>.</p>
       ${
         client.redirectIsLoopback
           ? html`<p class="warning">

@@ -1,12 +1,11 @@
 import { hostHeaderValidationResponse, originValidationResponse } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import { AppConfig, isLoopback } from "../config/AppConfig.ts"
 import type { CurrentIdentity } from "../domain/Identity.ts"
 import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
 import type { Resource } from "../oauth/Resource.ts"
-import { webRequest } from "./WebRequest.ts"
+import { fromResponse, webRequest } from "./WebRequest.ts"
 
 /** Web pages of hosted clients, which call from the browser. */
 const hostedClients = ["claude.ai", "claude.com", "chatgpt.com"]
@@ -36,8 +35,8 @@ export const makeGate = Effect.fnUntraced(function* <R>(
   return Effect.fnUntraced(function* () {
     const request = yield* webRequest
     const refused = refuse(request)
-    if (refused !== undefined) return HttpServerResponse.raw(refused)
-    return HttpServerResponse.raw(yield* server.guard<R | CurrentIdentity>(resource, request, serve(request, metadata)))
+    if (refused !== undefined) return fromResponse(refused)
+    return fromResponse(yield* server.guard<R | CurrentIdentity>(resource, request, serve(request, metadata)))
   })
 })
 

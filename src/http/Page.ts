@@ -1,6 +1,7 @@
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import { Html, html } from "./Html.ts"
+import { fromResponse } from "./WebRequest.ts"
 
 /** The one style sheet. It stands in the page, so that a page is one request; the policy names it by its hash. */
 const style = `
@@ -66,7 +67,7 @@ export const page = (
   const headers = new Headers(options.headers)
   for (const [name, value] of Object.entries(securityHeaders)) headers.set(name, value)
   headers.set("content-type", "text/html; charset=utf-8")
-  return HttpServerResponse.raw(new Response(markup, { status: options.status ?? 200, headers }))
+  return fromResponse(new Response(markup, { status: options.status ?? 200, headers }))
 }
 
 /** A page that says what went wrong, in plain words, and how to find it in the log. */
@@ -94,5 +95,5 @@ export const redirect = (location: string, headers: Headers): HttpServerResponse
   const all = new Headers(headers)
   all.set("location", location)
   all.set("cache-control", "no-store")
-  return HttpServerResponse.raw(new Response(null, { status: 302, headers: all }))
+  return fromResponse(new Response(null, { status: 302, headers: all }))
 }

@@ -9,20 +9,28 @@ import { finish } from "./Callback.ts"
 import { landing, notFound } from "./Landing.ts"
 import { makeMcp } from "./Mcp.ts"
 import { makeSse, makeSseMessage } from "./Sse.ts"
+import { register } from "./Register.ts"
 import { token } from "./Token.ts"
-import { webRequest } from "./WebRequest.ts"
+import { withIncidents } from "./Unexpected.ts"
+import { fromResponse, webRequest } from "./WebRequest.ts"
 
-/** What the OAuth library answers by itself: registration and the server's metadata. */
-const library = Effect.gen(function* () {
+/** The server's metadata (RFC 8414). */
+const serverMetadata = Effect.gen(function* () {
   const server = yield* AuthorizationServer
-  return HttpServerResponse.raw(yield* server.endpoints(yield* webRequest))
+  return fromResponse(yield* server.endpoints(yield* webRequest))
 })
 
 const metadataOf = (resource: Resource) =>
   Effect.gen(function* () {
     const server = yield* AuthorizationServer
-    return HttpServerResponse.raw(yield* server.resourceMetadata(resource, yield* webRequest))
+    return fromResponse(yield* server.resourceMetadata(resource, yield* webRequest))
   })
+
+const route = <E, R>(
+  method: Parameters<typeof HttpRouter.route>[0],
+  path: HttpRouter.PathInput,
+  serve: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+) => HttpRouter.route(method, path, withIncidents(serve))
 
 /** Every route of the server. */
 export const routes = HttpRouter.addAll(
@@ -31,25 +39,25 @@ export const routes = HttpRouter.addAll(
     const sse = yield* makeSse
     const sseMessage = yield* makeSseMessage
     return [
-      HttpRouter.route("GET", "/", landing),
-      HttpRouter.route("GET", "/health", Effect.succeed(HttpServerResponse.jsonUnsafe({ status: "ok" }))),
+      route("GET", "/", landing),
+      route("GET", "/health", Effect.succeed(HttpServerResponse.jsonUnsafe({ status: "ok" }))),
 
-      HttpRouter.route("GET", "/authorize", ask),
-      HttpRouter.route("POST", "/authorize", decide),
-      HttpRouter.route("GET", "/callback", finish),
+      route("GET", "/authorize", ask),
+      route("POST", "/authorize", decide),
+      route("GET", "/callback", finish),
 
-      HttpRouter.route("*", "/token", token),
-      HttpRouter.route("*", "/register", library),
-      HttpRouter.route("*", "/.well-known/oauth-authorization-server", library),
+      route("*", "/token", token),
+      route("*", "/register", register),
+      route("*", "/.well-known/oauth-authorization-server", serverMetadata),
       // Clients look for a resource's metadata under its path, and at the root (RFC 9728, section 3.1).
-      HttpRouter.route("*", "/.well-known/oauth-protected-resource", metadataOf("/mcp")),
-      HttpRouter.route("*", "/.well-known/oauth-protected-resource/mcp", metadataOf("/mcp")),
-      HttpRouter.route("*", "/.well-known/oauth-protected-resource/sse", metadataOf("/sse")),
+      route("*", "/.well-known/oauth-protected-resource", metadataOf("/mcp")),
+      route("*", "/.well-known/oauth-protected-resource/mcp", metadataOf("/mcp")),
+      route("*", "/.well-known/oauth-protected-resource/sse", metadataOf("/sse")),
 
-      HttpRouter.route("*", "/mcp", mcp),
-      HttpRouter.route("*", "/sse", sse),
-      HttpRouter.route("*", "/sse/message", sseMessage),
-      HttpRouter.route("*", "*", notFound)
+      route("*", "/mcp", mcp()),
+      route("*", "/sse", sse()),
+      route("*", "/sse/message", sseMessage()),
+      route("*", "*", notFound)
     ]
   })
 )

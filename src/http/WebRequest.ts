@@ -1,7 +1,12 @@
 import { readRequestBody } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { FormRejected } from "../oauth/AuthorizationFailure.ts"
+
+/** An answer of the platform's kind, handed on as it is: converting it would wrap its body and lose its cookies. */
+export const fromResponse = (response: Response): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.raw(response, { status: response.status })
 
 /** The request as the platform handed it over, for the libraries that work on it. */
 export const webRequest = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>

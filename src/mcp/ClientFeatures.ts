@@ -4,13 +4,16 @@ import * as Effect from "effect/Effect"
 import { ClientLog, type Entry } from "../tools/ClientLog.ts"
 import { Progress, type Report } from "../tools/Progress.ts"
 
+/** Tells a client something along the way. One that has stopped listening does not fail the program. */
+const heard = (tell: () => Promise<void>) => Effect.ignore(Effect.tryPromise(tell))
+
 /** Progress is told to clients that asked for it (MCP, progress). */
 const reporter = ({ mcpReq }: ServerContext) => {
   const progressToken = mcpReq._meta?.progressToken
   return (report: Report) =>
     progressToken === undefined
       ? Effect.void
-      : Effect.promise(() => mcpReq.notify({ method: "notifications/progress", params: { progressToken, ...report } }))
+      : heard(() => mcpReq.notify({ method: "notifications/progress", params: { progressToken, ...report } }))
 }
 
 /** The SDK knows the level: of the request (2026-07-28), or as the client set it for its session (2025-era). */
@@ -18,7 +21,7 @@ const logger =
   ({ mcpReq }: ServerContext) =>
   ({ level, data, logger }: Entry) =>
     // oxlint-disable-next-line typescript/no-deprecated -- served as long as the protocol has it (SEP-2577)
-    Effect.promise(() => mcpReq.log(level, data, logger))
+    heard(() => mcpReq.log(level, data, logger))
 
 /** Lets a program tell the client of this request how it goes. */
 export const telling =

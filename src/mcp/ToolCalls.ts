@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as Stream from "effect/Stream"
@@ -69,7 +70,7 @@ export class ToolCalls extends Context.Service<
               Stream.unwrap,
               Stream.runLast,
               Effect.map(Option.getOrThrow),
-              Effect.map(success),
+              Effect.map((answer) => (answer.isFailure ? declared(answer.result) : success(answer))),
               Effect.catchCause((cause) => failure(name, isDeclared, cause)),
               Effect.provideContext(unmet)
             )
@@ -92,6 +93,12 @@ const success = ({ encodedResult, modelOutput }: Tool.HandlerResult<Tool.Any>): 
   structuredContent: encodedResult
 })
 
+/** A failure that the tool declares: its message, or what it is made of if it has none. */
+const declared = (error: unknown): CallToolResult =>
+  toolError(
+    Predicate.hasProperty(error, "message") && Predicate.isString(error.message) ? error.message : JSON.stringify(error)
+  )
+
 const failure = Effect.fnUntraced(function* (
   name: string,
   isDeclared: (error: unknown) => boolean,
@@ -104,7 +111,7 @@ const failure = Effect.fnUntraced(function* (
     if (AiError.isAiError(error) && error.reason._tag === "ToolParameterValidationError") {
       return toolError(`Wrong arguments for ${name}: ${error.reason.description}`)
     }
-    if (isDeclared(error) && error instanceof Error) return toolError(error.message)
+    if (isDeclared(error)) return declared(error)
   }
   const reference = yield* Incident.report(`Tool ${name} failed unexpectedly`, cause)
   return toolError(Incident.apology(reference))

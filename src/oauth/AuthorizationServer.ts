@@ -135,7 +135,7 @@ export class AuthorizationServer extends Context.Service<
         parse: Effect.fn("AuthorizationServer.parse")(function* (request) {
           const clientId = new URL(request.url).searchParams.get("client_id") ?? ""
           if (isAddress(clientId)) {
-            yield* Effect.provideService(servedByItsAddress(clientId), HttpClient.HttpClient, http)
+            yield* Effect.provideService(servedByItsAddress(publicUrl, clientId), HttpClient.HttpClient, http)
           }
           const authRequest = yield* attempt("parseAuthRequest", () =>
             helpers.parseAuthRequest(withIntendedResource(publicUrl, request))

@@ -7,8 +7,9 @@ import { AuthorizationFailure, ClientUnverifiable } from "./AuthorizationFailure
 const unverifiable = (detail: string) =>
   Effect.fail(new AuthorizationFailure({ reason: new ClientUnverifiable({ detail }) }))
 
-/** Whether a `client_id` is the address of a client's metadata document. */
-export const isAddress = (clientId: string): boolean => clientId.startsWith("https://")
+/** Whether a `client_id` is the address of a client's metadata document, by the rule of the library, which reads it. */
+export const isAddress = (clientId: string): boolean =>
+  URL.canParse(clientId) && new URL(clientId).protocol === "https:"
 
 /**
  * Fails unless a client's metadata document is served by its own address, with 200 and without a redirect: an address
@@ -16,8 +17,10 @@ export const isAddress = (clientId: string): boolean => clientId.startsWith("htt
  * Discovery). The library, which reads the document, follows redirects.
  */
 export const servedByItsAddress = Effect.fn("ClientDocument.servedByItsAddress")(
-  function* (clientId: string) {
+  function* (publicUrl: URL, clientId: string) {
     const http = yield* HttpClient.HttpClient
+    if (new URL(clientId).origin === publicUrl.origin) return yield* unverifiable("an address of this server")
+    if (new URL(clientId).href !== clientId) return yield* unverifiable("not written in its canonical form")
     const { status } = yield* http.get(clientId)
     if (status !== 200) return yield* unverifiable(`status ${status}`)
   },

@@ -10,6 +10,7 @@ import { Access } from "../access/Access.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { Identity, type Subject } from "../domain/Identity.ts"
 import * as Scope from "../domain/Scope.ts"
+import * as Incident from "../observability/Incident.ts"
 import type { ProviderEnv } from "./Provider.ts"
 import { address, type Resource } from "./Resource.ts"
 
@@ -42,16 +43,20 @@ export const makeGuard = Effect.fnUntraced(function* (
       })
     )
 
-  const validate = Effect.fnUntraced(function* (env: GuardEnv, audience: string, token: string) {
-    const valid = yield* Effect.promise(() => provider.validateToken<Subject>(audience, token, env))
-    if (valid === null) return null
-    // The library writes access tokens as `user:grant:secret`.
-    const [, grantId] = token.split(":")
-    const identity = yield* Effect.orDie(
-      decodeIdentity({ ...valid.props, grantId, clientId: valid.clientId, scopes: valid.scope })
-    )
-    return (yield* isClosed(identity)) ? null : { ...valid, props: identity }
-  })
+  const validate = Effect.fnUntraced(
+    function* (env: GuardEnv, audience: string, token: string) {
+      const valid = yield* Effect.promise(() => provider.validateToken<Subject>(audience, token, env))
+      if (valid === null) return null
+      // The library writes access tokens as `user:grant:secret`.
+      const [, grantId] = token.split(":")
+      const identity = yield* Effect.orDie(
+        decodeIdentity({ ...valid.props, grantId, clientId: valid.clientId, scopes: valid.scope })
+      )
+      return (yield* isClosed(identity)) ? null : { ...valid, props: identity }
+      // The library answers 503 to whatever it is thrown here, and tells nobody.
+    },
+    Effect.tapCause((cause) => Incident.report("An access token could not be checked", cause))
+  )
 
   return new OAuthResourceServer<GuardEnv, Identity>({
     resourceMetadata: { resource: address(publicUrl, resource), authorization_servers: [publicUrl.origin] },

@@ -14,6 +14,23 @@ export class OAuthStorage extends Context.Service<OAuthStorage, Pick<KVNamespace
   /** The KV namespace bound as `OAUTH_KV`. */
   static readonly layer = Layer.effect(
     OAuthStorage,
-    Effect.map(AppConfig, (config) => config.OAUTH_KV)
+    Effect.map(AppConfig, ({ OAUTH_KV: kv }) => knownKeys(kv))
   )
+}
+
+const utf8 = new TextEncoder()
+/** The longest key that Workers KV takes, in bytes. It throws at a longer one. */
+const longestKey = 512
+
+/** Keys hold what clients send. Nothing is ever stored under one that is too long, so nothing is found there either. */
+const knownKeys = (kv: KVNamespace): OAuthStorage["Service"] => {
+  const get: (key: string, options: KVNamespaceGetOptions<"text">) => Promise<unknown> = (key, options) =>
+    utf8.encode(key).length > longestKey ? Promise.resolve(null) : kv.get(key, options)
+  return {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- hands its arguments on, whichever overload they fit
+    get: get as KVNamespace["get"],
+    put: kv.put.bind(kv),
+    delete: kv.delete.bind(kv),
+    list: kv.list.bind(kv)
+  }
 }

@@ -14,16 +14,22 @@ import { StateSigner } from "./StateSigner.ts"
 /** The consent page, Clerk's sign-in and the way back have to fit in here. The library's cookie lives as long. */
 const lifetime = Duration.minutes(10)
 
-const decodeChallenge = Schema.decodeUnknownEffect(Challenge)
+/** When the person consented: on the page just before, or on an earlier visit of this browser. */
+const Consent = Schema.Literals(["now", "earlier"])
+type Consent = typeof Consent.Type
+
+/** What waits for the browser to come back. */
+const decodeKept = Schema.decodeUnknownEffect(Schema.Struct({ challenge: Challenge, consent: Consent }))
 
 /** How the person proves who they are, between consent and the client's code. */
 export class SignIn extends Context.Service<
   SignIn,
   {
-    /** Where to send the browser once the person has consented. `headers` are those of the consent. */
+    /** Where to send the browser once there is consent. `headers` are those of the consent page's answer. */
     readonly begin: (
       authRequest: AuthRequest,
-      headers: Headers
+      headers: Headers,
+      consent: Consent
     ) => Effect.Effect<WithHeaders & { readonly location: string }, AuthorizationFailure>
     /**
      * Takes the browser back at `/callback`: the authorization that it continues, and who signed in. A `state` that
@@ -32,7 +38,7 @@ export class SignIn extends Context.Service<
     readonly finish: (
       request: Request
     ) => Effect.Effect<
-      WithHeaders & { readonly authRequest: AuthRequest; readonly subject: Subject },
+      WithHeaders & { readonly authRequest: AuthRequest; readonly subject: Subject; readonly consent: Consent },
       AuthorizationFailure
     >
   }
@@ -47,17 +53,16 @@ export class SignIn extends Context.Service<
       const access = yield* Access
 
       /** An account that may not use the server learns it here, before any grant exists. */
-      const signedIn = Effect.fnUntraced(function* (code: string, data: unknown) {
-        const challenge = yield* Effect.orDie(decodeChallenge(data))
+      const signedIn = Effect.fnUntraced(function* (code: string, challenge: Challenge) {
         const userId = yield* clerk.exchange(code, challenge)
         yield* access.current(userId)
         return { userId }
       })
 
       return SignIn.of({
-        begin: Effect.fn("SignIn.begin")(function* (authRequest, headers) {
+        begin: Effect.fn("SignIn.begin")(function* (authRequest, headers, consent) {
           const challenge = yield* clerk.challenge
-          const kept = yield* server.suspend(authRequest, challenge, headers)
+          const kept = yield* server.suspend(authRequest, { challenge, consent }, headers)
           const state = yield* signer.sign("sign-in", kept.handle, lifetime)
           const url = yield* clerk.authorizationUrl(state, challenge)
           return { location: url.href, headers: kept.headers }
@@ -70,6 +75,7 @@ export class SignIn extends Context.Service<
             ({ reason }) => new AuthorizationFailure({ reason })
           )
           const { authRequest, data, headers } = yield* server.resume(request, handle)
+          const { challenge, consent } = yield* Effect.orDie(decodeKept(data))
           const redirect = trustedRedirect(authRequest)
           const failed = (reason: AuthorizationFailure["reason"]) => new AuthorizationFailure({ reason, redirect })
           const error = query.get("error")
@@ -81,8 +87,8 @@ export class SignIn extends Context.Service<
             const description = "The sign-in came back without a code"
             return yield* failed(new RequestRejected({ code: "invalid_request", description }))
           }
-          const subject = yield* Effect.mapError(signedIn(code, data), ({ reason }) => failed(reason))
-          return { authRequest, subject, headers }
+          const subject = yield* Effect.mapError(signedIn(code, challenge), ({ reason }) => failed(reason))
+          return { authRequest, subject, consent, headers }
         })
       })
     })

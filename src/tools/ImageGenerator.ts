@@ -10,7 +10,8 @@ import { Progress } from "./Progress.ts"
 
 /** The model did not deliver. `message` is for the person who asked. */
 export class ImageFailed extends Schema.TaggedError<ImageFailed>()("ImageFailed", {
-  reason: Schema.Literals(["unavailable", "timeout", "unexpected answer"])
+  reason: Schema.Literals(["unavailable", "timeout", "unexpected answer"]),
+  cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {
     return `The image could not be generated (${this.reason}). Please try again in a moment.`

@@ -177,10 +177,19 @@ describe("Access", () => {
     )
   )
 
+  it.effect("takes no facts about somebody else", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        clerk.people.set("user_mina", { id: "user_ada", role: "admin" })
+        assert.strictEqual((yield* refusal(UserId.make("user_mina")))._tag, "AccessUnknown")
+      })
+    )
+  )
+
   it.effect("keeps one user's troubles from another", () =>
     withClerk((clerk) =>
       Effect.gen(function* () {
-        clerk.people.set("user_mina", {})
+        clerk.people.set("user_mina", { id: "user_mina" })
         assert.strictEqual((yield* refusal(UserId.make("user_nobody")))._tag, "AccountClosed")
         assert.isNull((yield* current(UserId.make("user_mina"))).role)
         assert.strictEqual((yield* current()).role, "admin")

@@ -3,7 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import { styleOf } from "./support/Looks.ts"
 import { backInApp, button, imagesScope, inBrowser, signInAs, stage } from "./support/Scene.ts"
 
-const heading = "Allow Sketch App to use "
+const heading = "Allow “Sketch App” to use "
 
 layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (it) => {
   it.effect(

@@ -28,7 +28,7 @@ describe("a client that is known by its published document (CIMD), in workerd", 
   it("is introduced by its domain, which is verified", async () => {
     const page = await opened(`${publisher}/good.json`)
     assert.strictEqual(page.status, 200)
-    assert.include(page.html, "Allow Published App")
+    assert.include(page.html, "Allow “Published App”")
     assert.include(page.html, "<strong>apps.example</strong>, which is verified")
     assert.notInclude(page.html, "not verified")
     assert.include(page.html, "127.0.0.1")
@@ -64,6 +64,18 @@ describe("a client that is known by its published document (CIMD), in workerd", 
     const page = await opened(`${publisher}/moved.json`)
     assert.strictEqual(page.status, 400)
     assert.include(page.html, "This app could not be verified")
+  })
+
+  it("is not read at an address that is written in another way than it is asked", async () => {
+    for (const clientId of [
+      `${publisher}/moved.json`.replace("https", "HTTPS"),
+      `${publisher}/moved.json`.replace("https", "hTTps"),
+      `${publisher}/x/../good.json`
+    ]) {
+      const page = await opened(clientId)
+      assert.strictEqual(page.status, 400, clientId)
+      assert.isFalse(page.headers.has("location"))
+    }
   })
 
   for (const redirectUri of ["https://elsewhere.example/callback", "http://127.0.0.1:4711/elsewhere"]) {

@@ -1,0 +1,28 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+
+import * as Incident from "../observability/Incident.ts"
+import { errorPage } from "./Page.ts"
+
+const text = "Something went wrong on the server."
+
+/**
+ * Answers what nobody planned for, a store that does not answer among it: logged, and told with a reference only, as a
+ * page to browsers and as `server_error` to programs (RFC 6749, section 5.2).
+ */
+export const withIncidents = <E, R>(serve: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+  Effect.catchCause(serve, (cause) =>
+    Cause.hasDies(cause)
+      ? Effect.gen(function* () {
+          const { headers } = yield* HttpServerRequest.HttpServerRequest
+          const reference = yield* Incident.report("A request failed unexpectedly", cause)
+          if (headers["accept"]?.includes("text/html") === true) {
+            return errorPage(500, "This did not work", `${text} Please try again in a moment.`, reference)
+          }
+          const error = { error: "server_error", error_description: `${text} Reference ${reference}` }
+          return HttpServerResponse.jsonUnsafe(error, { status: 500, headers: { "cache-control": "no-store" } })
+        })
+      : Effect.failCause(cause)
+  )
