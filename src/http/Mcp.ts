@@ -21,7 +21,10 @@ interface Posted {
   readonly json: Schema.Json
 }
 
-/** Reads what a client posted: JSON of at most 1 MiB. Fails with the answer that refuses it. */
+/** The largest batch of messages (MCP 2025-03-26): one request shall not start a hundred tools. */
+const maxBatch = 10
+
+/** Reads what a client posted: JSON of at most 1 MiB, a batch of at most 10 messages. Fails with the answer that refuses it. */
 export const readPosted = Effect.fnUntraced(function* (
   request: Request
 ): Effect.fn.Return<Posted | undefined, Response> {
@@ -30,6 +33,9 @@ export const readPosted = Effect.fnUntraced(function* (
   if (body.tooLarge) return yield* Effect.fail(refusal(413, -32000, "A message may have 1 MiB"))
   const json = decodeJson(body.text)
   if (Option.isNone(json)) return yield* Effect.fail(refusal(400, -32700, "Parse error: Invalid JSON"))
+  if (Array.isArray(json.value) && json.value.length > maxBatch) {
+    return yield* Effect.fail(refusal(400, -32600, `A batch may hold ${maxBatch} messages`))
+  }
   return { text: body.text, json: json.value }
 })
 

@@ -69,6 +69,20 @@ describe("/mcp", () => {
     assert.notInclude(await broken.text(), "overloaded")
   })
 
+  it("takes a batch of 10 messages and no more", async () => {
+    const { handler, visitor } = testApp()
+    const { access_token } = await visitor.signIn("user_ada")
+    const batch = async (size: number) => {
+      const messages = Array.from({ length: size }, (_, id) => ({ jsonrpc: "2.0", id, method: "tools/list" }))
+      const { url, method, headers } = request({ authorization: `Bearer ${access_token}` })
+      return handler(new Request(url, { method, headers, body: JSON.stringify(messages) }))
+    }
+    assert.strictEqual((await batch(10)).status, 200)
+    const refused = await batch(11)
+    assert.strictEqual(refused.status, 400)
+    assert.include(await refused.text(), "A batch may hold 10 messages")
+  })
+
   it("refuses a foreign host or origin, token or not", async () => {
     const { handler, visitor } = testApp()
     const { access_token } = await visitor.signIn("user_ada")
