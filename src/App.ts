@@ -4,10 +4,12 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 
 import { Access } from "./access/Access.ts"
+import { SessionTokens } from "./access/SessionTokens.ts"
 import { AccountAgents } from "./agent/AccountAgents.ts"
 import * as AccountChanges from "./agent/AccountChanges.ts"
 import * as AccountConnections from "./agent/AccountConnections.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
+import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
 import { AppConfig } from "./config/AppConfig.ts"
 import { KeepAlive } from "./config/KeepAlive.ts"
@@ -16,11 +18,14 @@ import { routes } from "./http/Routes.ts"
 import { Offer, ServerFactory } from "./mcp/ServerFactory.ts"
 import { StatelessLane } from "./mcp/StatelessLane.ts"
 import { ToolCalls } from "./mcp/ToolCalls.ts"
+import * as AppSignIn from "./oauth/AppSignIn.ts"
 import { AuthorizationServer } from "./oauth/AuthorizationServer.ts"
+import * as ClerkSignIn from "./oauth/ClerkSignIn.ts"
 import { OAuthStorage } from "./oauth/OAuthStorage.ts"
-import { SignIn } from "./oauth/SignIn.ts"
+import type { SignIn } from "./oauth/SignIn.ts"
 import { StateSigner } from "./oauth/StateSigner.ts"
 import * as Log from "./observability/Log.ts"
+import { AppApi } from "./tools/AppApi.ts"
 import type { Connections } from "./tools/Connections.ts"
 import { ImageGenerator } from "./tools/ImageGenerator.ts"
 import * as Tools from "./tools/Tools.ts"
@@ -28,7 +33,13 @@ import * as Tools from "./tools/Tools.ts"
 /** The outside world: Clerk, the store, the image model. What a test swaps. */
 export const Outside = Layer.mergeAll(
   ClerkApi.layer,
-  ClerkOAuth.layer,
+  Layer.unwrap(
+    Effect.map(AppConfig, (config) =>
+      config.SIGN_IN === "clerk"
+        ? ClerkOAuth.layer({ clientId: config.CLERK_CLIENT_ID, clientSecret: config.CLERK_CLIENT_SECRET })
+        : ClerkOAuth.layerUnused
+    )
+  ),
   OAuthStorage.layer,
   Layer.unwrap(
     Effect.map(AppConfig, ({ IMAGE_GENERATOR, AI }) =>
@@ -40,18 +51,31 @@ export const Outside = Layer.mergeAll(
 )
 
 /** Who may do what. */
-const Authority = AuthorizationServer.layer.pipe(Layer.provideMerge(Layer.merge(StateSigner.layer, Access.layer)))
+const Authority = AuthorizationServer.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(StateSigner.layer, Access.layer, SessionTokens.layer))
+)
+
+type Proof = Access | AppConfig | AuthorizationServer | ClerkApi | ClerkOAuth | StateSigner
 
 /** Who may do what, and how they prove it. */
-const Authorization = SignIn.layerClerk.pipe(Layer.provideMerge(Authority))
+const Authorization = Layer.unwrap(
+  Effect.map(AppConfig, (config): Layer.Layer<SignIn, never, Proof> =>
+    config.SIGN_IN === "clerk" ? ClerkSignIn.layer : AppSignIn.layer(config.APP_URL).pipe(Layer.provide(ClerkJwt.layer))
+  )
+).pipe(Layer.provideMerge(Authority))
 
 /** Everything that clients can use: tools with what they need, resources and prompts. */
-type Catalogue = Layer.Layer<ToolCalls | Offer, never, Connections | ImageGenerator>
+type Catalogue = Layer.Layer<ToolCalls | Offer, never, AppConfig | Connections | ImageGenerator | SessionTokens>
 
-const catalogue: Catalogue = ToolCalls.layer(Tools.toolkit).pipe(
-  Layer.provide(Tools.layer),
-  Layer.merge(Layer.succeed(Offer, Tools.offer))
-)
+/** The tools of this server. Those that call the team's app are there if it has one; `reach` is the way to it. */
+export const catalogue = (reach = AppApi.layer): Catalogue =>
+  Layer.unwrap(
+    Effect.map(AppConfig, ({ APP_URL: appUrl }) =>
+      appUrl === undefined
+        ? Layer.provide(ToolCalls.layer(Tools.toolkit), Tools.layer)
+        : ToolCalls.layer(Tools.toolkitWithApp).pipe(Layer.provide(Tools.layerWithApp), Layer.provide(reach(appUrl)))
+    )
+  ).pipe(Layer.merge(Layer.succeed(Offer, Tools.offer)))
 
 /** A catalogue as servers of the protocol: the same ones in every lane. */
 const servers = (offered: Catalogue) =>
@@ -68,11 +92,11 @@ const lanes = (offered: Catalogue) =>
 /** The whole application on a given outside world, with a given catalogue. */
 export const application = <E, R>(
   outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>,
-  offered: Catalogue = catalogue
+  offered: Catalogue = catalogue()
 ) => routes.pipe(Layer.provideMerge(lanes(offered)), Layer.provideMerge(Authorization), Layer.provideMerge(outside))
 
 /** What the object of a user needs to host sessions, built from the object's environment. */
-export const account = (env: Readonly<Record<string, unknown>>, offered: Catalogue = catalogue) =>
+export const account = (env: Readonly<Record<string, unknown>>, offered: Catalogue = catalogue()) =>
   Layer.mergeAll(servers(offered), SecureRandom.layerWebCrypto).pipe(
     Layer.provide(AccountAgents.layer),
     Layer.provideMerge(Authority),
@@ -90,7 +114,7 @@ export const account = (env: Readonly<Record<string, unknown>>, offered: Catalog
 export const handler = (
   env: Readonly<Record<string, unknown>>,
   keepAlive: (work: Promise<unknown>) => void,
-  offered: Catalogue = catalogue
+  offered: Catalogue = catalogue()
 ): ((request: Request) => Promise<Response>) => {
   const host = Layer.merge(Log.layer, Layer.succeed(KeepAlive, keepAlive))
   const options = { disableLogger: true }

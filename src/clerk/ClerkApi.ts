@@ -8,8 +8,15 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import { UserId } from "../domain/Identity.ts"
-import { ClerkError, ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected, UserNotFound } from "./ClerkError.ts"
+import { SessionId, UserId } from "../domain/Identity.ts"
+import {
+  ClerkError,
+  ClerkMisconfigured,
+  ClerkUnavailable,
+  ClerkUnexpected,
+  SessionEnded,
+  UserNotFound
+} from "./ClerkError.ts"
 
 /** What the Worker reads of a Clerk user. `unsafe_metadata`, which users write themselves, is left out on purpose. */
 export const ClerkUser = Schema.Struct({
@@ -27,6 +34,10 @@ export type ClerkUser = typeof ClerkUser.Type
 const ClerkMembership = Schema.Struct({ permissions: Schema.Array(Schema.String) })
 export type ClerkMembership = typeof ClerkMembership.Type
 
+const ClerkSession = Schema.Struct({ id: SessionId, userId: UserId, status: Schema.String })
+
+const ClerkToken = Schema.Struct({ jwt: Schema.RedactedFromValue(Schema.NonEmptyString) })
+
 /** How long Clerk may take to answer one call. */
 const timeout = Duration.seconds(5)
 
@@ -38,6 +49,13 @@ export class ClerkApi extends Context.Service<
     readonly user: (id: UserId) => Effect.Effect<ClerkUser, ClerkError>
     /** The user's organization memberships, the first 100 of them. */
     readonly memberships: (id: UserId) => Effect.Effect<ReadonlyArray<ClerkMembership>, ClerkError>
+    /** Whose session this is. Fails with `SessionEnded` unless it is active. */
+    readonly sessionUser: (id: SessionId) => Effect.Effect<UserId, ClerkError>
+    /**
+     * A new token for the session, of the template `CLERK_JWT_TEMPLATE` if there is one. Fails with `SessionEnded` when
+     * Clerk says so, and not when it refuses the token for another reason, such as a template that does not exist.
+     */
+    readonly sessionToken: (id: SessionId) => Effect.Effect<Redacted.Redacted, ClerkError>
   }
 >()("clerk/ClerkApi") {
   static readonly layer = Layer.effect(
@@ -50,7 +68,25 @@ export class ClerkApi extends Context.Service<
         telemetry: { disabled: true }
       })
 
+      const sessionUser = Effect.fn("ClerkApi.sessionUser")(function* (id: SessionId) {
+        const session = yield* call("sessions.getSession", ClerkSession, () => client.sessions.getSession(id))
+        if (session.status !== "active") return yield* new ClerkError({ reason: new SessionEnded() })
+        return session.userId
+      })
+
       return ClerkApi.of({
+        sessionUser,
+        sessionToken: Effect.fn("ClerkApi.sessionToken")((id) =>
+          call("sessions.getToken", ClerkToken, () => client.sessions.getToken(id, config.CLERK_JWT_TEMPLATE)).pipe(
+            Effect.map(({ jwt }) => jwt),
+            // The refusal looks the same whether the session, the template or the key is at fault.
+            Effect.catchTag("ClerkError", (refused) =>
+              refused.reason._tag === "ClerkUnavailable"
+                ? Effect.fail(refused)
+                : Effect.andThen(sessionUser(id), Effect.fail(refused))
+            )
+          )
+        ),
         user: Effect.fn("ClerkApi.user")((id) => call("users.getUser", ClerkUser, () => client.users.getUser(id))),
         memberships: Effect.fn("ClerkApi.memberships")((id) =>
           call("users.getOrganizationMembershipList", Schema.Array(ClerkMembership), () =>
@@ -81,6 +117,15 @@ const call = <A, I>(
     )
   )
 
+/** What it means that something is not there. */
+const absent = (operation: string, code: string | undefined): ClerkError["reason"] => {
+  if (code === "resource_not_found") {
+    if (operation === "users.getUser") return new UserNotFound()
+    if (operation === "sessions.getSession") return new SessionEnded()
+  }
+  return new ClerkUnexpected({ operation, detail: "status 404" })
+}
+
 /** A failure without a status is one of the network. `@clerk/backend` does not retry by itself. */
 const failure = (operation: string, cause: unknown): ClerkError => {
   if (!isClerkAPIResponseError(cause)) {
@@ -91,12 +136,7 @@ const failure = (operation: string, cause: unknown): ClerkError => {
   const code = cause.errors[0]?.code
   switch (status) {
     case 404:
-      return new ClerkError({
-        reason:
-          operation === "users.getUser" && code === "resource_not_found"
-            ? new UserNotFound()
-            : new ClerkUnexpected({ operation, detail: "status 404" })
-      })
+      return new ClerkError({ reason: absent(operation, code) })
     case 401:
     case 403:
       return new ClerkError({

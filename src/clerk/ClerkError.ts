@@ -18,7 +18,7 @@ export class ClerkMisconfigured extends Schema.TaggedError<ClerkMisconfigured>()
   code: Schema.optionalKey(Schema.String)
 }) {}
 
-/** Clerk's answer does not have the documented shape.. */
+/** Clerk's answer does not have the documented shape. */
 export class ClerkUnexpected extends Schema.TaggedError<ClerkUnexpected>()("ClerkUnexpected", {
   operation: Schema.String,
   detail: Schema.String
@@ -27,7 +27,12 @@ export class ClerkUnexpected extends Schema.TaggedError<ClerkUnexpected>()("Cler
 /** There is no such user, or no longer. */
 export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFound", {}) {}
 
+/** The person signed out, or somebody ended the session; it does not come back. */
+export class SessionEnded extends Schema.TaggedError<SessionEnded>()("SessionEnded", {}) {
+  override readonly message = "Your session has ended. Please sign in again."
+}
+
 /** What can go wrong between the Worker and Clerk's Backend API. Carries no secret and nothing about the user. */
 export class ClerkError extends Schema.TaggedError<ClerkError>()("ClerkError", {
-  reason: Schema.Union([ClerkUnavailable, ClerkMisconfigured, ClerkUnexpected, UserNotFound])
+  reason: Schema.Union([ClerkUnavailable, ClerkMisconfigured, ClerkUnexpected, UserNotFound, SessionEnded])
 }) {}

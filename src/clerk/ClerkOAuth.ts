@@ -15,15 +15,22 @@ import * as Schema from "effect/Schema"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { UserId } from "../domain/Identity.ts"
 import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "./ClerkError.ts"
-import { IdToken, IdTokenRejected } from "./IdToken.ts"
+import { ClerkJwt, TokenRejected } from "./ClerkJwt.ts"
+import { verifyIdToken } from "./IdToken.ts"
 
 /** Clerk does not honour the authorization code: it was used before, is too old, or belongs to another request. */
 export class CodeRejected extends Schema.TaggedError<CodeRejected>()("CodeRejected", {}) {}
 
 /** Why an authorization code did not turn into a user. */
 export class ClerkOAuthError extends Schema.TaggedError<ClerkOAuthError>()("ClerkOAuthError", {
-  reason: Schema.Union([CodeRejected, IdTokenRejected, ClerkUnavailable, ClerkMisconfigured, ClerkUnexpected])
+  reason: Schema.Union([CodeRejected, TokenRejected, ClerkUnavailable, ClerkMisconfigured, ClerkUnexpected])
 }) {}
+
+/** The Worker's registration at Clerk. */
+export interface Application {
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted
+}
 
 /** What has to be remembered between the redirect to Clerk and the callback. */
 export const Challenge = Schema.Struct({ verifier: Schema.String, nonce: Schema.String })
@@ -49,79 +56,82 @@ export class ClerkOAuth extends Context.Service<
     readonly exchange: (code: string, challenge: Challenge) => Effect.Effect<UserId, ClerkOAuthError>
   }
 >()("clerk/ClerkOAuth") {
-  static readonly layerNoDeps = Layer.effect(
-    ClerkOAuth,
-    Effect.gen(function* () {
-      const config = yield* AppConfig
-      const random = yield* SecureRandom.SecureRandom
-      const digest = yield* Digest.Digest
-      const http = yield* HttpClient.HttpClient
-      const idToken = yield* IdToken
-      const redirectUri = new URL("/callback", config.PUBLIC_URL).href
-      const randomText = Effect.map(random.randomBytes(32), Base64Url.encode)
+  /** For one OAuth application of the Clerk instance. */
+  static readonly layerNoDeps = Effect.fnUntraced(function* ({ clientId, clientSecret }: Application) {
+    const { CLERK_FRONTEND_API: frontendApi, PUBLIC_URL: publicUrl } = yield* AppConfig
+    const random = yield* SecureRandom.SecureRandom
+    const digest = yield* Digest.Digest
+    const http = yield* HttpClient.HttpClient
+    const jwt = yield* ClerkJwt
+    const redirectUri = new URL("/callback", publicUrl).href
+    const randomText = Effect.map(random.randomBytes(32), Base64Url.encode)
 
-      const redeem = Effect.fn("ClerkOAuth.redeem")(
-        function* (code: string, verifier: string) {
-          const response = yield* HttpClientRequest.post(new URL("/oauth/token", config.CLERK_FRONTEND_API)).pipe(
-            HttpClientRequest.basicAuth(config.CLERK_CLIENT_ID, Redacted.value(config.CLERK_CLIENT_SECRET)),
-            HttpClientRequest.bodyUrlParams({
-              grant_type: "authorization_code",
-              code,
-              redirect_uri: redirectUri,
-              code_verifier: verifier
-            }),
-            http.execute
-          )
-          if (response.status !== 200) return yield* refusal(response)
-          return yield* HttpClientResponse.schemaBodyJson(TokenAnswer)(response)
-        },
-        Effect.timeout(timeout),
-        Effect.catchTags({
-          TimeoutError: () => Effect.fail(new ClerkUnavailable({ operation: "token" })),
-          HttpClientError: ({ reason }) =>
-            Effect.fail(
-              reason._tag === "DecodeError" || reason._tag === "EmptyBodyError"
-                ? new ClerkUnexpected({ operation: "token", detail: "no JSON" })
-                : new ClerkUnavailable({ operation: "token" })
-            ),
-          SchemaError: () => Effect.fail(new ClerkUnexpected({ operation: "token", detail: "no id_token" }))
-        })
-      )
-
-      return ClerkOAuth.of({
-        challenge: Effect.all({ verifier: randomText, nonce: randomText }),
-
-        authorizationUrl: Effect.fnUntraced(function* (state, { verifier, nonce }) {
-          const hash = yield* Effect.orDie(digest.digest(Digest.sha256, utf8.encode(verifier)))
-          const url = new URL("/oauth/authorize", config.CLERK_FRONTEND_API)
-          url.search = new URLSearchParams({
-            response_type: "code",
-            client_id: config.CLERK_CLIENT_ID,
+    const redeem = Effect.fn("ClerkOAuth.redeem")(
+      function* (code: string, verifier: string) {
+        const response = yield* HttpClientRequest.post(new URL("/oauth/token", frontendApi)).pipe(
+          HttpClientRequest.basicAuth(clientId, Redacted.value(clientSecret)),
+          HttpClientRequest.bodyUrlParams({
+            grant_type: "authorization_code",
+            code,
             redirect_uri: redirectUri,
-            scope,
-            state,
-            nonce,
-            code_challenge: Base64Url.encode(hash),
-            code_challenge_method: "S256"
-          }).toString()
-          return url
-        }),
-
-        exchange: Effect.fn("ClerkOAuth.exchange")(
-          function* (code, { verifier, nonce }) {
-            const answer = yield* redeem(code, verifier)
-            return yield* idToken.verify(answer.id_token, nonce)
-          },
-          Effect.mapError((reason) => new ClerkOAuthError({ reason }))
+            code_verifier: verifier
+          }),
+          http.execute
         )
+        if (response.status !== 200) return yield* refusal(response)
+        return yield* HttpClientResponse.schemaBodyJson(TokenAnswer)(response)
+      },
+      Effect.timeout(timeout),
+      Effect.catchTags({
+        TimeoutError: () => Effect.fail(new ClerkUnavailable({ operation: "token" })),
+        HttpClientError: ({ reason }) =>
+          Effect.fail(
+            reason._tag === "DecodeError" || reason._tag === "EmptyBodyError"
+              ? new ClerkUnexpected({ operation: "token", detail: "no JSON" })
+              : new ClerkUnavailable({ operation: "token" })
+          ),
+        SchemaError: () => Effect.fail(new ClerkUnexpected({ operation: "token", detail: "no id_token" }))
       })
-    })
-  )
+    )
 
-  static readonly layer = this.layerNoDeps.pipe(
-    Layer.provide([IdToken.layer, SecureRandom.layerWebCrypto, Digest.layerWebCrypto]),
-    Layer.provide(FetchHttpClient.layer)
-  )
+    return ClerkOAuth.of({
+      challenge: Effect.all({ verifier: randomText, nonce: randomText }),
+
+      authorizationUrl: Effect.fnUntraced(function* (state, { verifier, nonce }) {
+        const hash = yield* Effect.orDie(digest.digest(Digest.sha256, utf8.encode(verifier)))
+        const url = new URL("/oauth/authorize", frontendApi)
+        url.search = new URLSearchParams({
+          response_type: "code",
+          client_id: clientId,
+          redirect_uri: redirectUri,
+          scope,
+          state,
+          nonce,
+          code_challenge: Base64Url.encode(hash),
+          code_challenge_method: "S256"
+        }).toString()
+        return url
+      }),
+
+      exchange: Effect.fn("ClerkOAuth.exchange")(
+        function* (code, { verifier, nonce }) {
+          const answer = yield* redeem(code, verifier)
+          return yield* verifyIdToken(answer.id_token, { clientId, nonce })
+        },
+        Effect.provideService(ClerkJwt, jwt),
+        Effect.mapError((reason) => new ClerkOAuthError({ reason }))
+      )
+    })
+  }, Layer.effect(ClerkOAuth))
+
+  /** Where people sign in otherwise, and nobody asks. */
+  static readonly layerUnused = Layer.mock(ClerkOAuth)({})
+
+  static readonly layer = (application: Application) =>
+    this.layerNoDeps(application).pipe(
+      Layer.provide([ClerkJwt.layer, SecureRandom.layerWebCrypto, Digest.layerWebCrypto]),
+      Layer.provide(FetchHttpClient.layer)
+    )
 }
 
 /** Clerk answers `invalid_grant` with 400 or 401, so the status alone does not tell (RFC 6749, section 5.2). */

@@ -22,6 +22,9 @@ const Origin = Schema.URLFromString.check(
 
 const Secret = Schema.RedactedFromValue(Schema.NonEmptyString)
 
+/** It becomes part of an address of the Backend API. */
+const TemplateName = Schema.String.check(Schema.isPattern(/^[\w-]{1,64}$/u))
+
 const HostNames = Schema.String.check(Schema.isPattern(/^[a-z0-9.-]+(?:\s*,\s*[a-z0-9.-]+)*$/u))
 
 const Hours = Schema.FiniteFromString.check(Schema.isBetween({ minimum: 1, maximum: 720 }))
@@ -38,22 +41,28 @@ const ObjectNamespace = Schema.declare((value: unknown): value is DurableObjectN
 
 const AiBinding = Schema.declare((value: unknown): value is Ai => Predicate.hasProperty(value, "run"))
 
-/** Every setting and binding, under the name it has in `wrangler.jsonc`, `.dev.vars` and the README. */
-const Settings = Schema.Struct({
+const AppUrl = Origin.annotate({
+  description: "the address of your own app, which signs people in and whose API tools call, without a path"
+})
+
+const signInModes = { description: "how people sign in: clerk, or app" }
+
+/** Settings and bindings, under the names they have in `wrangler.jsonc`, `.dev.vars` and the README. */
+const common = {
   PUBLIC_URL: Origin.annotate({
     description: "the address people connect to, without a path, such as https://mcp.example.com"
   }),
-  SIGN_IN: Schema.Literals(["clerk"]).annotate({ description: "how people sign in: clerk" }),
   CLERK_FRONTEND_API: Origin.annotate({
     description: "the Frontend API of your Clerk instance, such as https://clerk.example.com"
   }),
-  CLERK_CLIENT_ID: Schema.NonEmptyString.annotate({ description: "the client id of your Clerk OAuth application" }),
-  CLERK_CLIENT_SECRET: Secret.annotate({ description: "the client secret of your Clerk OAuth application" }),
   CLERK_SECRET_KEY: Schema.RedactedFromValue(Schema.String.check(Schema.isPattern(/^sk_./u))).annotate({
     description: "the secret key of your Clerk instance, which starts with sk_"
   }),
   CLERK_API_URL: Schema.optionalKey(Origin).annotate({
     description: "the Backend API to call instead of Clerk’s own; for the local stand-in only"
+  }),
+  CLERK_JWT_TEMPLATE: Schema.optionalKey(TemplateName).annotate({
+    description: "the Clerk JWT template of the tokens for your app’s API; plain session tokens unless it is set"
   }),
   STATE_SIGNING_KEYS: SigningKeys.annotate({
     description: "one or more id:base64 entries, comma-separated, each of 32 bytes or more; the first one signs"
@@ -72,7 +81,25 @@ const Settings = Schema.Struct({
     description: "after how many hours without a request a session ends, from 1 to 720; 24 unless it is set"
   }),
   AI: Schema.optionalKey(AiBinding).annotate({ description: "the Workers AI binding" })
+}
+
+/** People sign in with the OAuth application of a Clerk instance. */
+const SignInWithClerk = Schema.Struct({
+  SIGN_IN: Schema.Literal("clerk").annotate(signInModes),
+  ...common,
+  CLERK_CLIENT_ID: Schema.NonEmptyString.annotate({ description: "the client id of your Clerk OAuth application" }),
+  CLERK_CLIENT_SECRET: Secret.annotate({ description: "the client secret of your Clerk OAuth application" }),
+  APP_URL: Schema.optionalKey(AppUrl)
 })
+
+/** People sign in through an app of the team, where they have a session of Clerk's. */
+const SignInWithApp = Schema.Struct({
+  SIGN_IN: Schema.Literal("app").annotate(signInModes),
+  ...common,
+  APP_URL: AppUrl
+})
+
+type Settings = typeof SignInWithClerk.Type | typeof SignInWithApp.Type
 
 /** One setting that is missing or malformed. Holds its name and what it should be, never its value. */
 const SettingProblem = Schema.Struct({
@@ -91,39 +118,35 @@ export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()
   }
 }
 
-const fields: Readonly<Record<string, Schema.Constraint>> = Settings.fields
-const settingNames = Object.keys(fields)
-
-const expectation = (name: string): string => {
-  const field = fields[name]
-  return (field && Schema.resolveAnnotations(field)?.description) ?? name
-}
-
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
 const decode = Effect.fnUntraced(function* (env: Readonly<Record<string, unknown>>) {
   // `wrangler` hands an unset variable over as an empty string.
   const present = Record.filter(env, (value) => value !== "" && value !== undefined)
-  const describe = (name: string): SettingProblem => ({
+  const settings: Schema.Decoder<Settings> & { readonly fields: Readonly<Record<string, Schema.Constraint>> } =
+    present["SIGN_IN"] === "app" ? SignInWithApp : SignInWithClerk
+  const describe = (name: string, field: Schema.Constraint): SettingProblem => ({
     name,
     problem: name in present ? "malformed" : "missing",
-    expected: expectation(name)
+    expected: Schema.resolveAnnotations(field)?.description ?? name
   })
   const needsAi = present["IMAGE_GENERATOR"] === "workers-ai" && !("AI" in present)
   const problemsOf = (faulty: ReadonlySet<unknown>) =>
-    settingNames.filter((name) => faulty.has(name) || (name === "AI" && needsAi)).map(describe)
-  const settings = yield* Schema.decodeUnknownEffect(Settings)(present, { errors: "all" }).pipe(
+    Object.entries(settings.fields)
+      .filter(([name]) => faulty.has(name) || (name === "AI" && needsAi))
+      .map(([name, field]) => describe(name, field))
+  const config = yield* Schema.decodeUnknownEffect(settings)(present, { errors: "all" }).pipe(
     Effect.mapError((error) => {
       const faulty = new Set(issuesOf(error.issue).issues.map((issue) => issue.path?.[0]))
       return new ConfigurationError({ problems: problemsOf(faulty) })
     })
   )
   if (needsAi) return yield* new ConfigurationError({ problems: problemsOf(new Set()) })
-  return settings
+  return config
 })
 
 /** The Worker's settings and bindings, decoded once. Secrets are `Redacted`. */
-export class AppConfig extends Context.Service<AppConfig, typeof Settings.Type>()("config/AppConfig") {
+export class AppConfig extends Context.Service<AppConfig, Settings>()("config/AppConfig") {
   /** Decodes `env`. Fails with every missing or malformed setting at once; an empty value counts as missing. */
   static readonly decode: (
     env: Readonly<Record<string, unknown>>

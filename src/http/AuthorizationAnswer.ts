@@ -55,10 +55,10 @@ const answerTo = Match.typeTags<AuthorizationFailure["reason"], Answer>()({
   SignInDeclined: ({ error }) =>
     error === "access_denied"
       ? answer("access_denied", 403, "You did not sign in", `Nothing was shared with the app. ${startAgain}`)
-      : answer("server_error", 502, "Signing in failed", `Clerk could not complete the sign-in. ${startAgain}`),
+      : answer("server_error", 502, "Signing in failed", `The sign-in could not be completed. ${startAgain}`),
   CodeRejected: () =>
     answer("server_error", 502, "Signing in failed", `Clerk did not accept the sign-in a second time. ${startAgain}`),
-  IdTokenRejected: () =>
+  TokenRejected: () =>
     answer("server_error", 502, "Signing in failed", `The proof of identity could not be trusted. ${startAgain}`),
   ClerkUnavailable: () =>
     answer("temporarily_unavailable", 503, "Signing in is not possible right now", "Please try again in a moment."),
@@ -71,6 +71,9 @@ const answerTo = Match.typeTags<AuthorizationFailure["reason"], Answer>()({
     ),
   ClerkUnexpected: () =>
     answer("server_error", 502, "Signing in failed", "Clerk gave an answer that this server does not understand."),
+  SessionEnded: ({ message }) => answer("access_denied", 403, "You are signed out", `${message} ${startAgain}`),
+  UserNotFound: () =>
+    answer("access_denied", 403, "You cannot use this server", "This account can no longer use this server."),
   AccountClosed: ({ message }) => answer("access_denied", 403, "You cannot use this server", message),
   AccessUnknown: ({ message }) =>
     answer("temporarily_unavailable", 503, "Signing in is not possible right now", message),

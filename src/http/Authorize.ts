@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import { AuthorizationFailure, RequestRejected } from "../oauth/AuthorizationFailure.ts"
+import { AuthorizationFailure, rejected } from "../oauth/AuthorizationFailure.ts"
 import { AuthorizationServer, type AuthRequest } from "../oauth/AuthorizationServer.ts"
 import { SignIn } from "../oauth/SignIn.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
@@ -13,10 +13,12 @@ import { readForm, webRequest } from "./WebRequest.ts"
 export const askForConsent = Effect.fnUntraced(function* (authRequest: AuthRequest, headers: Headers = new Headers()) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const server = yield* AuthorizationServer
+  const { announcement } = yield* SignIn
   const client = yield* server.describe(authRequest)
   const consent = yield* server.beginConsent(authRequest)
   for (const cookie of headers.getSetCookie()) consent.headers.append("set-cookie", cookie)
-  return consentPage(publicUrl, client, consent.handle, consent.headers)
+  const { handle, headers: all } = consent
+  return consentPage({ server: publicUrl, client, scopes: server.scopes, announcement, handle, headers: all })
 })
 
 /** `GET /authorize`: asks for consent, or goes on to the sign-in where it was given before (RFC 6749, section 4.1.1). */
@@ -32,9 +34,6 @@ export const ask = Effect.gen(function* () {
   }
   return yield* askForConsent(authRequest)
 }).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
-
-const rejected = (description: string) =>
-  new AuthorizationFailure({ reason: new RequestRejected({ code: "invalid_request", description }) })
 
 /** `POST /authorize`: takes the consent form back. Only this server's own page can have sent it. */
 export const decide = Effect.gen(function* () {

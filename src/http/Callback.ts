@@ -1,12 +1,13 @@
 import * as Effect from "effect/Effect"
 
 import type { UserId } from "../domain/Identity.ts"
+import { AuthorizationFailure } from "../oauth/AuthorizationFailure.ts"
 import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
 import { SignIn } from "../oauth/SignIn.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
 import { askForConsent } from "./Authorize.ts"
 import { redirect } from "./Page.ts"
-import { webRequest } from "./WebRequest.ts"
+import { readForm, webRequest } from "./WebRequest.ts"
 
 /** Whether the person has a connection to this client that was not ended. */
 const hasGrant = Effect.fnUntraced(function* (userId: UserId, clientId: string) {
@@ -14,6 +15,15 @@ const hasGrant = Effect.fnUntraced(function* (userId: UserId, clientId: string) 
   const grants = yield* server.grants(userId)
   return grants.some((grant) => grant.clientId === clientId)
 })
+
+/** `POST /callback`: the app where the person is signed in hands over its proof, by way of the browser. */
+export const receive = Effect.gen(function* () {
+  const request = yield* webRequest
+  const signIn = yield* SignIn
+  const form = yield* Effect.mapError(readForm(request), (reason) => new AuthorizationFailure({ reason }))
+  const next = yield* signIn.receive(request.headers.get("origin"), form)
+  return redirect(next.location, next.headers)
+}).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
 
 /** `GET /callback`: the browser is back from the sign-in; the client gets its code (RFC 6749, section 4.1.2). */
 export const finish = Effect.gen(function* () {

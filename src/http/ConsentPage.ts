@@ -31,16 +31,30 @@ const mayBeRemembered = (client: ConsentDescription): boolean =>
 /** The first button of a form is what Enter presses in a field: nobody shall consent by accident. */
 const undecided = html`<button name="decision" value="" hidden></button>`
 
+interface Question {
+  /** The address of this server. */
+  readonly server: URL
+  readonly client: ConsentDescription
+  /** What can be granted. */
+  readonly scopes: ReadonlyArray<Scope.Scope>
+  /** What comes after consent. */
+  readonly announcement: string
+  readonly handle: string
+  readonly headers: Headers
+}
+
 /**
  * Asks the person whether this client may act for them (MCP security best practices, confused deputy). What the client
  * asked for is ticked, the rest of the catalogue is offered.
  */
-export const consentPage = (
-  server: URL,
-  client: ConsentDescription,
-  handle: string,
-  headers: Headers
-): HttpServerResponse.HttpServerResponse => {
+export const consentPage = ({
+  server,
+  client,
+  scopes,
+  announcement,
+  handle,
+  headers
+}: Question): HttpServerResponse.HttpServerResponse => {
   const asked = new Set(client.scope)
   return page(
     `Allow ${displayName(client.clientName)} to use ${server.host} in your name?`,
@@ -66,10 +80,10 @@ export const consentPage = (
         ${undecided}
         <fieldset>
           <legend>The app may</legend>
-          ${Scope.all.map((scope) => scopeChoice(scope, asked.has(scope)))}
+          ${scopes.map((scope) => scopeChoice(scope, asked.has(scope)))}
         </fieldset>
         ${mayBeRemembered(client) ? rememberChoice : ""}
-        <p><small>You sign in with Clerk on the next page.</small></p>
+        <p><small>${announcement}</small></p>
         <div class="buttons">
           <button class="primary" name="decision" value="approve">Allow</button>
           <button name="decision" value="deny">Deny</button>

@@ -5,7 +5,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
 import type { Resource } from "../oauth/Resource.ts"
 import { ask, decide } from "./Authorize.ts"
-import { finish } from "./Callback.ts"
+import { finish, receive } from "./Callback.ts"
 import { landing, notFound } from "./Landing.ts"
 import { makeMcp } from "./Mcp.ts"
 import { makeSse, makeSseMessage } from "./Sse.ts"
@@ -45,6 +45,7 @@ export const routes = HttpRouter.addAll(
       route("GET", "/authorize", ask),
       route("POST", "/authorize", decide),
       route("GET", "/callback", finish),
+      route("POST", "/callback", receive),
 
       route("*", "/token", token),
       route("*", "/register", register),

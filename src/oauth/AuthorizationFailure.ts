@@ -1,9 +1,15 @@
 import type { AuthRequest } from "@cloudflare/workers-oauth-provider"
 import * as Schema from "effect/Schema"
 
-import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "../clerk/ClerkError.ts"
+import {
+  ClerkMisconfigured,
+  ClerkUnavailable,
+  ClerkUnexpected,
+  SessionEnded,
+  UserNotFound
+} from "../clerk/ClerkError.ts"
 import { CodeRejected } from "../clerk/ClerkOAuth.ts"
-import { IdTokenRejected } from "../clerk/IdToken.ts"
+import { TokenRejected } from "../clerk/ClerkJwt.ts"
 import { AccountClosed, AccessUnknown } from "../access/Access.ts"
 import { StateExpired, StateForged } from "./StateSigner.ts"
 
@@ -36,7 +42,7 @@ export class ClientUnverifiable extends Schema.TaggedError<ClientUnverifiable>()
   detail: Schema.String
 }) {}
 
-/** Clerk sent the browser back with an error: the person gave up there, or Clerk could not go on. */
+/** The browser came back with an error: the person gave up signing in, or it could not be completed. */
 export class SignInDeclined extends Schema.TaggedError<SignInDeclined>()("SignInDeclined", {
   error: Schema.Literals(["access_denied", "other"])
 }) {}
@@ -75,13 +81,19 @@ export class AuthorizationFailure extends Schema.TaggedError<AuthorizationFailur
     StateExpired,
     SignInDeclined,
     CodeRejected,
-    IdTokenRejected,
+    TokenRejected,
     ClerkUnavailable,
     ClerkMisconfigured,
     ClerkUnexpected,
+    SessionEnded,
+    UserNotFound,
     AccountClosed,
     AccessUnknown,
     StorageUnavailable
   ]),
   redirect: Schema.optionalKey(TrustedRedirect)
 }) {}
+
+/** A request that is refused without telling any client: it is not known, or not to be believed, which one it was. */
+export const rejected = (description: string): AuthorizationFailure =>
+  new AuthorizationFailure({ reason: new RequestRejected({ code: "invalid_request", description }) })

@@ -38,6 +38,8 @@ export interface WithHeaders {
 export class AuthorizationServer extends Context.Service<
   AuthorizationServer,
   {
+    /** Every scope that this server grants, in the order in which the consent page lists them. */
+    readonly scopes: ReadonlyArray<Scope.Scope>
     /** Answers `/token` (RFC 6749, RFC 7009), `/register` (RFC 7591) and the server's metadata (RFC 8414). */
     readonly endpoints: (request: Request) => Effect.Effect<Response>
     /** Answers with the metadata of a resource (RFC 9728), wherever it was asked for. */
@@ -100,17 +102,21 @@ export class AuthorizationServer extends Context.Service<
   static readonly layer = Layer.effect(
     AuthorizationServer,
     Effect.gen(function* () {
-      const { PUBLIC_URL: publicUrl } = yield* AppConfig
+      const { PUBLIC_URL: publicUrl, APP_URL: appUrl } = yield* AppConfig
+      const scopes = Scope.granted({ app: appUrl !== undefined })
       const signer = yield* StateSigner
       const freshContext = executionContext(yield* KeepAlive)
       const env = { OAUTH_KV: yield* OAuthStorage }
-      const provider = yield* makeProvider
+      const provider = yield* makeProvider(scopes)
       const guards = { "/mcp": yield* makeGuard(provider, "/mcp"), "/sse": yield* makeGuard(provider, "/sse") }
+      const known: ReadonlySet<string> = new Set(scopes)
       const helpers = provider.getOAuthApi(env)
       const http = yield* HttpClient.HttpClient
       const rememberSecret = Effect.map(signer.secretFor("remembered consent"), Redacted.value)
 
       return AuthorizationServer.of({
+        scopes,
+
         endpoints: (request) => Effect.promise(() => provider.fetch(request, env, freshContext())),
 
         resourceMetadata: (resource, request) => {
@@ -145,9 +151,9 @@ export class AuthorizationServer extends Context.Service<
             return yield* rejected("invalid_request", "code_challenge is required (PKCE, S256)", redirect)
           }
           const asked = authRequest.scope.filter((scope) => !openIdScopes.has(scope))
-          const unknown = asked.filter((scope) => !Scope.isScope(scope))
+          const unknown = asked.filter((scope) => !known.has(scope))
           if (unknown.length > 0) {
-            return yield* rejected("invalid_scope", `This server knows the scopes ${Scope.all.join(" ")}`, redirect)
+            return yield* rejected("invalid_scope", `This server knows the scopes ${scopes.join(" ")}`, redirect)
           }
           return { ...authRequest, scope: [...new Set([Scope.baseline, ...asked])] }
         }),
@@ -161,7 +167,7 @@ export class AuthorizationServer extends Context.Service<
               helpers.isConsentRemembered(request, { ...authRequest, scope }, { secret })
             )
           if (!(yield* covers(authRequest.scope))) return undefined
-          const approved = yield* Effect.filter(Scope.all, (scope) => covers([...authRequest.scope, scope]))
+          const approved = yield* Effect.filter(scopes, (scope) => covers([...authRequest.scope, scope]))
           return { ...authRequest, scope: [...approved] }
         }),
 

@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import { Access } from "../access/Access.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { UserId } from "../domain/Identity.ts"
-import * as Scope from "../domain/Scope.ts"
+import type * as Scope from "../domain/Scope.ts"
 import {
   AuthorizationFailure,
   ClientUnverifiable,
@@ -34,7 +34,7 @@ const idleGrantLifetime = Duration.toSeconds("30 days")
  * The library, set up once: it caches keys. No code and no refresh token yields an access token for an account that
  * was closed, and a closed account loses its grant on the way.
  */
-export const makeProvider = Effect.gen(function* () {
+export const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Scope>) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const access = yield* Access
   const context = yield* Effect.context()
@@ -68,7 +68,7 @@ export const makeProvider = Effect.gen(function* () {
     clientIdMetadataDocumentEnabled: true,
     resources: [address(publicUrl, "/mcp"), address(publicUrl, "/sse")],
     defaultResource: address(publicUrl, "/mcp"),
-    scopesSupported: [...Scope.all],
+    scopesSupported: [...scopes],
     accessTokenTTL: accessTokenLifetime,
     refreshTokenIdleTTL: idleGrantLifetime,
     tokenExchangeCallback: async ({ userId }) => {

@@ -1,36 +1,36 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
-import { Access } from "../access/Access.ts"
-import { Challenge, ClerkOAuth } from "../clerk/ClerkOAuth.ts"
 import type { Subject } from "../domain/Identity.ts"
-import { AuthorizationFailure, RequestRejected, SignInDeclined, trustedRedirect } from "./AuthorizationFailure.ts"
+import { AuthorizationFailure, trustedRedirect } from "./AuthorizationFailure.ts"
 import { AuthorizationServer, type AuthRequest, type WithHeaders } from "./AuthorizationServer.ts"
-import { StateSigner } from "./StateSigner.ts"
-
-/** The consent page, Clerk's sign-in and the way back have to fit in here. The library's cookie lives as long. */
-const lifetime = Duration.minutes(10)
+import { type Purpose, StateSigner } from "./StateSigner.ts"
 
 /** When the person consented: on the page just before, or on an earlier visit of this browser. */
-const Consent = Schema.Literals(["now", "earlier"])
-type Consent = typeof Consent.Type
+export const Consent = Schema.Literals(["now", "earlier"])
+export type Consent = typeof Consent.Type
 
-/** What waits for the browser to come back. */
-const decodeKept = Schema.decodeUnknownEffect(Schema.Struct({ challenge: Challenge, consent: Consent }))
+/** Where the browser goes next, and the cookies that it takes along. */
+interface Step extends WithHeaders {
+  readonly location: string
+}
 
 /** How the person proves who they are, between consent and the client's code. */
 export class SignIn extends Context.Service<
   SignIn,
   {
+    /** What the consent page says comes next. */
+    readonly announcement: string
     /** Where to send the browser once there is consent. `headers` are those of the consent page's answer. */
     readonly begin: (
       authRequest: AuthRequest,
       headers: Headers,
       consent: Consent
-    ) => Effect.Effect<WithHeaders & { readonly location: string }, AuthorizationFailure>
+    ) => Effect.Effect<Step, AuthorizationFailure>
+    /** Takes a form that a page of another site, `origin`, made the browser post to `/callback`. */
+    readonly receive: (origin: string | null, form: URLSearchParams) => Effect.Effect<Step, AuthorizationFailure>
     /**
      * Takes the browser back at `/callback`: the authorization that it continues, and who signed in. A `state` that
      * this server did not sign is refused before any storage is asked.
@@ -42,55 +42,40 @@ export class SignIn extends Context.Service<
       AuthorizationFailure
     >
   }
->()("oauth/SignIn") {
-  /** `SIGN_IN=clerk`: Clerk's own OAuth and OpenID server. */
-  static readonly layerClerk = Layer.effect(
-    SignIn,
-    Effect.gen(function* () {
-      const server = yield* AuthorizationServer
-      const signer = yield* StateSigner
-      const clerk = yield* ClerkOAuth
-      const access = yield* Access
+>()("oauth/SignIn") {}
 
-      /** An account that may not use the server learns it here, before any grant exists. */
-      const signedIn = Effect.fnUntraced(function* (code: string, challenge: Challenge) {
-        const userId = yield* clerk.exchange(code, challenge)
-        yield* access.current(userId)
-        return { userId }
-      })
+/** The consent page, the sign-in and the way back have to fit in here. The library's cookie lives as long. */
+const lifetime = Duration.minutes(10)
 
-      return SignIn.of({
-        begin: Effect.fn("SignIn.begin")(function* (authRequest, headers, consent) {
-          const challenge = yield* clerk.challenge
-          const kept = yield* server.suspend(authRequest, { challenge, consent }, headers)
-          const state = yield* signer.sign("sign-in", kept.handle, lifetime)
-          const url = yield* clerk.authorizationUrl(state, challenge)
-          return { location: url.href, headers: kept.headers }
-        }),
+/** Authorizations that wait for their browser to come back, each under a signed `state`, with what is kept for it. */
+export const makeWaiting = Effect.fnUntraced(function* <A>(purpose: Purpose, kept: Schema.Decoder<A>) {
+  const server = yield* AuthorizationServer
+  const signer = yield* StateSigner
 
-        finish: Effect.fn("SignIn.finish")(function* (request) {
-          const query = new URL(request.url).searchParams
-          const handle = yield* Effect.mapError(
-            signer.verify("sign-in", query.get("state") ?? ""),
-            ({ reason }) => new AuthorizationFailure({ reason })
-          )
-          const { authRequest, data, headers } = yield* server.resume(request, handle)
-          const { challenge, consent } = yield* Effect.orDie(decodeKept(data))
-          const redirect = trustedRedirect(authRequest)
-          const failed = (reason: AuthorizationFailure["reason"]) => new AuthorizationFailure({ reason, redirect })
-          const error = query.get("error")
-          if (error !== null) {
-            return yield* failed(new SignInDeclined({ error: error === "access_denied" ? error : "other" }))
-          }
-          const code = query.get("code")
-          if (code === null) {
-            const description = "The sign-in came back without a code"
-            return yield* failed(new RequestRejected({ code: "invalid_request", description }))
-          }
-          const subject = yield* Effect.mapError(signedIn(code, challenge), ({ reason }) => failed(reason))
-          return { authRequest, subject, consent, headers }
-        })
-      })
+  const verify = (state: string) =>
+    Effect.mapError(signer.verify(purpose, state), ({ reason }) => new AuthorizationFailure({ reason }))
+
+  return {
+    /** Whether this server signed the state for this purpose, not too long ago. Asks no storage. */
+    verify,
+
+    /** Lets the authorization wait. */
+    begin: Effect.fnUntraced(function* (authRequest: AuthRequest, data: A, headers: Headers) {
+      const { handle, headers: cookies } = yield* server.suspend(authRequest, data, headers)
+      return { state: yield* signer.sign(purpose, handle, lifetime), headers: cookies }
+    }),
+
+    /** Goes on with the authorization, once, in its own browser. `failed` tells the client why it ends here. */
+    resume: Effect.fnUntraced(function* (request: Request) {
+      const handle = yield* verify(new URL(request.url).searchParams.get("state") ?? "")
+      const { authRequest, data, headers } = yield* server.resume(request, handle)
+      const redirect = trustedRedirect(authRequest)
+      return {
+        authRequest,
+        headers,
+        kept: yield* Effect.orDie(Schema.decodeUnknownEffect(kept)(data)),
+        failed: (reason: AuthorizationFailure["reason"]) => new AuthorizationFailure({ reason, redirect })
+      }
     })
-  )
-}
+  }
+})

@@ -25,7 +25,7 @@ export class StateError extends Schema.TaggedError<StateError>()("StateError", {
 }) {}
 
 /** What a signature is for. One made for one purpose is worth nothing for another. */
-export type Purpose = "sign-in" | "question"
+export type Purpose = "sign-in" | "app-sign-in" | "question"
 
 /** What is signed. `expiresAt` is in milliseconds since 1970. */
 const Claims = Schema.fromJsonString(

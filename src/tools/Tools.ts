@@ -2,6 +2,7 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Layer from "effect/Layer"
 
 import * as Account from "./Account.ts"
+import * as AppAccounts from "./AppAccounts.ts"
 import * as Arithmetic from "./Arithmetic.ts"
 import * as Images from "./Images.ts"
 import * as SignOut from "./SignOut.ts"
@@ -10,6 +11,11 @@ import * as SignOut from "./SignOut.ts"
 export const toolkit = Toolkit.merge(Arithmetic.toolkit, Account.toolkit, Images.toolkit, SignOut.toolkit)
 
 export const layer = Layer.mergeAll(Arithmetic.layer, Account.layer, Images.layer, SignOut.layer)
+
+/** The tools of a server with an app behind it: those that call its API, and all others. */
+export const toolkitWithApp = Toolkit.merge(toolkit, AppAccounts.toolkit)
+
+export const layerWithApp = Layer.merge(layer, AppAccounts.layer)
 
 /** What the server offers beside its tools. */
 export const offer = { resources: [Account.me], templates: [], prompts: [Account.introduceMe] }

@@ -4,26 +4,27 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 
 import { ClerkOAuth } from "../../src/clerk/ClerkOAuth.ts"
-import { IdToken, IdTokenRejected } from "../../src/clerk/IdToken.ts"
-import { UserId } from "../../src/domain/Identity.ts"
+import { ClerkJwt, TokenRejected } from "../../src/clerk/ClerkJwt.ts"
 import { fakeHttp, networkDown } from "../support/FakeHttp.ts"
 import { settings, testConfig } from "../support/TestConfig.ts"
 
 /** Takes the token `genuine` for Ada's. The checks themselves have tests of their own. */
-const idToken = Layer.succeed(IdToken, {
-  verify: (token, nonce) =>
-    token === "genuine" && nonce === "the-nonce"
-      ? Effect.succeed(UserId.make("user_ada"))
-      : Effect.fail(new IdTokenRejected({ check: "nonce" }))
+const jwt = Layer.succeed(ClerkJwt, {
+  verify: (token, { audience }) =>
+    token === "genuine" && audience === "the-oauth-application"
+      ? Effect.succeed({ header: { alg: "RS256" }, payload: { sub: "user_ada", nonce: "the-nonce", aud: audience } })
+      : Effect.fail(new TokenRejected({ check: "aud" }))
 })
 
 const clerkOAuth = (answer: (request: Request) => Effect.Effect<Response | typeof networkDown>) =>
-  ClerkOAuth.layerNoDeps.pipe(
-    Layer.provide([idToken, SecureRandom.layerWebCrypto, Digest.layerWebCrypto, testConfig(), fakeHttp(answer)])
-  )
+  ClerkOAuth.layerNoDeps({
+    clientId: settings.CLERK_CLIENT_ID,
+    clientSecret: Redacted.make(settings.CLERK_CLIENT_SECRET)
+  }).pipe(Layer.provide([jwt, SecureRandom.layerWebCrypto, Digest.layerWebCrypto, testConfig(), fakeHttp(answer)]))
 
 const challenge = { verifier: "the-verifier", nonce: "the-nonce" }
 const exchange = Effect.flatMap(ClerkOAuth, (clerk) => clerk.exchange("the-code", challenge))
@@ -107,7 +108,7 @@ describe("ClerkOAuth", () => {
     ["200 with HTML", Effect.sync(() => new Response("<html>")), "ClerkUnexpected"],
     ["200 without an id_token", json(200, { access_token: "only" }), "ClerkUnexpected"],
     ["no network", Effect.succeed(networkDown), "ClerkUnavailable"],
-    ["an id_token that proves nothing", json(200, { id_token: "forged" }), "IdTokenRejected"]
+    ["an id_token that proves nothing", json(200, { id_token: "forged" }), "TokenRejected"]
   ] as const) {
     it.effect(`fails with ${reason} on ${what}`, () =>
       Effect.gen(function* () {

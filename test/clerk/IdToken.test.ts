@@ -5,7 +5,8 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as jose from "jose"
 
-import { IdToken } from "../../src/clerk/IdToken.ts"
+import { ClerkJwt } from "../../src/clerk/ClerkJwt.ts"
+import { verifyIdToken } from "../../src/clerk/IdToken.ts"
 import { fakeHttp, networkDown } from "../support/FakeHttp.ts"
 import { testConfig } from "../support/TestConfig.ts"
 
@@ -39,7 +40,7 @@ class KeySet {
   published: Array<jose.JWK> = []
   fetched = 0
   trouble: Effect.Effect<Response | typeof networkDown> | undefined
-  readonly layer = IdToken.layer.pipe(
+  readonly layer = ClerkJwt.layerNoDeps.pipe(
     Layer.provide(
       fakeHttp((request) =>
         Effect.suspend(() => {
@@ -53,15 +54,15 @@ class KeySet {
   )
 }
 
-const verify = (token: string) => Effect.flatMap(IdToken, (idToken) => idToken.verify(token, "the-nonce"))
+const verify = (token: string) => verifyIdToken(token, { clientId: "the-oauth-application", nonce: "the-nonce" })
 const refusal = (token: string) =>
   Effect.match(verify(token), {
-    onFailure: (error) => (error._tag === "IdTokenRejected" ? error.check : error._tag),
+    onFailure: (error) => (error._tag === "TokenRejected" ? error.check : error._tag),
     onSuccess: (userId) => `accepted: ${userId}`
   })
 
 /** A test at a fixed moment, in front of a key set that holds the first key. */
-const withKeys = <A, E>(test: (keySet: KeySet) => Effect.Effect<A, E, IdToken>) =>
+const withKeys = <A, E>(test: (keySet: KeySet) => Effect.Effect<A, E, ClerkJwt>) =>
   Effect.gen(function* () {
     const keySet = new KeySet()
     keySet.published = [(yield* bothKeys)[0].jwk]

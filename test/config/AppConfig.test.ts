@@ -18,16 +18,16 @@ const problems = (env: Readonly<Record<string, unknown>>) =>
 const changed = (overrides: Readonly<Record<string, unknown>>) => problems({ ...settings, ...overrides })
 
 const required = [
-  "PUBLIC_URL",
   "SIGN_IN",
+  "PUBLIC_URL",
   "CLERK_FRONTEND_API",
-  "CLERK_CLIENT_ID",
-  "CLERK_CLIENT_SECRET",
   "CLERK_SECRET_KEY",
   "STATE_SIGNING_KEYS",
   "IMAGE_GENERATOR",
   "OAUTH_KV",
-  "ACCOUNT_AGENT"
+  "ACCOUNT_AGENT",
+  "CLERK_CLIENT_ID",
+  "CLERK_CLIENT_SECRET"
 ]
 
 describe("AppConfig", () => {
@@ -35,6 +35,7 @@ describe("AppConfig", () => {
     Effect.gen(function* () {
       const config = yield* AppConfig.decode({ ...settings, SOMETHING_ELSE: "ignored" })
       assert.strictEqual(config.PUBLIC_URL.href, "https://mcp.example.com/")
+      assert(config.SIGN_IN === "clerk")
       assert.strictEqual(Redacted.value(config.CLERK_CLIENT_SECRET), settings.CLERK_CLIENT_SECRET)
       const printed = `${JSON.stringify(config)} ${Object.values(config).map(String).join(" ")}`
       for (const secret of [settings.CLERK_CLIENT_SECRET, settings.CLERK_SECRET_KEY, "the first key"]) {
@@ -89,10 +90,12 @@ describe("AppConfig", () => {
         7
       ]
     ],
-    ["SIGN_IN", ["app", "Clerk"]],
+    ["SIGN_IN", ["App", "Clerk"]],
     ["CLERK_FRONTEND_API", ["clerk.example.com", "https://clerk.example.com/v1"]],
     ["CLERK_CLIENT_ID", [7]],
     ["CLERK_SECRET_KEY", ["pk_test_x", "sk_", " sk_test_x"]],
+    ["CLERK_JWT_TEMPLATE", ["a/b", "..", "a b", "t".repeat(65)]],
+    ["APP_URL", ["http://app.example.com", "https://app.example.com/path", "app"]],
     ["CLERK_API_URL", ["http://api.example.com", "api"]],
     [
       "STATE_SIGNING_KEYS",
@@ -132,6 +135,8 @@ describe("AppConfig", () => {
       ["https://mcp.example.com/", "https://mcp.example.com:8443", "http://localhost:8788", "http://[::1]:1"]
     ],
     ["CLERK_API_URL", ["", "http://127.0.0.1:9788", "https://api.clerk.com"]],
+    ["CLERK_JWT_TEMPLATE", ["", "mcp-server"]],
+    ["APP_URL", ["", "http://127.0.0.1:3000", "https://app.example.com"]],
     ["STATE_SIGNING_KEYS", [`id:${key(32)}`, `a:${key(32)}, b : ${key(64)}`]],
     ["ALLOWED_ORIGINS", ["", "web.example.com", "a.example.com, b.example.com"]],
     ["SESSION_IDLE_HOURS", ["", "1", "720"]]
@@ -148,6 +153,25 @@ describe("AppConfig", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* changed({ IMAGE_GENERATOR: "workers-ai" }), ["AI missing"])
       assert.deepStrictEqual(yield* changed({ IMAGE_GENERATOR: "workers-ai", AI: { run() {} } }), [])
+    })
+  )
+
+  it.effect("wants the address of the app for SIGN_IN=app, and no OAuth application", () =>
+    Effect.gen(function* () {
+      const { CLERK_CLIENT_ID: _, CLERK_CLIENT_SECRET: __, ...others } = settings
+      assert.deepStrictEqual(yield* problems({ ...others, SIGN_IN: "app" }), ["APP_URL missing"])
+      const config = yield* AppConfig.decode({ ...others, SIGN_IN: "app", APP_URL: "https://app.example.com" })
+      assert.strictEqual(config.APP_URL?.origin, "https://app.example.com")
+      assert.deepStrictEqual(yield* problems({ SIGN_IN: "app", APP_URL: "app" }), [
+        "PUBLIC_URL missing",
+        "CLERK_FRONTEND_API missing",
+        "CLERK_SECRET_KEY missing",
+        "STATE_SIGNING_KEYS missing",
+        "IMAGE_GENERATOR missing",
+        "OAUTH_KV missing",
+        "ACCOUNT_AGENT missing",
+        "APP_URL malformed"
+      ])
     })
   )
 

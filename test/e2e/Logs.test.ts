@@ -125,7 +125,7 @@ layer(RunningServer.layer)("the log", (it) => {
         return JSON.parse(line) as { readonly message: string; readonly level: string; readonly annotations: object }
       })
       const reasons = records.map(({ annotations }) => (annotations as { readonly reason?: unknown }).reason)
-      const expected = ["IdTokenRejected", "StateForged", "RequestRejected", "ClerkUnavailable", "AccessUnknown"]
+      const expected = ["TokenRejected", "StateForged", "RequestRejected", "ClerkUnavailable", "AccessUnknown"]
       for (const reason of expected) assert.include(reasons, reason)
       for (const record of records) assert.containsAllKeys(record, ["message", "level", "timestamp"])
       assert.deepStrictEqual(

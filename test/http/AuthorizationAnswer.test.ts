@@ -6,9 +6,15 @@ import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 
 import { AccessUnknown, AccountClosed } from "../../src/access/Access.ts"
-import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "../../src/clerk/ClerkError.ts"
+import {
+  ClerkMisconfigured,
+  ClerkUnavailable,
+  ClerkUnexpected,
+  SessionEnded,
+  UserNotFound
+} from "../../src/clerk/ClerkError.ts"
 import { CodeRejected } from "../../src/clerk/ClerkOAuth.ts"
-import { IdTokenRejected } from "../../src/clerk/IdToken.ts"
+import { TokenRejected } from "../../src/clerk/ClerkJwt.ts"
 import { answerFailure } from "../../src/http/AuthorizationAnswer.ts"
 import {
   AuthorizationFailure,
@@ -47,7 +53,9 @@ const cases: ReadonlyArray<readonly [reason: Reason, code: string, status: numbe
   [new SignInDeclined({ error: "access_denied" }), "access_denied", 403],
   [new SignInDeclined({ error: "other" }), "server_error", 502],
   [new CodeRejected(), "server_error", 502],
-  [new IdTokenRejected({ check: "aud" }), "server_error", 502],
+  [new SessionEnded(), "access_denied", 403],
+  [new UserNotFound(), "access_denied", 403],
+  [new TokenRejected({ check: "aud" }), "server_error", 502],
   [new ClerkUnavailable({ operation: "token" }), "temporarily_unavailable", 503],
   [new ClerkMisconfigured({ operation: "token", status: 401, code: "invalid_client" }), "server_error", 500],
   [new ClerkUnexpected({ operation: "token", detail: "no id_token" }), "server_error", 502],
@@ -115,13 +123,13 @@ describe("answerFailure", () => {
     const lines: Array<string> = []
     const log = Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))])
     return Effect.gen(function* () {
-      const { text } = yield* pageOf(new IdTokenRejected({ check: "aud" }))
+      const { text } = yield* pageOf(new TokenRejected({ check: "aud" }))
       const [reference] = /[2-9A-HJ-NP-Z]{8}(?=<\/code>)/u.exec(text) ?? []
       const [line = "{}"] = lines
       assert.strictEqual(lines.length, 1)
       assert.deepInclude((JSON.parse(line) as { readonly annotations: object }).annotations, {
         reference,
-        reason: "IdTokenRejected",
+        reason: "TokenRejected",
         check: "aud"
       })
     }).pipe(Effect.provide(Layer.fresh(log)))

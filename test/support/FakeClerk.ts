@@ -1,8 +1,10 @@
 import * as Effect from "effect/Effect"
+import * as Clock from "effect/Clock"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 
 import { ClerkApi, type ClerkUser } from "../../src/clerk/ClerkApi.ts"
-import { ClerkError, UserNotFound } from "../../src/clerk/ClerkError.ts"
+import { ClerkError, SessionEnded, UserNotFound } from "../../src/clerk/ClerkError.ts"
 import { ClerkOAuth, ClerkOAuthError, CodeRejected } from "../../src/clerk/ClerkOAuth.ts"
 import { UserId } from "../../src/domain/Identity.ts"
 
@@ -31,6 +33,10 @@ const clerkUser = ({ id = "user_ada", role, permissions: _, ...others }: Person)
 export class FakeClerk {
   /** Everybody that Clerk knows. Change it, and the next question sees it. */
   readonly people = new Map<string, Person>()
+  /** The living sessions, by id, and the ids of their users. */
+  readonly sessions = new Map<string, string>()
+  /** How many session tokens were made. They live for 60 s and are not signed. */
+  minted = 0
   /** How many times a user was asked for. */
   calls = 0
   /** What to answer instead, as long as it is set. */
@@ -53,6 +59,21 @@ export class FakeClerk {
     return person ?? (yield* new ClerkError({ reason: new UserNotFound() }))
   })
 
+  readonly #session = Effect.fnUntraced({ self: this }, function* (id: string) {
+    yield* this.latency
+    if (this.outage !== undefined) return yield* new ClerkError({ reason: this.outage })
+    const userId = this.sessions.get(id)
+    return userId === undefined ? yield* new ClerkError({ reason: new SessionEnded() }) : UserId.make(userId)
+  })
+
+  readonly #mint = Effect.fnUntraced({ self: this }, function* (id: string) {
+    const sub = yield* this.#session(id)
+    const iat = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
+    this.minted += 1
+    const [header, payload] = [{ alg: "none" }, { sub, sid: id, iat, exp: iat + 60, jti: String(this.minted) }]
+    return Redacted.make(`${btoa(JSON.stringify(header))}.${btoa(JSON.stringify(payload))}.unsigned`)
+  })
+
   get #api() {
     return Layer.succeed(
       ClerkApi,
@@ -62,6 +83,8 @@ export class FakeClerk {
             this.calls += 1
             return Effect.map(this.#find(id), clerkUser)
           }),
+        sessionUser: this.#session,
+        sessionToken: this.#mint,
         memberships: (id) =>
           Effect.map(this.#find(id), ({ permissions = [] }) => (permissions.length > 0 ? [{ permissions }] : []))
       })

@@ -23,7 +23,9 @@ export const settings = {
   }
 } as const
 
-export type Settings = Readonly<Partial<Record<keyof typeof settings | "CLERK_API_URL" | "ALLOWED_ORIGINS", unknown>>>
+type Optional = "CLERK_API_URL" | "CLERK_JWT_TEMPLATE" | "APP_URL" | "ALLOWED_ORIGINS"
+
+export type Settings = Readonly<Partial<Record<keyof typeof settings | Optional, unknown>>>
 
 /** The configuration of a test, decoded as the host's is. */
 export const testConfig = (overrides: Settings = {}) =>

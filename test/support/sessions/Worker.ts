@@ -31,22 +31,19 @@ const settings = {
 /** What Clerk says of every user; a test changes it. */
 export const clerk = { role: "admin" }
 
-const Clerk = Layer.succeed(
-  ClerkApi,
-  ClerkApi.of({
-    user: (id) =>
-      Effect.sync(() => ({
-        id,
-        primaryEmailAddress: null,
-        firstName: "Ada",
-        lastName: null,
-        imageUrl: "https://img.clerk.example/ada",
-        banned: false,
-        publicMetadata: { role: clerk.role }
-      })),
-    memberships: () => Effect.succeed([])
-  })
-)
+const Clerk = Layer.mock(ClerkApi)({
+  user: (id) =>
+    Effect.sync(() => ({
+      id,
+      primaryEmailAddress: null,
+      firstName: "Ada",
+      lastName: null,
+      imageUrl: "https://img.clerk.example/ada",
+      banned: false,
+      publicMetadata: { role: clerk.role }
+    })),
+  memberships: () => Effect.succeed([])
+})
 
 const tool = (name: string) =>
   Tool.make(name, { description: name, success: Schema.Struct({ text: Schema.String }) }).annotate(

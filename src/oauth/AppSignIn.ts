@@ -1,0 +1,105 @@
+import * as Effect from "effect/Effect"
+import * as Cookies from "effect/http/Cookies"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+
+import { Access } from "../access/Access.ts"
+import { ClerkApi } from "../clerk/ClerkApi.ts"
+import { ClerkJwt, TokenRejected } from "../clerk/ClerkJwt.ts"
+import { verifySessionToken } from "../clerk/SessionToken.ts"
+import { AppConfig } from "../config/AppConfig.ts"
+import { rejected, RequestRejected, SignInDeclined } from "./AuthorizationFailure.ts"
+import { Consent, makeWaiting, SignIn } from "./SignIn.ts"
+
+/** Where the app takes people who come to sign in. */
+const appPath = "/auth/mcp"
+
+/** What a browser keeps in one cookie, less its name (RFC 6265, section 6.1). Clerk's own cookie has the same bound. */
+const longestToken = 4_000
+const isToken = (text: string) => text.length <= longestToken && /^[\w-]+\.[\w-]+\.[\w-]+$/u.test(text)
+
+/** Each sign-in has its own: two at a time do not disturb each other. */
+const cookieName = (state: string) => `__Host-app-proof-${state.slice(-16)}`
+const cookie = (state: string, value: string, maxAge: number) =>
+  `${cookieName(state)}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; Secure; SameSite=Lax`
+
+/**
+ * `SIGN_IN=app`: an app of the team, where the person has a Clerk session, and which posts that session's token back.
+ *
+ * The post comes from another site, so it carries no cookie that would tell whose sign-in this is. It is answered with
+ * the token in a cookie of this server and a redirect to this server, and that request carries both. So the token never
+ * stands in an address, nor in any store, and a `state` is worth something in the browser that it was made for, once.
+ */
+export const layer = (appUrl: URL) =>
+  Layer.effect(
+    SignIn,
+    Effect.gen(function* () {
+      const { PUBLIC_URL: publicUrl } = yield* AppConfig
+      const jwt = yield* ClerkJwt
+      const clerk = yield* ClerkApi
+      const access = yield* Access
+      const waiting = yield* makeWaiting("app-sign-in", Schema.Struct({ consent: Consent }))
+
+      /** Who is signed in to the app: the account is open, and the session alive at this moment. */
+      const signedIn = Effect.fnUntraced(function* (token: string) {
+        const subject = yield* verifySessionToken(token, appUrl).pipe(
+          Effect.provideService(ClerkJwt, jwt),
+          Effect.mapError((reason) => ({ reason }))
+        )
+        yield* access.current(subject.userId)
+        if ((yield* clerk.sessionUser(subject.sessionId)) !== subject.userId) {
+          return yield* Effect.fail({ reason: new TokenRejected({ check: "sub" }) })
+        }
+        return subject
+      })
+
+      const goOn = (state: string, further: Readonly<Record<string, string>> = {}) => {
+        const url = new URL("/callback", publicUrl)
+        url.search = new URLSearchParams({ state, ...further }).toString()
+        return url.href
+      }
+
+      return SignIn.of({
+        announcement: `You go on to ${appUrl.host} on the next page, and sign in there if you have not yet.`,
+
+        begin: Effect.fn("SignIn.begin")(function* (authRequest, given, consent) {
+          const { state, headers } = yield* waiting.begin(authRequest, { consent }, given)
+          const url = new URL(appPath, appUrl)
+          url.searchParams.set("state", state)
+          return { location: url.href, headers }
+        }),
+
+        receive: Effect.fn("SignIn.receive")(function* (origin, form) {
+          if (origin !== appUrl.origin) return yield* rejected(`The form was not sent by ${appUrl.host}`)
+          const state = form.get("state") ?? ""
+          yield* waiting.verify(state)
+          const error = form.get("error")
+          if (error !== null) return { location: goOn(state, { error }), headers: new Headers() }
+          const token = form.get("session_token") ?? ""
+          if (!isToken(token)) return yield* rejected(`${appUrl.host} sent no session token`)
+          return { location: goOn(state), headers: new Headers({ "set-cookie": cookie(state, token, 60) }) }
+        }),
+
+        finish: Effect.fn("SignIn.finish")(function* (request) {
+          const query = new URL(request.url).searchParams
+          if (query.has("session_token")) {
+            return yield* rejected("A session token belongs in a form, never in an address")
+          }
+          const { authRequest, kept, headers, failed } = yield* waiting.resume(request)
+          const state = query.get("state") ?? ""
+          headers.append("set-cookie", cookie(state, "", 0))
+          const error = query.get("error")
+          if (error !== null) {
+            return yield* failed(new SignInDeclined({ error: error === "access_denied" ? error : "other" }))
+          }
+          const token = Cookies.parseHeader(request.headers.get("cookie") ?? "")[cookieName(state)]
+          if (token === undefined) {
+            const description = `The proof of ${appUrl.host} did not arrive`
+            return yield* failed(new RequestRejected({ code: "invalid_request", description }))
+          }
+          const subject = yield* Effect.mapError(signedIn(token), ({ reason }) => failed(reason))
+          return { authRequest, subject, consent: kept.consent, headers }
+        })
+      })
+    })
+  )

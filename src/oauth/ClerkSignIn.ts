@@ -1,0 +1,54 @@
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+
+import { Access } from "../access/Access.ts"
+import { Challenge, ClerkOAuth } from "../clerk/ClerkOAuth.ts"
+import { rejected, RequestRejected, SignInDeclined } from "./AuthorizationFailure.ts"
+import { Consent, makeWaiting, SignIn } from "./SignIn.ts"
+
+/** `SIGN_IN=clerk`: Clerk's own OAuth and OpenID server. */
+export const layer = Layer.effect(
+  SignIn,
+  Effect.gen(function* () {
+    const clerk = yield* ClerkOAuth
+    const access = yield* Access
+    const waiting = yield* makeWaiting("sign-in", Schema.Struct({ challenge: Challenge, consent: Consent }))
+
+    /** An account that may not use the server learns it here, before any grant exists. */
+    const signedIn = Effect.fnUntraced(function* (code: string, challenge: Challenge) {
+      const userId = yield* clerk.exchange(code, challenge)
+      yield* access.current(userId)
+      return { userId }
+    })
+
+    return SignIn.of({
+      announcement: "You sign in with Clerk on the next page.",
+
+      begin: Effect.fn("SignIn.begin")(function* (authRequest, given, consent) {
+        const challenge = yield* clerk.challenge
+        const { state, headers } = yield* waiting.begin(authRequest, { challenge, consent }, given)
+        const url = yield* clerk.authorizationUrl(state, challenge)
+        return { location: url.href, headers }
+      }),
+
+      receive: () => Effect.fail(rejected("People sign in to this server with Clerk, which posts nothing here")),
+
+      finish: Effect.fn("SignIn.finish")(function* (request) {
+        const { authRequest, kept, headers, failed } = yield* waiting.resume(request)
+        const query = new URL(request.url).searchParams
+        const error = query.get("error")
+        if (error !== null) {
+          return yield* failed(new SignInDeclined({ error: error === "access_denied" ? error : "other" }))
+        }
+        const code = query.get("code")
+        if (code === null) {
+          const description = "The sign-in came back without a code"
+          return yield* failed(new RequestRejected({ code: "invalid_request", description }))
+        }
+        const subject = yield* Effect.mapError(signedIn(code, kept.challenge), ({ reason }) => failed(reason))
+        return { authRequest, subject, consent: kept.consent, headers }
+      })
+    })
+  })
+)

@@ -1,0 +1,155 @@
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+
+import { type NoToken, SessionTokens } from "../access/SessionTokens.ts"
+import { CurrentIdentity, type Identity } from "../domain/Identity.ts"
+import { Connections } from "./Connections.ts"
+
+/** The connection cannot act in the app: it was made without a session, or the session has ended. */
+export class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", {}) {
+  override readonly message = "This connection has no living session in the app. Connect again to sign in."
+}
+
+/** The app, or Clerk, which vouches for the user there, does not answer now. */
+export class AppUnavailable extends Schema.TaggedError<AppUnavailable>()("AppUnavailable", {
+  problem: Schema.Literals(["no answer", "no answer in time", "too many requests", "an error", "no token from Clerk"])
+}) {
+  override get message(): string {
+    return `The app cannot be reached right now (${this.problem}). Please try again in a moment.`
+  }
+}
+
+/** The app answers this user 403. */
+export class AppForbidden extends Schema.TaggedError<AppForbidden>()("AppForbidden", {}) {
+  override readonly message = "The app does not allow you to do this."
+}
+
+/** The app and this server do not fit together: an operator has to look. `problem` says where. */
+export class AppUnexpected extends Schema.TaggedError<AppUnexpected>()("AppUnexpected", { problem: Schema.String }) {
+  override get message(): string {
+    return `The app did not answer as this server expects (${this.problem}). Its operator has to look into it.`
+  }
+}
+
+/** Why the app did not do what it was asked. `message` is for the person who asked; it repeats nothing of the answer. */
+export class AppApiError extends Schema.TaggedError<AppApiError>()("AppApiError", {
+  reason: Schema.Union([SignInNeeded, AppUnavailable, AppForbidden, AppUnexpected])
+}) {
+  override get message(): string {
+    return this.reason.message
+  }
+}
+
+/** How long the app may take for one answer. */
+const timeout = Duration.seconds(10)
+/** How long an app is left alone that could not answer, before it is asked once more. */
+const pause = Duration.millis(300)
+
+/** The API of the team's own app. It is called as the user, with a token of the user's Clerk session. */
+export class AppApi extends Context.Service<
+  AppApi,
+  {
+    /**
+     * Reads a path of the app as the user of this request, and decodes its JSON. A token that the app refuses (401) is
+     * replaced once; a session that has ended ends the connection. Interrupting it aborts the request.
+     */
+    readonly get: <A>(
+      path: `/${string}`,
+      query: Readonly<Record<string, string>>,
+      answer: Schema.Decoder<A>
+    ) => Effect.Effect<A, AppApiError, CurrentIdentity>
+  }
+>()("tools/AppApi") {
+  static readonly layerNoDeps = (appUrl: URL) =>
+    Layer.effect(
+      AppApi,
+      Effect.gen(function* () {
+        const tokens = yield* SessionTokens
+        const connections = yield* Connections
+        const http = yield* HttpClient.HttpClient
+
+        const request = (path: string, query: Readonly<Record<string, string>>) => {
+          const url = new URL(path, appUrl)
+          // A path such as "//elsewhere" would carry the token out of the house.
+          if (url.origin !== appUrl.origin) throw new TypeError("a path of the app must stay in the app")
+          url.search = new URLSearchParams(query).toString()
+          return HttpClientRequest.acceptJson(HttpClientRequest.get(url))
+        }
+
+        /** Status and text of one answer. */
+        const attempt = (asked: HttpClientRequest.HttpClientRequest, token: Redacted.Redacted) =>
+          http.execute(HttpClientRequest.bearerToken(asked, token)).pipe(
+            Effect.flatMap(read),
+            Effect.catchTag("HttpClientError", () => unavailable("no answer")),
+            Effect.timeoutOrElse({ duration: timeout, orElse: () => unavailable("no answer in time") })
+          )
+
+        const send = (asked: HttpClientRequest.HttpClientRequest, token: Redacted.Redacted) =>
+          Effect.catchIf(attempt(asked, token), isPassing, () => Effect.delay(attempt(asked, token), pause))
+
+        /** Clerk knows best whether the session is alive. Whoever called has to sign in again if it is not. */
+        const unproven = Effect.fnUntraced(function* ({ userId, grantId }: Identity, { reason }: NoToken) {
+          if (reason._tag === "SessionEnded") {
+            yield* Effect.ignore(connections.end(userId, grantId))
+            return yield* failed(new SignInNeeded())
+          }
+          yield* Effect.logWarning("No token for the app").pipe(Effect.annotateLogs({ reason }))
+          return yield* reason._tag === "ClerkUnavailable"
+            ? unavailable("no token from Clerk")
+            : failed(new AppUnexpected({ problem: "Clerk gives no token for it" }))
+        })
+
+        return AppApi.of({
+          get: Effect.fn("AppApi.get")(function* (path, query, answer) {
+            const identity = yield* CurrentIdentity
+            const { sessionId } = identity
+            if (sessionId === undefined) return yield* failed(new SignInNeeded())
+            const asked = request(path, query)
+            const proven = (token: Effect.Effect<Redacted.Redacted, NoToken>) =>
+              Effect.catchTag(token, "ClerkError", (error) => unproven(identity, error))
+            const token = yield* proven(tokens.current(sessionId))
+            const first = yield* send(asked, token)
+            const { status, isJson, text } =
+              first.status === 401 ? yield* send(asked, yield* proven(tokens.renewed(sessionId, token))) : first
+            if (status === 403) return yield* failed(new AppForbidden())
+            if (status !== 200) return yield* failed(new AppUnexpected({ problem: `status ${status}` }))
+            if (!isJson) return yield* failed(new AppUnexpected({ problem: "no JSON" }))
+            return yield* Effect.mapError(Schema.decodeEffect(Schema.fromJsonString(answer))(text), () =>
+              failed(new AppUnexpected({ problem: "other JSON than agreed" }))
+            )
+          })
+        })
+      })
+    )
+
+  /** The app at this origin. A redirect, as to a sign-in page, is an answer and not followed. */
+  static readonly layer = (appUrl: URL) =>
+    this.layerNoDeps(appUrl).pipe(
+      Layer.provide(FetchHttpClient.layer),
+      Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }))
+    )
+}
+
+const failed = (reason: AppApiError["reason"]) => new AppApiError({ reason })
+
+const unavailable = (problem: AppUnavailable["problem"]) => failed(new AppUnavailable({ problem }))
+
+/** Worth another attempt: the app was quick to say that it cannot. */
+const isPassing = ({ reason }: AppApiError) =>
+  reason._tag === "AppUnavailable" && reason.problem !== "no answer in time"
+
+const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
+  const { status, headers } = response
+  if (status === 429) return yield* unavailable("too many requests")
+  if (status >= 500) return yield* unavailable("an error")
+  const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/iu.test(headers["content-type"] ?? "")
+  return { status, isJson, text: isJson ? yield* response.text : "" }
+})
