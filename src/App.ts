@@ -33,6 +33,7 @@ import * as Tools from "./tools/Tools.ts"
 /** The outside world: Clerk, the store, the image model. What a test swaps. */
 export const Outside = Layer.mergeAll(
   ClerkApi.layer,
+  ClerkJwt.layer,
   Layer.unwrap(
     Effect.map(AppConfig, (config) =>
       config.SIGN_IN === "clerk"
@@ -55,12 +56,12 @@ const Authority = AuthorizationServer.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(StateSigner.layer, Access.layer, SessionTokens.layer))
 )
 
-type Proof = Access | AppConfig | AuthorizationServer | ClerkApi | ClerkOAuth | StateSigner
+type Proof = Access | AppConfig | AuthorizationServer | ClerkApi | ClerkJwt | ClerkOAuth | StateSigner
 
 /** Who may do what, and how they prove it. */
 const Authorization = Layer.unwrap(
   Effect.map(AppConfig, (config): Layer.Layer<SignIn, never, Proof> =>
-    config.SIGN_IN === "clerk" ? ClerkSignIn.layer : AppSignIn.layer(config.APP_URL).pipe(Layer.provide(ClerkJwt.layer))
+    config.SIGN_IN === "clerk" ? ClerkSignIn.layer : AppSignIn.layer(config.APP_URL)
   )
 ).pipe(Layer.provideMerge(Authority))
 

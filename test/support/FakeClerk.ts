@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 
 import { ClerkApi, type ClerkUser } from "../../src/clerk/ClerkApi.ts"
+import { ClerkJwt, TokenRejected } from "../../src/clerk/ClerkJwt.ts"
 import { ClerkError, SessionEnded, UserNotFound } from "../../src/clerk/ClerkError.ts"
 import { ClerkOAuth, ClerkOAuthError, CodeRejected } from "../../src/clerk/ClerkOAuth.ts"
 import { UserId } from "../../src/domain/Identity.ts"
@@ -26,8 +27,12 @@ const clerkUser = ({ id = "user_ada", role, permissions: _, ...others }: Person)
   ...others
 })
 
+/** A token that only `FakeClerk` believes. */
+export const unsigned = (payload: object, header: object = { cat: "cl_B7d4PD111AAA" }): string =>
+  [header, payload, "unsigned"].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".")
+
 /**
- * Clerk in memory, for tests that are not about Clerk: `layer` stands in for both of its services. Whoever signs in
+ * Clerk in memory, for tests that are not about Clerk: `layer` stands in for all of its services. Whoever signs in
  * is the first person, or the one whose id the test puts into the code.
  */
 export class FakeClerk {
@@ -48,8 +53,8 @@ export class FakeClerk {
     for (const person of people) this.people.set(person.id ?? "user_ada", person)
   }
 
-  get layer(): Layer.Layer<ClerkApi | ClerkOAuth> {
-    return Layer.merge(this.#api, this.#oauth)
+  get layer(): Layer.Layer<ClerkApi | ClerkJwt | ClerkOAuth> {
+    return Layer.mergeAll(this.#api, this.#jwt, this.#oauth)
   }
 
   readonly #find = Effect.fnUntraced({ self: this }, function* (id: string) {
@@ -70,9 +75,24 @@ export class FakeClerk {
     const sub = yield* this.#session(id)
     const iat = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
     this.minted += 1
-    const [header, payload] = [{ alg: "none" }, { sub, sid: id, iat, exp: iat + 60, jti: String(this.minted) }]
-    return Redacted.make(`${btoa(JSON.stringify(header))}.${btoa(JSON.stringify(payload))}.unsigned`)
+    return Redacted.make(unsigned({ sub, sid: id, iat, exp: iat + 60, jti: String(this.minted) }))
   })
+
+  /** Believes every token that `unsigned` wrote, if the claims that are asked for are there. */
+  get #jwt() {
+    return Layer.succeed(ClerkJwt, {
+      verify: (token, { claims }) =>
+        Effect.suspend(() => {
+          const [header = {}, payload = {}] = token
+            .split(".", 2)
+            .map((part) => JSON.parse(Buffer.from(part, "base64url").toString()) as Record<string, unknown>)
+          const missing = claims.find((claim) => !(claim in payload))
+          return missing === undefined
+            ? Effect.succeed({ header: { alg: "RS256", ...header }, payload })
+            : Effect.fail(new TokenRejected({ check: missing }))
+        })
+    })
+  }
 
   get #api() {
     return Layer.succeed(
