@@ -6,13 +6,13 @@ import {
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import { Access } from "../access/Access.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { Identity, type Subject } from "../domain/Identity.ts"
 import * as Scope from "../domain/Scope.ts"
 import * as Incident from "../observability/Incident.ts"
 import type { ProviderEnv } from "./Provider.ts"
 import { address, type Resource } from "./Resource.ts"
+import { makeStanding } from "./Standing.ts"
 
 /** Handed along with each request: what to do once its token was found good. */
 interface GuardEnv extends ProviderEnv {
@@ -23,23 +23,29 @@ const decodeIdentity = Schema.decodeUnknownEffect(Identity)
 
 /**
  * Guards one resource: its metadata (RFC 9728), bearer tokens and their challenges (RFC 6750), the baseline scope, and
- * accounts that were closed after the token was issued, whose tokens count as invalid.
+ * grants that no longer stand, whose tokens count as invalid. A grant whose session has ended is revoked.
  */
 export const makeGuard = Effect.fnUntraced(function* (
   provider: OAuthAuthorizationServer<ProviderEnv>,
   resource: Resource
 ) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
-  const access = yield* Access
+  const standing = yield* makeStanding
   const run = Effect.runPromiseWith(yield* Effect.context())
 
-  const isClosed = (identity: Identity) =>
-    access.current(identity.userId).pipe(
-      Effect.as(false),
+  const stands = ({ userId, grantId, sessionId }: Identity, env: GuardEnv) =>
+    standing({ userId, ...(sessionId !== undefined && { sessionId }) }).pipe(
+      Effect.as(true),
+      Effect.catchTag("SessionEnded", () =>
+        Effect.as(
+          Effect.promise(() => provider.getOAuthApi(env).revokeGrant(grantId, userId)),
+          false
+        )
+      ),
       Effect.catchReasons("AccessError", {
-        AccountClosed: () => Effect.succeed(true),
+        AccountClosed: () => Effect.succeed(false),
         // Not known to be closed: the call itself is refused later, with a reason that a person can read.
-        AccessUnknown: () => Effect.succeed(false)
+        AccessUnknown: () => Effect.succeed(true)
       })
     )
 
@@ -52,7 +58,7 @@ export const makeGuard = Effect.fnUntraced(function* (
       const identity = yield* Effect.orDie(
         decodeIdentity({ ...valid.props, grantId, clientId: valid.clientId, scopes: valid.scope })
       )
-      return (yield* isClosed(identity)) ? null : { ...valid, props: identity }
+      return (yield* stands(identity, env)) ? { ...valid, props: identity } : null
       // The library answers 503 to whatever it is thrown here, and tells nobody.
     },
     Effect.tapCause((cause) => Incident.report("An access token could not be checked", cause))

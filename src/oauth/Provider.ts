@@ -8,9 +8,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import { Access } from "../access/Access.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import { UserId } from "../domain/Identity.ts"
+import { Subject } from "../domain/Identity.ts"
 import type * as Scope from "../domain/Scope.ts"
 import {
   AuthorizationFailure,
@@ -20,33 +19,36 @@ import {
 } from "./AuthorizationFailure.ts"
 import type { OAuthStorage } from "./OAuthStorage.ts"
 import { address } from "./Resource.ts"
+import { makeStanding } from "./Standing.ts"
 
 /** What the library reads of the Worker's environment. */
 export interface ProviderEnv {
   readonly OAUTH_KV: OAuthStorage["Service"]
 }
 
+const decodeSubject = Schema.decodeUnknownEffect(Subject)
+
 const accessTokenLifetime = Duration.toSeconds("1 hour")
 /** A connection that is used stays; one that was left alone this long asks for a new sign-in. */
 const idleGrantLifetime = Duration.toSeconds("30 days")
 
 /**
- * The library, set up once: it caches keys. No code and no refresh token yields an access token for an account that
- * was closed, and a closed account loses its grant on the way.
+ * The library, set up once: it caches keys. No code and no refresh token yields an access token for a grant that no
+ * longer stands, and such a grant is lost on the way.
  */
 export const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Scope>) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
-  const access = yield* Access
+  const standing = yield* makeStanding
   const context = yield* Effect.context()
   const run = Effect.runPromiseWith(context)
 
-  const refuseClosedAccounts = (userId: string) =>
-    Schema.decodeEffect(UserId)(userId).pipe(
-      Effect.flatMap(access.current),
-      Effect.asVoid,
-      Effect.catchTag("SchemaError", () =>
-        Effect.succeed(new OAuthError("invalid_grant", { description: "Unknown user" }))
-      ),
+  const refuse = (subject: unknown) =>
+    decodeSubject(subject).pipe(
+      Effect.flatMap(standing),
+      Effect.catchTags({
+        SchemaError: () => Effect.succeed(new OAuthError("invalid_grant", { description: "Unknown user" })),
+        SessionEnded: ({ message }) => Effect.succeed(new OAuthError("invalid_grant", { description: message }))
+      }),
       Effect.catchReasons("AccessError", {
         AccountClosed: (reason) => Effect.succeed(new OAuthError("invalid_grant", { description: reason.message })),
         AccessUnknown: (reason) =>
@@ -71,8 +73,8 @@ export const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<S
     scopesSupported: [...scopes],
     accessTokenTTL: accessTokenLifetime,
     refreshTokenIdleTTL: idleGrantLifetime,
-    tokenExchangeCallback: async ({ userId }) => {
-      const refusal = await run(refuseClosedAccounts(userId))
+    tokenExchangeCallback: async ({ props }) => {
+      const refusal = await run(refuse(props))
       if (refusal !== undefined) throw refusal
     },
     onError: ({ code, status, internal }) => {

@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 
 import { Access } from "../../src/access/Access.ts"
+import { SessionTokens } from "../../src/access/SessionTokens.ts"
 import { CurrentIdentity, UserId } from "../../src/domain/Identity.ts"
 import { AuthorizationServer } from "../../src/oauth/AuthorizationServer.ts"
 import type { Resource } from "../../src/oauth/Resource.ts"
@@ -21,7 +22,7 @@ const withServer = <A, E>(test: Effect.Effect<A, E, AuthorizationServer>) =>
     return Effect.provide(
       test,
       AuthorizationServer.layer.pipe(
-        Layer.provide(Layer.mergeAll(StateSigner.layer, Access.layer, new MemoryKv().layer)),
+        Layer.provide(Layer.mergeAll(StateSigner.layer, Access.layer, SessionTokens.layer, new MemoryKv().layer)),
         Layer.provide(Layer.merge(clerk.layer, testConfig()))
       )
     )
