@@ -15,6 +15,9 @@ import { ClerkSessions } from "./ClerkSessions.ts"
 import { demoUsers } from "./DemoUsers.ts"
 import { Directory } from "./Directory.ts"
 import { Faults, faultsMiddleware } from "./Faults.ts"
+import { handshakeRoutes } from "./frontend-api/HandshakeRoutes.ts"
+import { Handshakes } from "./frontend-api/Handshakes.ts"
+import { hostedSignInRoutes } from "./frontend-api/HostedSignIn.ts"
 import { KeyRing } from "./KeyRing.ts"
 import { IdTokens } from "./oauth/IdTokens.ts"
 import { OAuthApplications } from "./OAuthApplications.ts"
@@ -37,8 +40,8 @@ export interface WorkerSettings {
   readonly CLERK_JWT_TEMPLATE: string
 }
 
-const services = Layer.mergeAll(OAuthServer.layer, StandInAdmin.layer, SessionTokens.layer).pipe(
-  Layer.provideMerge(Layer.mergeAll(OAuthRecords.layer, IdTokens.layer, Directory.layer)),
+const services = Layer.mergeAll(OAuthServer.layer, StandInAdmin.layer, Handshakes.layer).pipe(
+  Layer.provideMerge(Layer.mergeAll(OAuthRecords.layer, IdTokens.layer, Directory.layer, SessionTokens.layer)),
   Layer.provideMerge(Layer.mergeAll(ClerkSessions.layer, OAuthApplications.layer, KeyRing.layer, Faults.layer)),
   Layer.provideMerge(StandInClock.layer)
 )
@@ -47,6 +50,8 @@ const routes = Layer.mergeAll(
   faultsMiddleware,
   oauthRoutes,
   signInRoutes,
+  hostedSignInRoutes,
+  handshakeRoutes,
   userRoutes,
   sessionRoutes,
   oauthApplicationRoutes,
@@ -62,7 +67,7 @@ const hangUp = (server: Server) =>
   Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections())))
 
 /**
- * Clerk on a laptop: its OAuth server, its Backend API and test hooks on one loopback origin, state in memory.
+ * Clerk on a laptop: its OAuth server, both of its APIs and test hooks on one loopback origin, state in memory.
  * One layer is one instance; it stops with its scope.
  */
 export class ClerkStandIn extends Context.Service<
@@ -90,7 +95,7 @@ export class ClerkStandIn extends Context.Service<
     const standIn = Layer.effect(
       ClerkStandIn,
       Effect.gen(function* () {
-        const { clientId, clientSecret, jwtTemplates, origin, secretKey } = yield* StandInSettings
+        const { clientId, clientSecret, instance, jwtTemplates, origin, secretKey } = yield* StandInSettings
         return {
           url: origin,
           settings: {
@@ -99,8 +104,8 @@ export class ClerkStandIn extends Context.Service<
             CLERK_CLIENT_ID: clientId,
             CLERK_CLIENT_SECRET: clientSecret,
             CLERK_SECRET_KEY: secretKey,
-            CLERK_PUBLISHABLE_KEY: publishableKeyOf(origin),
-            CLERK_JWT_TEMPLATE: jwtTemplates[0] ?? ""
+            CLERK_PUBLISHABLE_KEY: publishableKeyOf(origin, instance),
+            CLERK_JWT_TEMPLATE: Object.keys(jwtTemplates)[0] ?? ""
           },
           users: demoUsers,
           admin: yield* StandInAdmin

@@ -5,6 +5,7 @@ import type { JWTPayload } from "jose"
 import type { ClerkSession } from "./ClerkSessions.ts"
 import type { ClerkUser } from "./Directory.ts"
 import { randomSecret } from "./Ids.ts"
+import { type JwtTemplate, templateClaims } from "./JwtTemplates.ts"
 import { KeyRing } from "./KeyRing.ts"
 import { StandInClock } from "./StandInClock.ts"
 import { StandInSettings } from "./StandInOptions.ts"
@@ -12,16 +13,30 @@ import { StandInSettings } from "./StandInOptions.ts"
 /** Clerk marks the kind of a token in its header; `verifyToken` of the SDK does not look at it, applications can. */
 const category = { session: "cl_B7d4PD111AAA", template: "cl_B7d4PD222AAA" } as const
 
-const defaultLifetimeSeconds = 60
+/** For how many seconds tokens are valid whose request does not say. */
+export interface TokenLifetimes {
+  readonly sessionSeconds: number
+  readonly templateSeconds: number
+}
 
-/** The JWTs that the Backend API hands out for a session. */
+export interface SessionTokenRequest {
+  /** Origin of the application that the token is for: what the Frontend API makes `azp` of. */
+  readonly authorizedParty?: string
+  readonly lifetimeSeconds?: number | undefined
+}
+
+/** The JWTs that Clerk hands out for a session. */
 export class SessionTokens extends Context.Service<
   SessionTokens,
   {
-    /** Version 2 session token: 60 s unless told otherwise, carries `sid` and `azp`. */
-    readonly forSession: (session: ClerkSession, user: ClerkUser, lifetimeSeconds?: number) => Effect.Effect<string>
-    /** Template token: no `sid`, the template's claims (the address and public metadata) instead. */
-    readonly forTemplate: (user: ClerkUser, lifetimeSeconds?: number) => Effect.Effect<string>
+    /** Version 2 session token. It carries `sid`, and `azp` only if there is an authorized party. */
+    readonly forSession: (session: ClerkSession, user: ClerkUser, request: SessionTokenRequest) => Effect.Effect<string>
+    /** Template token: no `sid` and no `azp`, the template's claims instead. */
+    readonly forTemplate: (template: JwtTemplate, user: ClerkUser, lifetimeSeconds?: number) => Effect.Effect<string>
+    /** Applies to the tokens that are made from now on. Below Clerk's 30 s, too, so that a test can wait. */
+    readonly setLifetimes: (lifetimes: Partial<TokenLifetimes>) => Effect.Effect<void>
+    /** A minute again. */
+    readonly reset: Effect.Effect<void>
   }
 >()("dev/clerk/SessionTokens") {
   static readonly layer = Layer.effect(
@@ -30,11 +45,12 @@ export class SessionTokens extends Context.Service<
       const clock = yield* StandInClock
       const keys = yield* KeyRing
       const settings = yield* StandInSettings
+      const minute: TokenLifetimes = { sessionSeconds: 60, templateSeconds: 60 }
+      let lifetimes = minute
 
-      const common = Effect.fnUntraced(function* (user: ClerkUser, lifetimeSeconds: number = defaultLifetimeSeconds) {
+      const common = Effect.fnUntraced(function* (user: ClerkUser, lifetimeSeconds: number) {
         const now = yield* clock.nowSeconds
         return {
-          azp: settings.authorizedParty,
           exp: now + lifetimeSeconds,
           iat: now,
           iss: settings.origin,
@@ -45,13 +61,14 @@ export class SessionTokens extends Context.Service<
       })
 
       return SessionTokens.of({
-        forSession: Effect.fnUntraced(function* (session, user, lifetimeSeconds) {
-          const claims = yield* common(user, lifetimeSeconds)
+        forSession: Effect.fnUntraced(function* (session, user, { authorizedParty, lifetimeSeconds }) {
+          const claims = yield* common(user, lifetimeSeconds ?? lifetimes.sessionSeconds)
           const organization = session.organizationId === undefined ? undefined : user.organization
           const age = Math.max(0, Math.floor((claims.iat - session.createdAt / 1000) / 60))
           return yield* keys.sign(
             {
               ...claims,
+              ...(authorizedParty === undefined ? {} : { azp: authorizedParty }),
               fva: [age, -1],
               ...(organization === undefined
                 ? {}
@@ -63,18 +80,12 @@ export class SessionTokens extends Context.Service<
             { cat: category.session }
           )
         }),
-        forTemplate: Effect.fnUntraced(function* (user, lifetimeSeconds) {
-          const claims = yield* common(user, lifetimeSeconds)
-          return yield* keys.sign(
-            {
-              ...claims,
-              ...(settings.templateAudience === undefined ? {} : { aud: settings.templateAudience }),
-              email: user.email,
-              public_metadata: user.publicMetadata
-            },
-            { cat: category.template }
-          )
-        })
+        forTemplate: Effect.fnUntraced(function* (template, user, lifetimeSeconds) {
+          const claims = yield* common(user, lifetimeSeconds ?? lifetimes.templateSeconds)
+          return yield* keys.sign({ ...templateClaims(template, user), ...claims }, { cat: category.template })
+        }),
+        setLifetimes: (changed) => Effect.sync(() => void (lifetimes = { ...lifetimes, ...changed })),
+        reset: Effect.sync(() => void (lifetimes = minute))
       })
     })
   )

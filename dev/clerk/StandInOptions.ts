@@ -1,5 +1,7 @@
 import * as Context from "effect/Context"
 import type { JWK } from "jose"
+import { createHash } from "node:crypto"
+import { type JwtTemplate, mcpServerTemplate } from "./JwtTemplates.ts"
 
 /** What a stand-in can be started with; every field has a demo default in {@link demoOptions}. */
 export interface StandInOptions {
@@ -12,15 +14,20 @@ export interface StandInOptions {
   /** Exact redirect addresses of the demo OAuth application. */
   readonly redirectUris: ReadonlyArray<string>
   readonly secretKey: string
-  /** Names of the JWT templates that `/v1/sessions/{id}/tokens/{template}` knows. */
-  readonly jwtTemplates: ReadonlyArray<string>
-  /** Audience of template tokens; absent means that they carry none, as a template without `aud` in Clerk. */
-  readonly templateAudience: string | undefined
-  /** `azp` of session tokens: the origin of the application that the person signed in to. */
-  readonly authorizedParty: string
+  /** The JWT templates that `/v1/sessions/{id}/tokens/{template}` knows, by name. */
+  readonly jwtTemplates: { readonly [name: string]: JwtTemplate }
+  /** Origins of the applications that people sign in to: the Frontend API sends browsers nowhere else. */
+  readonly appOrigins: ReadonlyArray<string>
+  /**
+   * A development instance hands the session to an application in the address, a production one in cookies of the host
+   * name that both share (a domain in Clerk's case).
+   */
+  readonly instance: "development" | "production"
   /** Private RS256 key as a JWK, for tokens that stay valid between starts. A fresh pair is made without it. */
   readonly signingKey: JWK | undefined
 }
+
+const demoAppUrl = "http://127.0.0.1:3000"
 
 /** Values of the demo; none of them is secret, and all say that they are not real. */
 export const demoOptions: StandInOptions = {
@@ -30,9 +37,9 @@ export const demoOptions: StandInOptions = {
   clientSecret: "stand-in-client-secret-not-a-real-one",
   redirectUris: ["http://localhost:8788/callback", "http://127.0.0.1:8788/callback"],
   secretKey: "sk_test_localStandInNotARealSecretKey",
-  jwtTemplates: ["mcp-server"],
-  templateAudience: undefined,
-  authorizedParty: "http://localhost:3000",
+  jwtTemplates: { "mcp-server": mcpServerTemplate(demoAppUrl) },
+  appOrigins: [demoAppUrl],
+  instance: "development",
   signingKey: undefined
 }
 
@@ -45,11 +52,15 @@ export class StandInSettings extends Context.Service<StandInSettings, StandInOpt
  * Clerk's publishable key is the Frontend API host, base64 encoded with a `$` at its end. The SDK refuses a host without
  * a dot, so `localhost` goes by its address.
  */
-export const publishableKeyOf = (origin: string): string => {
+export const publishableKeyOf = (origin: string, instance: StandInOptions["instance"]): string => {
   const { hostname, port } = new URL(origin)
   const host = hostname === "localhost" ? "127.0.0.1" : hostname
-  return `pk_test_${btoa(`${host}:${port}$`)}`
+  return `pk_${instance === "production" ? "live" : "test"}_${btoa(`${host}:${port}$`)}`
 }
+
+/** What Clerk appends to the names of an instance's cookies, so that two instances do not read each other's. */
+export const cookieSuffixOf = (publishableKey: string): string =>
+  createHash("sha1").update(publishableKey).digest("base64url").slice(0, 8)
 
 /** Identifier of the one Clerk instance that the stand-in plays. */
 export const instanceId = "ins_localStandIn0000000000000000"

@@ -14,6 +14,7 @@ import { Tampering } from "../oauth/IdTokens.ts"
 import { StandInSettings } from "../StandInOptions.ts"
 import { StandInAdmin, type UnknownSubject } from "./StandInAdmin.ts"
 
+const Seconds = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const User = Schema.Struct({ user: Schema.NonEmptyString })
 
 /**
@@ -87,6 +88,17 @@ export const adminRoutes = HttpRouter.use(
       "sessions/end",
       Schema.Struct({ session: Schema.NonEmptyString, status: Schema.optional(SessionStatus) }),
       ({ session, status }) => Effect.map(admin.endSession(session, status), sessionJson)
+    )
+
+    yield* post(
+      "sessions/token",
+      Schema.Struct({ session: Schema.NonEmptyString, application: Schema.NonEmptyString }),
+      ({ application, session }) => Effect.map(admin.mintSessionToken(session, application), (jwt) => ({ jwt }))
+    )
+    yield* post(
+      "tokens/lifetimes",
+      Schema.Struct({ sessionSeconds: Schema.optionalKey(Seconds), templateSeconds: Schema.optionalKey(Seconds) }),
+      (lifetimes) => done(admin.setTokenLifetimes(lifetimes))
     )
 
     yield* post("faults", Fault, (fault) => done(admin.addFault(fault)))

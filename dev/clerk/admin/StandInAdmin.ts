@@ -11,6 +11,7 @@ import type { Metadata } from "../Metadata.ts"
 import { OAuthApplications } from "../OAuthApplications.ts"
 import { IdTokens, type Tampering } from "../oauth/IdTokens.ts"
 import { OAuthRecords } from "../oauth/OAuthRecords.ts"
+import { SessionTokens, type TokenLifetimes } from "../SessionTokens.ts"
 import { StandInClock } from "../StandInClock.ts"
 
 /** A hook was pointed at a user or session that does not exist. */
@@ -44,6 +45,10 @@ export class StandInAdmin extends Context.Service<
     /** Newest first. */
     readonly sessionsOf: (user: string) => Effect.Effect<ReadonlyArray<ClerkSession>, UnknownSubject>
     readonly endSession: (session: string, status?: SessionStatus) => Effect.Effect<ClerkSession, UnknownSubject>
+    /** A session token as a browser at this application's origin gets it: its `azp` is the origin. */
+    readonly mintSessionToken: (session: string, application: string) => Effect.Effect<string, UnknownSubject>
+    /** For the tokens that are made from now on, whose request does not say how long they live. */
+    readonly setTokenLifetimes: (lifetimes: Partial<TokenLifetimes>) => Effect.Effect<void>
     readonly addFault: (fault: Fault) => Effect.Effect<void>
     readonly tamperWithNextIdToken: (tampering: Tampering) => Effect.Effect<void>
     /** A new signing key; former keys leave the JWKS unless `keepPrevious`. Answers the new `kid`. */
@@ -54,7 +59,10 @@ export class StandInAdmin extends Context.Service<
     /** Requests whose path starts so. */
     readonly countRequests: (path: string, method?: string) => Effect.Effect<number>
     readonly forgetRequests: Effect.Effect<void>
-    /** Demo users and application as at the start; no sessions, tokens, faults, tampering, shift or counts. Keys stay. */
+    /**
+     * Demo users, application and lifetimes as at the start; no sessions, tokens, faults, tampering, shift or counts.
+     * Keys stay.
+     */
     readonly reset: Effect.Effect<void>
   }
 >()("dev/clerk/admin/StandInAdmin") {
@@ -68,6 +76,7 @@ export class StandInAdmin extends Context.Service<
       const idTokens = yield* IdTokens
       const faults = yield* Faults
       const keys = yield* KeyRing
+      const tokens = yield* SessionTokens
       const clock = yield* StandInClock
 
       const orUnknown = <A>(found: Option.Option<A>, what: "user" | "session", id: string) =>
@@ -106,6 +115,12 @@ export class StandInAdmin extends Context.Service<
         endSession: Effect.fnUntraced(function* (session, status = "ended") {
           return yield* orUnknown(yield* sessions.end(session, status), "session", session)
         }),
+        mintSessionToken: Effect.fnUntraced(function* (id, application) {
+          const session = yield* orUnknown(yield* sessions.find(id), "session", id)
+          const user = yield* userNamed(session.userId)
+          return yield* tokens.forSession(session, user, { authorizedParty: application })
+        }),
+        setTokenLifetimes: tokens.setLifetimes,
         addFault: faults.add,
         tamperWithNextIdToken: idTokens.tamperWithNext,
         rotateSigningKey: (options) => keys.rotate(options?.keepPrevious === true),
@@ -133,6 +148,7 @@ export class StandInAdmin extends Context.Service<
             applications.reset,
             records.reset,
             idTokens.reset,
+            tokens.reset,
             faults.reset
           ],
           { discard: true }

@@ -89,15 +89,19 @@ export const sessionRoutes = HttpRouter.use(
     const sessionToken = Effect.gen(function* () {
       const { expires_in_seconds } = yield* body(TokenRequest)
       const { session, user } = yield* activeSession(yield* sessionId)
-      return { object: "token", jwt: yield* tokens.forSession(session, user, expires_in_seconds ?? undefined) }
+      return {
+        object: "token",
+        jwt: yield* tokens.forSession(session, user, { lifetimeSeconds: expires_in_seconds ?? undefined })
+      }
     })
 
     const templateToken = Effect.gen(function* () {
       const { expires_in_seconds } = yield* body(TokenRequest)
-      const template = yield* pathParameter("template")
-      if (!jwtTemplates.includes(template)) return yield* notFound("JWT template", template)
+      const name = yield* pathParameter("template")
+      const template = Object.hasOwn(jwtTemplates, name) ? jwtTemplates[name] : undefined
+      if (template === undefined) return yield* notFound("JWT template", name)
       const { user } = yield* activeSession(yield* sessionId)
-      return { object: "token", jwt: yield* tokens.forTemplate(user, expires_in_seconds ?? undefined) }
+      return { object: "token", jwt: yield* tokens.forTemplate(template, user, expires_in_seconds ?? undefined) }
     })
 
     const jwks = Effect.flatMap(keys.published, (published) =>
