@@ -5,6 +5,7 @@ import { createTestHarness, type TestHarness, type TestHarnessOptions } from "wr
 
 import type { StandInAdmin } from "../../dev/clerk/admin/StandInAdmin.ts"
 import { ClerkStandIn, type WorkerSettings } from "../../dev/clerk/ClerkStandIn.ts"
+import { mcpServerTemplate } from "../../dev/clerk/JwtTemplates.ts"
 import { OAuthClient, type Parameters, type Registration, type Tokens } from "./OAuthClient.ts"
 import { type Choice, Person } from "./Person.ts"
 
@@ -39,6 +40,8 @@ export interface Server {
   /** The address that MCP clients connect to. */
   readonly mcp: string
   readonly clerk: ClerkStandIn["Service"]
+  /** The origin of the app through which people sign in, if they do. */
+  readonly app: string | undefined
   /** The store of the OAuth library, as it is until the next restart. */
   readonly kv: () => Promise<KVNamespace>
   /** The lines that the Worker has logged so far. */
@@ -51,7 +54,12 @@ export interface Server {
   readonly signIn: (email: string, options?: SignInOptions) => Promise<Connection>
 }
 
-const harnessOptions = (publicUrl: string, clerk: WorkerSettings, start: number): TestHarnessOptions => ({
+const harnessOptions = (
+  publicUrl: string,
+  clerk: WorkerSettings,
+  app: string | undefined,
+  start: number
+): TestHarnessOptions => ({
   workers: [
     {
       configPath: "./wrangler.jsonc",
@@ -61,6 +69,7 @@ const harnessOptions = (publicUrl: string, clerk: WorkerSettings, start: number)
         CLERK_FRONTEND_API: clerk.CLERK_FRONTEND_API,
         CLERK_API_URL: clerk.CLERK_API_URL,
         CLERK_CLIENT_ID: clerk.CLERK_CLIENT_ID,
+        ...(app !== undefined && { SIGN_IN: "app", APP_URL: app }),
         // No setting of the Worker: without a difference, the harness would not start it again.
         START: String(start)
       },
@@ -72,6 +81,12 @@ const harnessOptions = (publicUrl: string, clerk: WorkerSettings, start: number)
     }
   ]
 })
+
+/** What a Clerk instance knows of an app: its origin, the template of its tokens, and one that is for something else. */
+const knowing = (app: string | undefined) =>
+  app === undefined
+    ? {}
+    : { appOrigins: [app], jwtTemplates: { "mcp-server": mcpServerTemplate(app), billing: { aud: "billing" } } }
 
 /** Takes a port: the Worker without settings keeps it until it can be told its own address. */
 const listening = Effect.acquireRelease(
@@ -94,15 +109,16 @@ const signIn = async (server: Server, email: string, options: SignInOptions = {}
   return { client, person, tokens, accessToken: tokens.access_token, refreshToken: tokens.refresh_token ?? "" }
 }
 
-const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Service"]): Promise<Server> => {
+const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Service"], app?: string) => {
   let starts = 0
-  const restart = () => harness.update(harnessOptions(url, clerk.settings, ++starts))
+  const restart = () => harness.update(harnessOptions(url, clerk.settings, app, ++starts))
   await restart()
   harness.clearLogs()
   const server: Server = {
     url,
     mcp: `${url}/mcp`,
     clerk,
+    app,
     kv: async () => (await harness.getWorker<{ OAUTH_KV: KVNamespace }>().getEnv()).OAUTH_KV,
     logs: () => harness.getLogs().map(({ message }) => message),
     restart,
@@ -113,16 +129,23 @@ const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Ser
   return server
 }
 
-/** One server for the tests of a file. */
-export class RunningServer extends Context.Service<RunningServer, Server>()("test/RunningServer") {
-  static readonly layer = Layer.unwrap(
+const runningServer = (app?: string) =>
+  Layer.unwrap(
     Effect.map(listening, ({ harness, url }) =>
       Layer.effect(
         RunningServer,
-        Effect.flatMap(ClerkStandIn, (clerk) => Effect.promise(() => start(harness, url, clerk)))
-      ).pipe(Layer.provide(ClerkStandIn.layer({ port: 0, redirectUris: [`${url}/callback`] })))
+        Effect.flatMap(ClerkStandIn, (clerk) => Effect.promise(() => start(harness, url, clerk, app)))
+      ).pipe(Layer.provide(ClerkStandIn.layer({ port: 0, redirectUris: [`${url}/callback`], ...knowing(app) })))
     )
   )
+
+/** One server for the tests of a file. */
+export class RunningServer extends Context.Service<RunningServer, Server>()("test/RunningServer") {
+  /** People sign in with Clerk's OAuth server. */
+  static readonly layer = runningServer()
+
+  /** People sign in through an app at this origin, and tools call its API with tokens of the template `mcp-server`. */
+  static readonly layerWithApp = (app: string) => runningServer(app)
 }
 
 /** A test that talks to the server through clients made of Promises. */
