@@ -89,7 +89,9 @@ export class AppApi extends Context.Service<
           http.execute(HttpClientRequest.bearerToken(asked, token)).pipe(
             Effect.flatMap(read),
             Effect.catchTag("HttpClientError", () => unavailable("no answer")),
-            Effect.timeoutOrElse({ duration: timeout, orElse: () => unavailable("no answer in time") })
+            Effect.timeoutOrElse({ duration: timeout, orElse: () => unavailable("no answer in time") }),
+            // A redirect, as to a sign-in page, is an answer. Followed, it would take the token to another place.
+            Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
           )
 
         const send = (asked: HttpClientRequest.HttpClientRequest, token: Redacted.Redacted) =>
@@ -130,12 +132,8 @@ export class AppApi extends Context.Service<
       })
     )
 
-  /** The app at this origin. A redirect, as to a sign-in page, is an answer and not followed. */
-  static readonly layer = (appUrl: URL) =>
-    this.layerNoDeps(appUrl).pipe(
-      Layer.provide(FetchHttpClient.layer),
-      Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }))
-    )
+  /** The app at this origin. */
+  static readonly layer = (appUrl: URL) => Layer.provide(this.layerNoDeps(appUrl), FetchHttpClient.layer)
 }
 
 const failed = (reason: AppApiError["reason"]) => new AppApiError({ reason })
