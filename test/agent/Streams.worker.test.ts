@@ -4,10 +4,12 @@ import { assert, describe, it } from "vitest"
 import { closing, limits } from "../../src/agent/Session.ts"
 import {
   call,
+  connectSse,
   freshUser,
   identityOf,
   initialize,
   messagesOf,
+  reading,
   request,
   Session,
   stubOf,
@@ -17,25 +19,12 @@ import { clerk } from "../support/sessions/Worker.ts"
 
 const listChanges = ["tools", "resources", "prompts"].map((list) => `notifications/${list}/list_changed`)
 
-/** Reads events until one has an id, leaves, and answers that id. */
+/** Reads the first event of a stream, leaves, and answers its id. */
 const firstEventId = async (response: Response): Promise<string> => {
-  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
-  let text = ""
-  while (!/^id: \S+$/mu.test(text)) text += (await reader.read()).value ?? ""
-  await reader.cancel()
-  return /^id: (\S+)$/mu.exec(text)![1]!
-}
-
-const connectSse = async (grant?: string) => {
-  const session = new Session(identityOf(freshUser(), grant), "sse")
-  const stream = await session.stream()
-  session.id = stream.id
-  const answers = () => stream.frames.flatMap(({ message }) => (message === undefined ? [] : [message]))
-  assert.strictEqual((await session.post(initialize("2024-11-05"))).status, 202)
-  await until(() => answers().length === 1)
-  assert.strictEqual(answers()[0].result.protocolVersion, "2024-11-05")
-  assert.strictEqual((await session.post({ jsonrpc: "2.0", method: "notifications/initialized" })).status, 202)
-  return { session, stream, answers }
+  const stream = reading(response)
+  const { id } = await stream.event(() => true)
+  await stream.leave()
+  return id
 }
 
 describe("a session of /sse", () => {
