@@ -4,10 +4,12 @@ import { assert, describe, it } from "vitest"
 import { closing, limits } from "../../src/agent/Session.ts"
 import {
   call,
+  changeRole,
   connectSse,
   freshUser,
   identityOf,
   initialize,
+  listChanges,
   messagesOf,
   reading,
   request,
@@ -15,9 +17,6 @@ import {
   stubOf,
   until
 } from "../support/sessions/Sessions.ts"
-import { clerk } from "../support/sessions/Worker.ts"
-
-const listChanges = ["tools", "resources", "prompts"].map((list) => `notifications/${list}/list_changed`)
 
 /** Reads the first event of a stream, leaves, and answers its id. */
 const firstEventId = async (response: Response): Promise<string> => {
@@ -100,10 +99,7 @@ describe("a stream that was cut off", () => {
     await messagesOf(await session.post(request(1, "ping")))
     await until(() => frames.length === 1)
     webSocket.close(1000)
-    clerk.role = "member"
-    await evictDurableObject(session.stub)
-    await messagesOf(await session.post(request(2, "ping")))
-    clerk.role = "admin"
+    await changeRole(session)
     const again = await session.stream(frames[0]!.id)
     await until(() => again.frames.length === 4)
     assert.deepEqual(
@@ -141,10 +137,7 @@ describe("the stream of a session", () => {
     const sessions = await Promise.all([1, 2, 3].map((grant) => Session.open(identityOf(user, `grant-${grant}`))))
     const streams = await Promise.all(sessions.map((session) => session.stream()))
     const other = await (await Session.open(identityOf(freshUser()))).stream()
-    clerk.role = "member"
-    await evictDurableObject(stubOf(user))
-    await messagesOf(await sessions[0]!.post(request(1, "ping")))
-    clerk.role = "admin"
+    await changeRole(sessions[0]!)
     await until(() => streams.every(({ frames }) => frames.length === 4))
     assert.lengthOf(other.frames, 1)
   })
@@ -157,20 +150,14 @@ describe("a connection without a session", () => {
     const other = await Session.open(identityOf(user, "grant-2"))
     const first = await follower.stream()
     await messagesOf(await other.post(request(1, "ping")))
-    const change = async (role: string) => {
-      clerk.role = role
-      await evictDurableObject(stubOf(user))
-      await messagesOf(await other.post(request(2, "ping")))
-      clerk.role = "admin"
-    }
-    await change("member")
+    await changeRole(other)
     await until(() => first.frames.length === 2)
     assert.deepEqual(
       first.frames.map(({ data }) => data),
       [undefined, "changed"]
     )
     first.webSocket.close(3000)
-    await change("premium")
+    await changeRole(other, "premium")
     const again = await follower.stream(first.frames[1]!.id)
     await until(() => again.frames.length === 2)
     assert.strictEqual(again.frames[0]!.data, "changed")

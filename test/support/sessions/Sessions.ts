@@ -1,9 +1,10 @@
-import { runInDurableObject } from "cloudflare:test"
+import { evictDurableObject, runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 
 import type { AccountObject } from "../../../src/agent/AccountAgent.ts"
 import { type Listen, listenHeader } from "../../../src/agent/Session.ts"
 import { ClientId, GrantId, type Identity, UserId } from "../../../src/domain/Identity.ts"
+import { clerk } from "./Worker.ts"
 
 const namespace = (env as unknown as { readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject> }).ACCOUNT_AGENT
 
@@ -171,6 +172,17 @@ export class Session {
     webSocket.accept()
     return { webSocket, frames, state, id: headers.get("mcp-session-id") ?? "" }
   }
+}
+
+/** What a session is told when what its user may use has changed. */
+export const listChanges = ["tools", "resources", "prompts"].map((list) => `notifications/${list}/list_changed`)
+
+/** Puts the object to sleep, and has it find at the next request, one of `session`, that its user has another role. */
+export const changeRole = async (session: Session, role = "member"): Promise<void> => {
+  await evictDurableObject(session.stub)
+  clerk.role = role
+  await messagesOf(await session.post(request(1, "ping")))
+  clerk.role = "admin"
 }
 
 /** Waits until `check` holds, 5 s at most. */
