@@ -6,7 +6,7 @@ const config: KnipConfig = {
   entry: [
     "dev/*.ts",
     "test/**/*.test.ts",
-    "test/support/sessions/Worker.ts",
+    "test/support/sessions/{Crowd,Worker}.ts",
     "test/support/workerd/{Internet,WaitingModel}.ts",
     "test/conformance/{run,worker}.ts"
   ],
