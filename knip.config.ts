@@ -6,7 +6,7 @@ const config: KnipConfig = {
   entry: [
     "dev/*.ts",
     "test/**/*.test.ts",
-    "test/support/sessions/Worker.ts",
+    "test/support/sessions/{Crowd,Worker}.ts",
     "test/support/workerd/{Internet,WaitingModel}.ts",
     "test/conformance/{run,worker}.ts"
   ],
@@ -16,8 +16,9 @@ const config: KnipConfig = {
   ignoreDependencies: [
     // The name under which tsconfig.json configures effect-tsgo, which npx brings: the lock file cannot hold it.
     "@effect/language-service",
-    // Started by its command, as a person would.
+    // Started by their commands, as a person would.
     "@modelcontextprotocol/conformance",
+    "mcp-remote",
     // `cloudflare:workers` is a module of the platform.
     "cloudflare"
   ]

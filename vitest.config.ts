@@ -35,6 +35,8 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             main: "./test/support/sessions/Worker.ts",
+            // workerd would report every stream that a test leaves, and every object that one takes down.
+            verbose: false,
             miniflare: {
               compatibilityDate: "2026-10-23",
               compatibilityFlags: ["nodejs_compat"],

@@ -20,7 +20,9 @@ const hold = (options: { readonly primes?: boolean; readonly refusals?: Readonly
   }
   const closes: Array<number> = []
   const socket = open()
-  ends[0]!.addEventListener("close", ({ code }) => closes.push(code))
+  ends[0]!.addEventListener("close", ({ code }) => {
+    closes.push(code)
+  })
   const text: Array<string> = []
   const events = heldStream({
     socket,

@@ -3,15 +3,14 @@ import { assert, describe, it } from "vitest"
 
 import {
   call,
+  changeRole,
   freshUser,
   identityOf,
   messagesOf,
-  request,
   Session,
   stubOf,
   until
 } from "../support/sessions/Sessions.ts"
-import { clerk } from "../support/sessions/Worker.ts"
 
 const openMany = async (count: number, open: (index: number) => Promise<Session>) => {
   const sessions: Array<Session> = []
@@ -26,10 +25,7 @@ describe("many idle sessions", () => {
     const user = freshUser()
     const sessions = await openMany(1_000, (index) => Session.open(identityOf(user, `grant-${index}`)))
     const streams = await Promise.all(sessions.map((session) => session.stream()))
-    await evictDurableObject(stubOf(user))
-    clerk.role = "member"
-    await messagesOf(await sessions[0]!.post(request(1, "ping")))
-    clerk.role = "admin"
+    await changeRole(sessions[0]!)
     await until(() => streams.every(({ frames }) => frames.length === 4))
     const [answer] = await messagesOf(await sessions[999]!.post(call(1, "echo")))
     assert.strictEqual(answer.id, 1)

@@ -1,12 +1,13 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test"
 import { assert, describe, it } from "vitest"
 
-import { clerk } from "../support/sessions/Worker.ts"
 import {
   call,
+  changeRole,
   freshUser,
   identityOf,
   initialize,
+  listChanges,
   messagesOf,
   request,
   Session,
@@ -49,14 +50,11 @@ describe("a session", () => {
     const session = await Session.open(identityOf(freshUser()))
     const { frames, state } = await session.stream()
     await until(() => frames.length === 1)
-    await evictDurableObject(session.stub)
-    clerk.role = "member"
-    await messagesOf(await session.post(call(1, "echo")))
-    clerk.role = "admin"
+    await changeRole(session)
     await until(() => frames.length === 4)
     assert.deepEqual(
       frames.slice(1).map(({ message }) => message.method),
-      ["tools", "resources", "prompts"].map((list) => `notifications/${list}/list_changed`)
+      listChanges
     )
     assert.isUndefined(state.closed)
   })

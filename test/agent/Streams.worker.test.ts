@@ -4,38 +4,26 @@ import { assert, describe, it } from "vitest"
 import { closing, limits } from "../../src/agent/Session.ts"
 import {
   call,
+  changeRole,
+  connectSse,
   freshUser,
   identityOf,
   initialize,
+  listChanges,
   messagesOf,
+  reading,
   request,
   Session,
   stubOf,
   until
 } from "../support/sessions/Sessions.ts"
-import { clerk } from "../support/sessions/Worker.ts"
 
-const listChanges = ["tools", "resources", "prompts"].map((list) => `notifications/${list}/list_changed`)
-
-/** Reads events until one has an id, leaves, and answers that id. */
+/** Reads the first event of a stream, leaves, and answers its id. */
 const firstEventId = async (response: Response): Promise<string> => {
-  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
-  let text = ""
-  while (!/^id: \S+$/mu.test(text)) text += (await reader.read()).value ?? ""
-  await reader.cancel()
-  return /^id: (\S+)$/mu.exec(text)![1]!
-}
-
-const connectSse = async (grant?: string) => {
-  const session = new Session(identityOf(freshUser(), grant), "sse")
-  const stream = await session.stream()
-  session.id = stream.id
-  const answers = () => stream.frames.flatMap(({ message }) => (message === undefined ? [] : [message]))
-  assert.strictEqual((await session.post(initialize("2024-11-05"))).status, 202)
-  await until(() => answers().length === 1)
-  assert.strictEqual(answers()[0].result.protocolVersion, "2024-11-05")
-  assert.strictEqual((await session.post({ jsonrpc: "2.0", method: "notifications/initialized" })).status, 202)
-  return { session, stream, answers }
+  const stream = reading(response)
+  const { id } = await stream.event(() => true)
+  await stream.leave()
+  return id
 }
 
 describe("a session of /sse", () => {
@@ -111,10 +99,7 @@ describe("a stream that was cut off", () => {
     await messagesOf(await session.post(request(1, "ping")))
     await until(() => frames.length === 1)
     webSocket.close(1000)
-    clerk.role = "member"
-    await evictDurableObject(session.stub)
-    await messagesOf(await session.post(request(2, "ping")))
-    clerk.role = "admin"
+    await changeRole(session)
     const again = await session.stream(frames[0]!.id)
     await until(() => again.frames.length === 4)
     assert.deepEqual(
@@ -152,10 +137,7 @@ describe("the stream of a session", () => {
     const sessions = await Promise.all([1, 2, 3].map((grant) => Session.open(identityOf(user, `grant-${grant}`))))
     const streams = await Promise.all(sessions.map((session) => session.stream()))
     const other = await (await Session.open(identityOf(freshUser()))).stream()
-    clerk.role = "member"
-    await evictDurableObject(stubOf(user))
-    await messagesOf(await sessions[0]!.post(request(1, "ping")))
-    clerk.role = "admin"
+    await changeRole(sessions[0]!)
     await until(() => streams.every(({ frames }) => frames.length === 4))
     assert.lengthOf(other.frames, 1)
   })
@@ -168,20 +150,14 @@ describe("a connection without a session", () => {
     const other = await Session.open(identityOf(user, "grant-2"))
     const first = await follower.stream()
     await messagesOf(await other.post(request(1, "ping")))
-    const change = async (role: string) => {
-      clerk.role = role
-      await evictDurableObject(stubOf(user))
-      await messagesOf(await other.post(request(2, "ping")))
-      clerk.role = "admin"
-    }
-    await change("member")
+    await changeRole(other)
     await until(() => first.frames.length === 2)
     assert.deepEqual(
       first.frames.map(({ data }) => data),
       [undefined, "changed"]
     )
     first.webSocket.close(3000)
-    await change("premium")
+    await changeRole(other, "premium")
     const again = await follower.stream(first.frames[1]!.id)
     await until(() => again.frames.length === 2)
     assert.strictEqual(again.frames[0]!.data, "changed")

@@ -6,8 +6,10 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 
-import { connect, registerClient, signInAt } from "../support/Connect.ts"
+import { connect } from "../support/Connect.ts"
 import { freePort, withServer } from "../support/LocalServer.ts"
+import { OAuthClient } from "../support/OAuthClient.ts"
+import { Person } from "../support/Person.ts"
 import { startProxy } from "./Proxy.ts"
 
 /** The suite printed what this program cannot read. */
@@ -78,12 +80,14 @@ const score = Effect.fnUntraced(function* (set: keyof Report, lines: ReadonlyArr
 /** The two scenarios of the authorization server. The suite prints an address, where a person has to go. */
 const authorization = Effect.fnUntraced(function* (issuer: string, clerk: string) {
   const port = yield* freePort
-  const { client } = yield* Effect.promise(() => registerClient(issuer, `http://127.0.0.1:${port}/callback`))
-  const options = [`--url=${issuer}`, `--client-id=${client.client_id}`, `--port=${port}`, `--resource=${issuer}/mcp`]
+  const redirectUris = [`http://127.0.0.1:${port}/callback`]
+  const client = yield* Effect.promise(() => OAuthClient.register(`${issuer}/mcp`, { redirectUris }))
+  const person = new Person({ url: issuer, clerk: { url: clerk } }, email)
+  const options = [`--url=${issuer}`, `--client-id=${client.id}`, `--port=${port}`, `--resource=${client.resource}`]
   return yield* conformance(["authorization", ...options], (line) =>
     line.startsWith(`${issuer}/authorize?`)
       ? Effect.promise(async () => {
-          await fetch(await signInAt(line, [issuer, clerk], email))
+          await fetch(await person.authorize(line))
         })
       : Effect.void
   )

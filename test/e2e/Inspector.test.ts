@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { decode } from "fast-png"
 
 import { InspectorCli } from "../support/InspectorCli.ts"
+import { OAuthClient } from "../support/OAuthClient.ts"
 import { onServer, RunningServer, type Server } from "../support/RunningServer.ts"
 
 const withImages = { scopes: ["images:generate"] }
@@ -13,12 +14,17 @@ interface Answer {
   readonly content?: ReadonlyArray<{ readonly text?: string; readonly data?: string; readonly mimeType?: string }>
 }
 
+type Lane = "legacy" | "modern" | "sse"
+
 /** The Inspector with the token of somebody, and the `result` in what it prints. */
-const inspecting = async (server: Server, email: string, era: string) => {
-  const { accessToken } = await server.signIn(email, withImages)
-  const inspector = await InspectorCli.make(server.mcp)
+const inspecting = async (server: Server, email: string, lane: Lane) => {
+  const sse = lane === "sse"
+  const address = sse ? `${server.url}/sse` : server.mcp
+  const { accessToken } = await server.signIn(email, { ...withImages, client: await OAuthClient.register(address) })
+  const inspector = await InspectorCli.make(address, sse ? "sse" : "http")
+  const era = ["--protocol-era", sse ? "legacy" : lane]
   const run = (...args: ReadonlyArray<string>) =>
-    inspector.run("--protocol-era", era, "--header", `Authorization: Bearer ${accessToken}`, ...args)
+    inspector.run(...era, "--header", `Authorization: Bearer ${accessToken}`, ...args)
   const ask = async (...args: ReadonlyArray<string>): Promise<Answer> => {
     const { code, stdout, stderr } = await run(...args)
     if (stdout === "") throw new Error(`exit ${code}: ${stderr}`)
@@ -33,11 +39,11 @@ const inspecting = async (server: Server, email: string, era: string) => {
 const namesIn = ({ tools = [] }: Answer) => tools.map(({ name }) => name)
 
 layer(RunningServer.layer)("the MCP Inspector", (it) => {
-  for (const era of ["legacy", "modern"]) {
+  for (const lane of ["legacy", "modern", "sse"] as const) {
     it.effect(
-      `${era}: an administrator lists and calls every tool`,
+      `${lane}: an administrator lists and calls every tool`,
       onServer(async (server) => {
-        const { inspector, ask, call } = await inspecting(server, "admin@example.com", era)
+        const { inspector, ask, call } = await inspecting(server, "admin@example.com", lane)
         await using _ = inspector
         const [list, sum, info, image] = await Promise.all([
           ask("--method", "tools/list", "--strict"),
@@ -55,9 +61,9 @@ layer(RunningServer.layer)("the MCP Inspector", (it) => {
     )
 
     it.effect(
-      `${era}: a member neither sees nor gets the image tool`,
+      `${lane}: a member neither sees nor gets the image tool`,
       onServer(async (server) => {
-        const { inspector, ask, run } = await inspecting(server, "member@example.com", era)
+        const { inspector, ask, run } = await inspecting(server, "member@example.com", lane)
         await using _ = inspector
         const image = ["--tool-name", "generateImage", "--tool-args-json", '{"prompt":"x"}']
         const [list, refused] = await Promise.all([
@@ -72,15 +78,20 @@ layer(RunningServer.layer)("the MCP Inspector", (it) => {
     )
   }
 
-  it.effect(
-    "signs somebody in by itself, in a browser, and lists the tools",
-    onServer(async (server) => {
-      await using inspector = await InspectorCli.make(server.mcp)
-      const person = server.person("premium@example.com")
-      const run = await inspector.runSigningIn(person, withImages, "--method", "tools/list")
-      assert.strictEqual(run.code, 0, run.stderr)
-      const { result } = JSON.parse(run.stdout) as { readonly result: Answer }
-      assert.sameMembers(namesIn(result), ["add", "userInfo", "generateImage", "signOutEverywhere"])
-    })
-  )
+  for (const [transport, path] of [
+    ["http", "/mcp"],
+    ["sse", "/sse"]
+  ] as const) {
+    it.effect(
+      `signs somebody in by itself, in a browser, and lists the tools of ${path}`,
+      onServer(async (server) => {
+        await using inspector = await InspectorCli.make(`${server.url}${path}`, transport)
+        const person = server.person("premium@example.com")
+        const run = await inspector.runSigningIn(person, withImages, "--method", "tools/list")
+        assert.strictEqual(run.code, 0, run.stderr)
+        const { result } = JSON.parse(run.stdout) as { readonly result: Answer }
+        assert.sameMembers(namesIn(result), ["add", "userInfo", "generateImage", "signOutEverywhere"])
+      })
+    )
+  }
 })

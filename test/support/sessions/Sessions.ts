@@ -1,8 +1,10 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 
 import type { AccountObject } from "../../../src/agent/AccountAgent.ts"
 import { type Listen, listenHeader } from "../../../src/agent/Session.ts"
 import { ClientId, GrantId, type Identity, UserId } from "../../../src/domain/Identity.ts"
+import { clerk } from "./Worker.ts"
 
 const namespace = (env as unknown as { readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject> }).ACCOUNT_AGENT
 
@@ -19,6 +21,17 @@ export const identityOf = (userId: UserId, grant = "grant-1", scopes = ["mcp:too
 })
 
 export const stubOf = (userId: UserId) => namespace.getByName(userId)
+
+/**
+ * Takes a user's object down with everything that it has under way, as a new version of the Worker does. Sockets are
+ * lost with it. (`evictDurableObject` waits for open requests to end.)
+ */
+export const replace = async (userId: UserId): Promise<void> => {
+  const reason = "replaced by the test"
+  await runInDurableObject(stubOf(userId), (_, state) => state.abort(reason)).catch((error: unknown) => {
+    if (!String(error).includes(reason)) throw error
+  })
+}
 
 /** A JSON-RPC request. */
 export const request = (id: number, method: string, params: object = {}) => ({ jsonrpc: "2.0", id, method, params })
@@ -38,6 +51,45 @@ export const messagesOf = async (response: Response): Promise<ReadonlyArray<any>
   const text = await response.text()
   if (!(response.headers.get("content-type") ?? "").includes("event-stream")) return [JSON.parse(text)]
   return text.split("\n").flatMap((line) => (/^data: ./u.test(line) ? JSON.parse(line.slice(6)) : []))
+}
+
+const eventsIn = (text: string) =>
+  text.split("\n\n").flatMap((event) => {
+    const [, id] = /^id: (\S+)$/mu.exec(event) ?? []
+    const [, data] = /^data: (.+)$/mu.exec(event) ?? []
+    return id === undefined ? [] : [{ id, message: data === undefined ? undefined : JSON.parse(data) }]
+  })
+
+/** The stream of a request while it is open. */
+export const reading = (response: Response) => {
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ""
+  const more = async () => {
+    const { done, value = "" } = await reader.read()
+    text += value
+    return !done
+  }
+  return {
+    /** Reads until there is such an event. */
+    event: async (wanted: (message: any) => boolean) => {
+      for (;;) {
+        const found = eventsIn(text).find(({ message }) => wanted(message))
+        if (found !== undefined) return found
+        if (!(await more())) throw new Error(`the stream ended after ${text}`)
+      }
+    },
+    /** Reads to the end, and answers every message since the beginning; a stream may also break off. */
+    end: async () => {
+      let ending: "ended" | "broken" = "ended"
+      try {
+        while (await more());
+      } catch {
+        ending = "broken"
+      }
+      return { ending, messages: eventsIn(text).flatMap(({ message }) => (message === undefined ? [] : [message])) }
+    },
+    leave: () => reader.cancel()
+  }
 }
 
 /** One client of a user, without the Worker between. */
@@ -114,10 +166,23 @@ export class Session {
       const message = this.wire === "changes" || frame.data === undefined ? undefined : JSON.parse(frame.data)
       frames.push({ id: frame.id, data: frame.data, message })
     })
-    webSocket.addEventListener("close", ({ code }) => (state.closed = code))
+    webSocket.addEventListener("close", ({ code }) => {
+      state.closed = code
+    })
     webSocket.accept()
     return { webSocket, frames, state, id: headers.get("mcp-session-id") ?? "" }
   }
+}
+
+/** What a session is told when what its user may use has changed. */
+export const listChanges = ["tools", "resources", "prompts"].map((list) => `notifications/${list}/list_changed`)
+
+/** Puts the object to sleep, and has it find at the next request, one of `session`, that its user has another role. */
+export const changeRole = async (session: Session, role = "member"): Promise<void> => {
+  await evictDurableObject(session.stub)
+  clerk.role = role
+  await messagesOf(await session.post(request(1, "ping")))
+  clerk.role = "admin"
 }
 
 /** Waits until `check` holds, 5 s at most. */
@@ -127,4 +192,17 @@ export const until = async (check: () => boolean | Promise<boolean>): Promise<vo
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error("it did not come to pass within 5 s")
+}
+
+/** A client of `/sse` that has been introduced, and what it was answered so far. */
+export const connectSse = async () => {
+  const session = new Session(identityOf(freshUser()), "sse")
+  const stream = await session.stream()
+  session.id = stream.id
+  const answers = () => stream.frames.flatMap(({ message }) => (message === undefined ? [] : [message]))
+  await session.post(initialize("2024-11-05"))
+  await until(() => answers().length === 1)
+  if (answers()[0].result.protocolVersion !== "2024-11-05") throw new Error(JSON.stringify(answers()))
+  await session.post({ jsonrpc: "2.0", method: "notifications/initialized" })
+  return { session, stream, answers }
 }

@@ -13,6 +13,7 @@ import { AppConfig } from "../../../src/config/AppConfig.ts"
 import { Offer, ServerFactory } from "../../../src/mcp/ServerFactory.ts"
 import { ToolCalls } from "../../../src/mcp/ToolCalls.ts"
 import { StateSigner } from "../../../src/oauth/StateSigner.ts"
+import * as Ask from "../../../src/tools/Ask.ts"
 import { Progress } from "../../../src/tools/Progress.ts"
 
 const settings = {
@@ -57,9 +58,11 @@ const Echo = tool("echo")
 const Slow = tool("slow")
 /** Never answers. */
 const Hang = tool("hang")
+/** Asks for a word, and answers it. */
+const Question = tool("question")
 const Costly = tool("costly").annotate(Policy.Required, Policy.scopes("images:generate"))
 
-const toolkit = Toolkit.make(Echo, Slow, Hang, Costly)
+const toolkit = Toolkit.make(Echo, Slow, Hang, Question.addDependency(Ask.Ask), Costly)
 
 const handlers = toolkit.toLayer({
   echo: () => Effect.succeed({ text: "echo" }),
@@ -72,6 +75,10 @@ const handlers = toolkit.toLayer({
     return { text: "slow" }
   }),
   hang: () => Effect.never,
+  question: Effect.fnUntraced(function* () {
+    const word = yield* Ask.form("word", { message: "Which word?", schema: Schema.Struct({ word: Schema.String }) })
+    return { text: word._tag === "Accepted" ? word.value.word : word._tag }
+  }),
   costly: () => Effect.succeed({ text: "costly" })
 })
 

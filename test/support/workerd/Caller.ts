@@ -1,6 +1,6 @@
 import { inject } from "vitest"
 
-import { OAuthClient } from "../OAuthClient.ts"
+import { connect } from "../Connect.ts"
 import { Person } from "../Person.ts"
 import { places } from "./Places.ts"
 
@@ -11,12 +11,8 @@ const clerkUrl = inject("clerkSettings").CLERK_API_URL
 export const person = (email: string): Person => new Person({ url: places.app, clerk: { url: clerkUrl } }, email)
 
 /** An access token with every scope, for a client of its own. */
-export const signIn = async (email: string): Promise<string> => {
-  const client = await OAuthClient.register(`${places.app}/mcp`)
-  const attempt = await client.begin({ scope: "mcp:tools images:generate" })
-  const tokens = await client.redeem(attempt, await person(email).authorize(attempt.address))
-  return tokens.access_token
-}
+export const signIn = (email: string): Promise<string> =>
+  connect({ worker: places.app, clerk: clerkUrl, email, scopes: ["images:generate"] })
 
 /** The two ways in which clients speak to `/mcp`. */
 export type Era = "2025-11-25" | "2026-07-28"
