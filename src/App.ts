@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import { Access } from "./access/Access.ts"
 import { AccountAgents } from "./agent/AccountAgents.ts"
 import * as AccountChanges from "./agent/AccountChanges.ts"
-import * as AccountConnections from "./agent/AccountConnections.ts"
+import * as AccountEndings from "./agent/AccountEndings.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
 import { AppConfig } from "./config/AppConfig.ts"
@@ -17,6 +17,7 @@ import { Offer, ServerFactory } from "./mcp/ServerFactory.ts"
 import { StatelessLane } from "./mcp/StatelessLane.ts"
 import { ToolCalls } from "./mcp/ToolCalls.ts"
 import { AuthorizationServer } from "./oauth/AuthorizationServer.ts"
+import * as Grants from "./oauth/Grants.ts"
 import { OAuthStorage } from "./oauth/OAuthStorage.ts"
 import { SignIn } from "./oauth/SignIn.ts"
 import { StateSigner } from "./oauth/StateSigner.ts"
@@ -39,8 +40,11 @@ export const Outside = Layer.mergeAll(
   )
 )
 
-/** Who may do what. */
-const Authority = AuthorizationServer.layer.pipe(Layer.provideMerge(Layer.merge(StateSigner.layer, Access.layer)))
+/** Who may do what, and what ends when they may no more. */
+const Authority = AuthorizationServer.layer.pipe(
+  Layer.provide(AccountEndings.layer),
+  Layer.provideMerge(Layer.mergeAll(StateSigner.layer, Access.layer, AccountAgents.layer))
+)
 
 /** Who may do what, and how they prove it. */
 const Authorization = SignIn.layerClerk.pipe(Layer.provideMerge(Authority))
@@ -54,16 +58,11 @@ const catalogue: Catalogue = ToolCalls.layer(Tools.toolkit).pipe(
 )
 
 /** A catalogue as servers of the protocol: the same ones in every lane. */
-const servers = (offered: Catalogue) =>
-  ServerFactory.layer.pipe(Layer.provide(offered), Layer.provide(AccountConnections.layer))
+const servers = (offered: Catalogue) => ServerFactory.layer.pipe(Layer.provide(offered), Layer.provide(Grants.layer))
 
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const lanes = (offered: Catalogue) =>
-  StatelessLane.layer.pipe(
-    Layer.provide(servers(offered)),
-    Layer.provide(AccountChanges.layer),
-    Layer.provideMerge(AccountAgents.layer)
-  )
+  StatelessLane.layer.pipe(Layer.provide(servers(offered)), Layer.provide(AccountChanges.layer))
 
 /** The whole application on a given outside world, with a given catalogue. */
 export const application = <E, R>(
@@ -74,7 +73,6 @@ export const application = <E, R>(
 /** What the object of a user needs to host sessions, built from the object's environment. */
 export const account = (env: Readonly<Record<string, unknown>>, offered: Catalogue = catalogue) =>
   Layer.mergeAll(servers(offered), SecureRandom.layerWebCrypto).pipe(
-    Layer.provide(AccountAgents.layer),
     Layer.provideMerge(Authority),
     Layer.provideMerge(Outside),
     Layer.provideMerge(Layer.effect(AppConfig, AppConfig.decode(env))),

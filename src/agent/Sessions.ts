@@ -198,6 +198,12 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       for (const grant of ended) streams.closeGrant(grant)
     }),
 
+    /** Ends every session of an account that was closed, and every stream. */
+    endAll: Effect.fn("Sessions.endAll")(function* () {
+      for (const { id } of store.all) yield* remove(id, "account closed")
+      streams.closeAll()
+    }),
+
     /** A stream was closed by its client. One of `/sse` cannot be opened again: its session is of no more use. */
     left: Effect.fnUntraced(function* (id: Session.McpSessionId) {
       if (store.find(id)?.wire === "sse") yield* remove(id, "left by the client")
