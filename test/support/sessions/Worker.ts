@@ -13,6 +13,7 @@ import { AppConfig } from "../../../src/config/AppConfig.ts"
 import { Offer, ServerFactory } from "../../../src/mcp/ServerFactory.ts"
 import { ToolCalls } from "../../../src/mcp/ToolCalls.ts"
 import { StateSigner } from "../../../src/oauth/StateSigner.ts"
+import { ClientLog } from "../../../src/tools/ClientLog.ts"
 import { Progress } from "../../../src/tools/Progress.ts"
 
 const settings = {
@@ -60,9 +61,11 @@ const Echo = tool("echo")
 const Slow = tool("slow")
 /** Never answers. */
 const Hang = tool("hang")
+/** Logs a line of every second level. */
+const Chatty = tool("chatty")
 const Costly = tool("costly").annotate(Policy.Required, Policy.scopes("images:generate"))
 
-const toolkit = Toolkit.make(Echo, Slow, Hang, Costly)
+const toolkit = Toolkit.make(Echo, Slow, Hang, Chatty, Costly)
 
 const handlers = toolkit.toLayer({
   echo: () => Effect.succeed({ text: "echo" }),
@@ -75,6 +78,11 @@ const handlers = toolkit.toLayer({
     return { text: "slow" }
   }),
   hang: () => Effect.never,
+  chatty: Effect.fnUntraced(function* () {
+    const log = yield* ClientLog
+    for (const level of ["debug", "notice", "error", "alert"] as const) yield* log({ level, data: level })
+    return { text: "chatty" }
+  }),
   costly: () => Effect.succeed({ text: "costly" })
 })
 
