@@ -7,7 +7,7 @@ import { Access } from "./access/Access.ts"
 import { SessionTokens } from "./access/SessionTokens.ts"
 import { AccountAgents } from "./agent/AccountAgents.ts"
 import * as AccountChanges from "./agent/AccountChanges.ts"
-import * as AccountConnections from "./agent/AccountConnections.ts"
+import * as AccountEndings from "./agent/AccountEndings.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
@@ -21,6 +21,7 @@ import { ToolCalls } from "./mcp/ToolCalls.ts"
 import * as AppSignIn from "./oauth/AppSignIn.ts"
 import { AuthorizationServer } from "./oauth/AuthorizationServer.ts"
 import * as ClerkSignIn from "./oauth/ClerkSignIn.ts"
+import * as Grants from "./oauth/Grants.ts"
 import { OAuthStorage } from "./oauth/OAuthStorage.ts"
 import type { SignIn } from "./oauth/SignIn.ts"
 import { StateSigner } from "./oauth/StateSigner.ts"
@@ -51,9 +52,10 @@ export const Outside = Layer.mergeAll(
   )
 )
 
-/** Who may do what. */
+/** Who may do what, and what ends when they may no more. */
 const Authority = AuthorizationServer.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(StateSigner.layer, Access.layer, SessionTokens.layer))
+  Layer.provide(AccountEndings.layer),
+  Layer.provideMerge(Layer.mergeAll(StateSigner.layer, Access.layer, SessionTokens.layer, AccountAgents.layer))
 )
 
 type Proof = Access | AppConfig | AuthorizationServer | ClerkApi | ClerkJwt | ClerkOAuth | StateSigner
@@ -79,16 +81,11 @@ export const catalogue = (reach = AppApi.layer): Catalogue =>
   ).pipe(Layer.merge(Layer.succeed(Offer, Tools.offer)))
 
 /** A catalogue as servers of the protocol: the same ones in every lane. */
-const servers = (offered: Catalogue) =>
-  ServerFactory.layer.pipe(Layer.provide(offered), Layer.provide(AccountConnections.layer))
+const servers = (offered: Catalogue) => ServerFactory.layer.pipe(Layer.provide(offered), Layer.provide(Grants.layer))
 
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const lanes = (offered: Catalogue) =>
-  StatelessLane.layer.pipe(
-    Layer.provide(servers(offered)),
-    Layer.provide(AccountChanges.layer),
-    Layer.provideMerge(AccountAgents.layer)
-  )
+  StatelessLane.layer.pipe(Layer.provide(servers(offered)), Layer.provide(AccountChanges.layer))
 
 /** The whole application on a given outside world, with a given catalogue. */
 export const application = <E, R>(
@@ -99,7 +96,6 @@ export const application = <E, R>(
 /** What the object of a user needs to host sessions, built from the object's environment. */
 export const account = (env: Readonly<Record<string, unknown>>, offered: Catalogue = catalogue()) =>
   Layer.mergeAll(servers(offered), SecureRandom.layerWebCrypto).pipe(
-    Layer.provide(AccountAgents.layer),
     Layer.provideMerge(Authority),
     Layer.provideMerge(Outside),
     Layer.provideMerge(Layer.effect(AppConfig, AppConfig.decode(env))),

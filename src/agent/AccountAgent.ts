@@ -41,4 +41,10 @@ export abstract class AccountObject extends DurableObject<Env> {
     await this.#lifecycle.start()
     return this.#sessions.endGrants(grants)
   }
+
+  /** Ends all sessions of the user, and all streams. */
+  async endAll(): Promise<void> {
+    await this.#lifecycle.start()
+    return this.#sessions.endAll()
+  }
 }

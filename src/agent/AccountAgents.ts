@@ -20,6 +20,8 @@ export interface AccountAgent {
   readonly remove: (removal: Removal) => Effect.Effect<Response, AgentUnavailable>
   /** Ends the sessions of revoked grants, and their streams. */
   readonly endGrants: (grants: ReadonlyArray<GrantId>) => Effect.Effect<void, AgentUnavailable>
+  /** Ends all sessions of the user, and all streams. */
+  readonly endAll: Effect.Effect<void, AgentUnavailable>
   /** 101 with a socket and the session's id and version in its headers, or the answer for the client. */
   readonly listen: (listen: Listen) => Effect.Effect<Response, AgentUnavailable>
 }
@@ -46,6 +48,7 @@ export class AccountAgents extends Context.Service<
             post: (post) => attempt("post", () => stub.post(post)),
             remove: (removal) => attempt("remove", () => stub.remove(removal)),
             endGrants: (grants) => attempt("endGrants", () => stub.endGrants(grants)),
+            endAll: attempt("endAll", () => stub.endAll()),
             listen: (listen) =>
               attempt("listen", () =>
                 stub.fetch("https://account-agent.invalid/", {

@@ -22,6 +22,26 @@ export const Initialize = Schema.Struct({
 })
 export type Initialize = typeof Initialize.Type
 
+/** From which level on a client wants to be told (MCP 2025-11-25, logging). */
+export const LogLevel = Schema.Literals([
+  "debug",
+  "info",
+  "notice",
+  "warning",
+  "error",
+  "critical",
+  "alert",
+  "emergency"
+])
+export type LogLevel = typeof LogLevel.Type
+
+/** How a client sets it. The SDK refuses any other level. */
+export const SetLevel = Schema.Struct({
+  id: Schema.Union([Schema.String, Schema.Finite]),
+  method: Schema.Literal("logging/setLevel"),
+  params: Schema.Struct({ level: LogLevel })
+})
+
 /** A session as it is stored. */
 export const Session = Schema.Struct({
   id: McpSessionId,
@@ -29,6 +49,8 @@ export const Session = Schema.Struct({
   wire: Wire,
   /** None until the client has introduced itself, which a client of `/sse` does after its session was made. */
   initialize: Schema.NullOr(Schema.fromJsonString(Initialize)),
+  /** None unless the client has set it. */
+  logLevel: Schema.NullOr(LogLevel),
   /** In milliseconds since 1970; up to a minute late. */
   usedAt: Schema.Finite
 })

@@ -55,6 +55,10 @@ export class SessionHost extends LifecycleCapability {
     return this.#runtime.runPromise(this.#started.endGrants(grants))
   }
 
+  endAll(): Promise<void> {
+    return this.#runtime.runPromise(this.#started.endAll())
+  }
+
   onWebSocketUpgrade({ request }: CapabilityWebSocketUpgradeContext): Promise<Response> | undefined {
     const header = request.headers.get(listenHeader)
     if (header === null) return undefined

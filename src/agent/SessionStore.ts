@@ -1,7 +1,7 @@
 import * as Schema from "effect/Schema"
 
 import type { GrantId } from "../domain/Identity.ts"
-import { Initialize, limits, type McpSessionId, Session, type Wire } from "./Session.ts"
+import { Initialize, limits, type LogLevel, type McpSessionId, Session, type Wire } from "./Session.ts"
 
 const decodeSession = Schema.decodeUnknownSync(Session)
 const encodeInitialize = Schema.encodeSync(Schema.fromJsonString(Initialize))
@@ -12,7 +12,8 @@ const decodeCount = Schema.decodeUnknownSync(Schema.Struct({ count: Schema.Finit
 const decodeTime = Schema.decodeUnknownSync(Schema.Struct({ time: Schema.NullOr(Schema.Finite) }))
 const decodeText = Schema.decodeUnknownSync(Schema.Struct({ value: Schema.String }))
 
-const columns = "id, grant_id AS grantId, wire, initialize, used_at AS usedAt"
+const columns = `id, grant_id AS grantId, wire, initialize, used_at AS usedAt,
+  (SELECT level FROM log_levels WHERE session_id = id) AS logLevel`
 
 /** An event's number holds its time: microseconds since 1970, so that numbers grow across evictions, too. */
 const seqPerMilli = 1_000
@@ -28,6 +29,7 @@ export class SessionStore {
       CREATE TABLE IF NOT EXISTS sessions (
         id TEXT PRIMARY KEY, grant_id TEXT NOT NULL, wire TEXT NOT NULL, initialize TEXT, used_at INTEGER NOT NULL
       ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS log_levels (session_id TEXT PRIMARY KEY, level TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS events (
         session_id TEXT NOT NULL, seq INTEGER NOT NULL, stream TEXT NOT NULL, message TEXT,
         PRIMARY KEY (session_id, seq)
@@ -53,12 +55,17 @@ export class SessionStore {
     this.#sql.exec("UPDATE sessions SET initialize = ? WHERE id = ?", encodeInitialize(initialize), id)
   }
 
+  setLogLevel(id: McpSessionId, level: LogLevel): void {
+    this.#sql.exec("INSERT OR REPLACE INTO log_levels (session_id, level) VALUES (?, ?)", id, level)
+  }
+
   touch(id: McpSessionId, now: number): void {
     this.#sql.exec("UPDATE sessions SET used_at = ? WHERE id = ?", now, id)
   }
 
   delete(id: McpSessionId): void {
     this.#sql.exec("DELETE FROM sessions WHERE id = ?", id)
+    this.#sql.exec("DELETE FROM log_levels WHERE session_id = ?", id)
     this.#sql.exec("DELETE FROM events WHERE session_id = ?", id)
   }
 

@@ -101,6 +101,13 @@ export class SessionStreams {
     for (const socket of this.#sockets.get(grantTag(id))) socket.close(closing.ended, "revoked")
   }
 
+  /** Closes everything. */
+  closeAll(): void {
+    for (const socket of this.#sockets.get()) {
+      if (attachmentOf(socket) !== undefined) socket.close(closing.ended, "account closed")
+    }
+  }
+
   close(id: McpSessionId, code: number, reason: string): void {
     for (const socket of this.#sockets.get(sessionTag(id))) socket.close(code, reason)
   }

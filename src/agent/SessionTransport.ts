@@ -10,7 +10,7 @@ import {
   WebStandardStreamableHTTPServerTransport
 } from "@modelcontextprotocol/server"
 
-import { type Initialize, type McpSessionId, retryAfter } from "./Session.ts"
+import { type Initialize, type LogLevel, type McpSessionId, retryAfter } from "./Session.ts"
 
 /** The stream of a session that belongs to no request, as the SDK names it to the event store. */
 export const standalone = "_GET_stream"
@@ -54,12 +54,14 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     return this.#unanswered.size
   }
 
-  /** Says a stored `initialize` to the new server behind this transport; the client hears nothing of it. */
-  async restore(initialize: Initialize): Promise<void> {
+  /** Says what is stored of a client to the new server behind this transport; the client hears nothing of it. */
+  async restore(initialize: Initialize, level: LogLevel | null): Promise<void> {
+    const say = async (method: string, params: object) =>
+      (await this.receive({ jsonrpc: "2.0", id: "restore", method, params })).text()
     this.#events.muted = true
-    const answer = await this.receive({ jsonrpc: "2.0", id: "restore", method: "initialize", params: initialize })
-    await answer.text()
+    await say("initialize", initialize)
     await this.receive({ jsonrpc: "2.0", method: "notifications/initialized" })
+    if (level !== null) await say("logging/setLevel", { level })
     this.#events.muted = false
   }
 

@@ -31,7 +31,10 @@ const { limits } = Session
 const touchEvery = Duration.toMillis("1 minute")
 const defaultIdleHours = 24
 
+const isSetLevel = Schema.is(Session.SetLevel)
 const decodeInitialize = Schema.decodeUnknownEffect(Session.Initialize)
+
+const messages = (body: unknown): ReadonlyArray<unknown> => (Array.isArray(body) ? body : [body])
 
 const fail = (reason: SessionFailure["reason"]) => new SessionFailure({ reason })
 
@@ -68,18 +71,25 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     const now = yield* Clock.currentTimeMillis
     store.insert(id, identity.grantId, wire, now)
     yield* Effect.promise(() => sweepAt(now + idle))
-    return { id, grantId: identity.grantId, wire, initialize: null, usedAt: now } satisfies Session.Session
+    return {
+      id,
+      grantId: identity.grantId,
+      wire,
+      initialize: null,
+      logLevel: null,
+      usedAt: now
+    } satisfies Session.Session
   })
 
   /** The session's server: the one in memory, or a new one that is told what the client said first. */
-  const serverOf = Effect.fnUntraced(function* ({ id, wire, initialize }: Session.Session) {
+  const serverOf = Effect.fnUntraced(function* ({ id, wire, initialize, logLevel }: Session.Session) {
     const epoch = yield* hex(6)
     const kept = (time: number) => sweepAt(time + limits.eventAge)
     const make = async (): Promise<Live> => {
       const server = factory.make({ listChanged: true })
       const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept))
       await server.connect(transport)
-      if (initialize !== null) await transport.restore(initialize)
+      if (initialize !== null) await transport.restore(initialize, logLevel)
       return { server, transport }
     }
     const server = live.get(id, make)
@@ -118,8 +128,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
 
   /** Refuses further requests; answers and cancellations are always taken, because they make room. */
   const admit = Effect.fnUntraced(function* (body: unknown, { unanswered }: SessionTransport) {
-    const posted: ReadonlyArray<unknown> = Array.isArray(body) ? body : [body]
-    const asked = posted.filter((message) => isJSONRPCRequest(message)).length
+    const asked = messages(body).filter((message) => isJSONRPCRequest(message)).length
     if (asked === 0) return
     for (const [waiting, limit] of [
       [unanswered, limits.requestsPerSession],
@@ -152,6 +161,8 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       }
       const session = yield* find(identity, post.sessionId, wire)
       const response = yield* receive(session, post, body)
+      const set = messages(body).findLast((message) => isSetLevel(message))
+      if (set !== undefined && response.ok) store.setLogLevel(session.id, set.params.level)
       if (wire === "streamable" || !response.ok) return response
       if (initialize !== undefined) store.initialize(session.id, initialize)
       // The answer goes to the socket, as every event of such a session does.
@@ -196,6 +207,12 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       const ended = new Set(grants)
       for (const { id, grantId } of store.all) if (ended.has(grantId)) yield* remove(id, "revoked")
       for (const grant of ended) streams.closeGrant(grant)
+    }),
+
+    /** Ends every session of an account that was closed, and every stream. */
+    endAll: Effect.fn("Sessions.endAll")(function* () {
+      for (const { id } of store.all) yield* remove(id, "account closed")
+      streams.closeAll()
     }),
 
     /** A stream was closed by its client. One of `/sse` cannot be opened again: its session is of no more use. */

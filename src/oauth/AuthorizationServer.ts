@@ -12,6 +12,7 @@ import { ClientId, CurrentIdentity, GrantId, type Identity, type Subject, type U
 import * as Scope from "../domain/Scope.ts"
 import { AuthorizationFailure, RequestRejected, trustedRedirect, type TrustedRedirect } from "./AuthorizationFailure.ts"
 import { isAddress, servedByItsAddress } from "./ClientDocument.ts"
+import * as Endings from "./Endings.ts"
 import { makeGuard } from "./Guard.ts"
 import { OAuthStorage } from "./OAuthStorage.ts"
 import { attempt, executionContext, makeProvider } from "./Provider.ts"
@@ -93,7 +94,7 @@ export class AuthorizationServer extends Context.Service<
     >
     /** The ids of all grants of a user, with the clients that hold them. */
     readonly grants: (userId: UserId) => Effect.Effect<ReadonlyArray<Grant>, AuthorizationFailure>
-    /** Ends a grant of a user: its refresh token and every access token. One that is gone already counts as ended. */
+    /** Ends a grant of a user: its tokens, and what is open under it. One that is gone already counts as ended. */
     readonly revoke: (userId: UserId, grantId: GrantId) => Effect.Effect<void, AuthorizationFailure>
     /** Grants: the redirect that hands the client its code, with `state` and `iss` (RFC 9207). */
     readonly complete: (authRequest: AuthRequest, subject: Subject) => Effect.Effect<string, AuthorizationFailure>
@@ -236,7 +237,7 @@ export class AuthorizationServer extends Context.Service<
         })
       })
     })
-  ).pipe(Layer.provide(FetchHttpClient.layer))
+  ).pipe(Layer.provide(Layer.merge(FetchHttpClient.layer, Endings.layer)))
 }
 
 const nothing = () => Promise.resolve(new Response(null, { status: 404 }))

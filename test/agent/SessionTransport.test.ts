@@ -30,7 +30,7 @@ const restored = async (epoch: string) => {
     return { content: [{ type: "text", text: JSON.stringify(answer) }] }
   })
   await server.connect(transport)
-  await transport.restore(initialize)
+  await transport.restore(initialize, null)
   const ask = () =>
     transport.receive({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "ask", arguments: {} } })
   const question = async () => {

@@ -59,6 +59,37 @@ describe("a session", () => {
     assert.isUndefined(state.closed)
   })
 
+  it("tells its client from the level on that was set, also after an eviction, and whatever was set last", async () => {
+    const user = freshUser()
+    const [session, other] = [await Session.open(identityOf(user)), await Session.open(identityOf(user))]
+    const told = async (by: Session) => {
+      const messages = await messagesOf(await by.post(call(1, "chatty")))
+      return messages.flatMap(({ method, params }) => (method === "notifications/message" ? params.level : []))
+    }
+    const set = (level: string) => ({ ...request(2, "logging/setLevel", { level }), id: level })
+    assert.deepEqual(await told(session), ["debug", "notice", "error", "alert"])
+    const [answer] = await messagesOf(await session.post(set("error")))
+    assert.deepEqual(answer, { jsonrpc: "2.0", id: "error", result: {} })
+    assert.deepEqual(await told(session), ["error", "alert"])
+    await evictDurableObject(session.stub)
+    assert.deepEqual(await told(session), ["error", "alert"])
+    assert.deepEqual(await told(other), ["debug", "notice", "error", "alert"])
+
+    const [refused] = await messagesOf(await session.post(set("loud")))
+    assert.isDefined(refused.error)
+    await evictDurableObject(session.stub)
+    assert.deepEqual(await told(session), ["error", "alert"])
+
+    await messagesOf(await session.post([set("debug"), set("alert")]))
+    await evictDurableObject(session.stub)
+    assert.deepEqual(await told(session), ["alert"])
+
+    await session.remove()
+    await runInDurableObject(stubOf(user), (_, { storage }) => {
+      assert.deepEqual(storage.sql.exec("SELECT * FROM log_levels").toArray(), [])
+    })
+  })
+
   it("refuses a call whose token lacks a scope with 403 and the scopes to ask for", async () => {
     const user = freshUser()
     const session = await Session.open(identityOf(user))
@@ -173,7 +204,10 @@ describe("an idle session", () => {
     const size = () => runInDurableObject(stubOf(user), (_, { storage }) => storage.sql.databaseSize)
     await Session.open(identityOf(user))
     const before = await size()
-    for (let opened = 0; opened < 50; opened++) await Session.open(identityOf(user, `grant-${opened}`))
+    for (let opened = 0; opened < 50; opened++) {
+      const session = await Session.open(identityOf(user, `grant-${opened}`))
+      await messagesOf(await session.post(request(1, "logging/setLevel", { level: "emergency" })))
+    }
     const each = ((await size()) - before) / 50
     console.log(`storage per idle session: ${each} bytes`)
     assert.isAtMost(each, 4_096)

@@ -182,6 +182,28 @@ describe("a grant that was revoked", () => {
   })
 })
 
+describe("an account that was closed", () => {
+  it("loses all its sessions and streams, and can open new ones once it is open again", async () => {
+    const [user, stranger] = [freshUser(), await Session.open(identityOf(freshUser()))]
+    const session = await Session.open(identityOf(user, "grant-1"))
+    const sse = new Session(identityOf(user, "grant-2"), "sse")
+    const follower = new Session(identityOf(user, "grant-3"), "changes")
+    const streams = await Promise.all([session, sse, follower].map((client) => client.stream()))
+    sse.id = streams[1]!.id
+    const other = await stranger.stream()
+    await evictDurableObject(stubOf(user))
+    await stubOf(user).endAll()
+    await until(() => streams.every(({ state }) => state.closed === closing.ended))
+    assert.strictEqual((await session.post(request(1, "ping"))).status, 404)
+    assert.strictEqual((await sse.post(request(1, "ping"))).status, 404)
+    await runInDurableObject(stubOf(user), (_, { storage }) => {
+      assert.deepEqual(storage.sql.exec("SELECT * FROM sessions").toArray(), [])
+    })
+    assert.isUndefined(other.state.closed)
+    await Session.open(identityOf(user, "grant-4"))
+  })
+})
+
 describe("beyond the limits", () => {
   const refusalOf = async (response: Response) => {
     const { error } = await response.json<{ readonly error: { readonly message: string } }>()

@@ -10,6 +10,7 @@ import { CurrentIdentity, UserId } from "../../src/domain/Identity.ts"
 import { AuthorizationServer } from "../../src/oauth/AuthorizationServer.ts"
 import type { Resource } from "../../src/oauth/Resource.ts"
 import { StateSigner } from "../../src/oauth/StateSigner.ts"
+import { FakeAgents } from "../support/FakeAgents.ts"
 import { FakeClerk } from "../support/FakeClerk.ts"
 import { MemoryKv } from "../support/MemoryKv.ts"
 import { testConfig } from "../support/TestConfig.ts"
@@ -22,7 +23,15 @@ const withServer = <A, E>(test: Effect.Effect<A, E, AuthorizationServer>) =>
     return Effect.provide(
       test,
       AuthorizationServer.layer.pipe(
-        Layer.provide(Layer.mergeAll(StateSigner.layer, Access.layer, SessionTokens.layer, new MemoryKv().layer)),
+        Layer.provide(
+          Layer.mergeAll(
+            StateSigner.layer,
+            Access.layer,
+            SessionTokens.layer,
+            new MemoryKv().layer,
+            new FakeAgents().layer
+          )
+        ),
         Layer.provide(Layer.merge(clerk.layer, testConfig()))
       )
     )

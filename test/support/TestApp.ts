@@ -6,18 +6,20 @@ import * as Logger from "effect/Logger"
 
 import { application } from "../../src/App.ts"
 import { ImageGenerator } from "../../src/tools/ImageGenerator.ts"
+import { FakeAgents } from "./FakeAgents.ts"
 import { FakeClerk } from "./FakeClerk.ts"
 import { MemoryKv } from "./MemoryKv.ts"
 import { type Settings, testConfig } from "./TestConfig.ts"
 import { Visitor } from "./Visitor.ts"
 
 /**
- * The whole application in this process: Clerk and KV are stand-ins that a test can steer, `log` is what it
- * logs, and `wait` lets time pass, except for the OAuth library, which reads the system's clock.
+ * The whole application in this process: Clerk, KV and the users' objects are stand-ins that a test can steer, `log` is
+ * what it logs, and `wait` lets time pass, except for the OAuth library, which reads the system's clock.
  */
 export const testApp = (settings: Settings = {}) => {
   const clerk = new FakeClerk({ id: "user_ada", role: "admin" }, { id: "user_mina", firstName: "Mina" })
   const kv = new MemoryKv()
+  const agents = new FakeAgents()
   const log: Array<string> = []
   let ahead = 0
   const clock = Layer.effect(
@@ -31,11 +33,14 @@ export const testApp = (settings: Settings = {}) => {
   const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
   const outside = Layer.mergeAll(clerk.layer, kv.layer, ImageGenerator.layerPlaceholder)
   const { handler } = HttpRouter.toWebHandler(
-    application(outside).pipe(Layer.provideMerge(testConfig(settings)), Layer.provideMerge(Layer.merge(logger, clock))),
+    application(outside).pipe(
+      Layer.provideMerge(testConfig({ ACCOUNT_AGENT: agents.namespace, ...settings })),
+      Layer.provideMerge(Layer.merge(logger, clock))
+    ),
     { disableLogger: true }
   )
   const wait = (seconds: number) => {
     ahead += seconds * 1_000
   }
-  return { clerk, kv, log, wait, handler, visitor: new Visitor(handler) }
+  return { agents, clerk, kv, log, wait, handler, visitor: new Visitor(handler) }
 }

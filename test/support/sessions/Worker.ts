@@ -14,6 +14,7 @@ import { Offer, ServerFactory } from "../../../src/mcp/ServerFactory.ts"
 import { ToolCalls } from "../../../src/mcp/ToolCalls.ts"
 import { StateSigner } from "../../../src/oauth/StateSigner.ts"
 import * as Ask from "../../../src/tools/Ask.ts"
+import { ClientLog } from "../../../src/tools/ClientLog.ts"
 import { Progress } from "../../../src/tools/Progress.ts"
 
 const settings = {
@@ -60,9 +61,11 @@ const Slow = tool("slow")
 const Hang = tool("hang")
 /** Asks for a word, and answers it. */
 const Question = tool("question")
+/** Logs a line of every second level. */
+const Chatty = tool("chatty")
 const Costly = tool("costly").annotate(Policy.Required, Policy.scopes("images:generate"))
 
-const toolkit = Toolkit.make(Echo, Slow, Hang, Question.addDependency(Ask.Ask), Costly)
+const toolkit = Toolkit.make(Echo, Slow, Hang, Question.addDependency(Ask.Ask), Chatty, Costly)
 
 const handlers = toolkit.toLayer({
   echo: () => Effect.succeed({ text: "echo" }),
@@ -78,6 +81,11 @@ const handlers = toolkit.toLayer({
   question: Effect.fnUntraced(function* () {
     const word = yield* Ask.form("word", { message: "Which word?", schema: Schema.Struct({ word: Schema.String }) })
     return { text: word._tag === "Accepted" ? word.value.word : word._tag }
+  }),
+  chatty: Effect.fnUntraced(function* () {
+    const log = yield* ClientLog
+    for (const level of ["debug", "notice", "error", "alert"] as const) yield* log({ level, data: level })
+    return { text: "chatty" }
   }),
   costly: () => Effect.succeed({ text: "costly" })
 })

@@ -1,0 +1,37 @@
+import * as Layer from "effect/Layer"
+
+import { AccountAgents } from "../../src/agent/AccountAgents.ts"
+import * as AccountEndings from "../../src/agent/AccountEndings.ts"
+import { testConfig } from "./TestConfig.ts"
+
+/** The objects of all users, outside workerd: they hold no sessions, and record what they are told of ended grants. */
+export class FakeAgents {
+  /** `user grant` for each grant that ended, `user all` for each account that was closed. */
+  readonly ended: Array<string> = []
+  /** How many of the next calls fail, as those of an object do that is being replaced. */
+  failures = 0
+
+  /** Stands in for the binding. */
+  readonly namespace = {
+    getByName: (userId: string) => ({
+      endGrants: async (grants: ReadonlyArray<string>) => this.#record(grants.map((grant) => `${userId} ${grant}`)),
+      endAll: async () => this.#record([`${userId} all`])
+    })
+  }
+
+  /** For tests of the authorization server by itself. */
+  get layer() {
+    return AccountEndings.layer.pipe(
+      Layer.provide(AccountAgents.layer),
+      Layer.provide(testConfig({ ACCOUNT_AGENT: this.namespace }))
+    )
+  }
+
+  #record(ended: ReadonlyArray<string>): void {
+    if (this.failures > 0) {
+      this.failures -= 1
+      throw new Error("the object was reset: internal detail")
+    }
+    this.ended.push(...ended)
+  }
+}
