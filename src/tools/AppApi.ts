@@ -84,10 +84,12 @@ export class AppApi extends Context.Service<
           return HttpClientRequest.acceptJson(HttpClientRequest.get(url))
         }
 
-        /** Status and text of one answer. */
+        /** Status and text of one answer. A redirect, as to a sign-in page, is an answer and not followed. */
         const attempt = (asked: HttpClientRequest.HttpClientRequest, token: Redacted.Redacted) =>
           http.execute(HttpClientRequest.bearerToken(asked, token)).pipe(
             Effect.flatMap(read),
+            // Not in the layer of the client, which is shared with whoever else calls somebody.
+            Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
             Effect.catchTag("HttpClientError", () => unavailable("no answer")),
             Effect.timeoutOrElse({ duration: timeout, orElse: () => unavailable("no answer in time") })
           )
@@ -130,12 +132,8 @@ export class AppApi extends Context.Service<
       })
     )
 
-  /** The app at this origin. A redirect, as to a sign-in page, is an answer and not followed. */
-  static readonly layer = (appUrl: URL) =>
-    this.layerNoDeps(appUrl).pipe(
-      Layer.provide(FetchHttpClient.layer),
-      Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }))
-    )
+  /** The app at this origin. */
+  static readonly layer = (appUrl: URL) => Layer.provide(this.layerNoDeps(appUrl), FetchHttpClient.layer)
 }
 
 const failed = (reason: AppApiError["reason"]) => new AppApiError({ reason })
