@@ -80,18 +80,20 @@ export class SessionTokens extends Context.Service<
           )
       )
 
+      /** What Clerk said last, if it still holds. */
+      const standing = Effect.fnUntraced(function* (id: SessionId) {
+        const last = known.get(id)
+        return last !== undefined && (yield* Clock.currentTimeMillis) < last.until ? yield* last.answer : undefined
+      })
+
       return SessionTokens.of({
         current: Effect.fnUntraced(function* (id) {
-          const last = known.get(id)
-          if (last !== undefined && (yield* Clock.currentTimeMillis) < last.until) return yield* last.answer
-          return yield* share(id, mint(id))
+          return (yield* standing(id)) ?? (yield* share(id, mint(id)))
         }),
         renewed: Effect.fnUntraced(function* (id, refused) {
-          const last = known.get(id)
-          const token = last && (yield* Effect.option(last.answer))
+          const token = yield* standing(id)
           // Somebody else may have come back with the same token before.
-          if (token?._tag === "Some" && token.value !== refused) return token.value
-          return yield* share(id, mint(id))
+          return token === undefined || token === refused ? yield* share(id, mint(id)) : token
         })
       })
     })

@@ -74,7 +74,8 @@ export class AppApi extends Context.Service<
       Effect.gen(function* () {
         const tokens = yield* SessionTokens
         const connections = yield* Connections
-        const http = yield* HttpClient.HttpClient
+        // An answer that nobody reads to its end would hold its connection.
+        const http = HttpClient.withScope(yield* HttpClient.HttpClient)
 
         const request = (path: string, query: Readonly<Record<string, string>>) => {
           const url = new URL(path, appUrl)
@@ -84,10 +85,13 @@ export class AppApi extends Context.Service<
           return HttpClientRequest.acceptJson(HttpClientRequest.get(url))
         }
 
-        /** Status and text of one answer. */
+        /** Status and text of one answer. A redirect, as to a sign-in page, is an answer and not followed. */
         const attempt = (asked: HttpClientRequest.HttpClientRequest, token: Redacted.Redacted) =>
           http.execute(HttpClientRequest.bearerToken(asked, token)).pipe(
             Effect.flatMap(read),
+            Effect.scoped,
+            // Not in the layer of the client, which is shared with whoever else calls somebody.
+            Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
             Effect.catchTag("HttpClientError", () => unavailable("no answer")),
             Effect.timeoutOrElse({ duration: timeout, orElse: () => unavailable("no answer in time") }),
             // A redirect, as to a sign-in page, is an answer. Followed, it would take the token to another place.
@@ -149,5 +153,5 @@ const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClien
   if (status === 429) return yield* unavailable("too many requests")
   if (status >= 500) return yield* unavailable("an error")
   const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/iu.test(headers["content-type"] ?? "")
-  return { status, isJson, text: isJson ? yield* response.text : "" }
+  return { status, isJson, text: status === 200 && isJson ? yield* response.text : "" }
 })
