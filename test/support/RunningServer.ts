@@ -128,7 +128,6 @@ const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Ser
     mcp: `${url}/mcp`,
     clerk,
     app,
-    kv: async () => (await harness.getWorker<{ OAUTH_KV: KVNamespace }>().getEnv()).OAUTH_KV,
     kv: async () => (await harness.getWorker<Bindings>().getEnv()).OAUTH_KV,
     post: async (post) => {
       const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
