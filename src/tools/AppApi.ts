@@ -93,9 +93,7 @@ export class AppApi extends Context.Service<
             // Not in the layer of the client, which is shared with whoever else calls somebody.
             Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
             Effect.catchTag("HttpClientError", () => unavailable("no answer")),
-            Effect.timeoutOrElse({ duration: timeout, orElse: () => unavailable("no answer in time") }),
-            // A redirect, as to a sign-in page, is an answer. Followed, it would take the token to another place.
-            Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
+            Effect.timeoutOrElse({ duration: timeout, orElse: () => unavailable("no answer in time") })
           )
 
         const send = (asked: HttpClientRequest.HttpClientRequest, token: Redacted.Redacted) =>
@@ -131,7 +129,7 @@ export class AppApi extends Context.Service<
             return yield* Effect.mapError(Schema.decodeEffect(Schema.fromJsonString(answer))(text), () =>
               failed(new AppUnexpected({ problem: "other JSON than agreed" }))
             )
-          })
+          }, Effect.tapError(log))
         })
       })
     )
@@ -141,6 +139,12 @@ export class AppApi extends Context.Service<
 }
 
 const failed = (reason: AppApiError["reason"]) => new AppApiError({ reason })
+
+/** What an operator has to see. The other reasons are the person's own. */
+const log = ({ reason }: AppApiError) =>
+  reason._tag === "AppUnavailable" || reason._tag === "AppUnexpected"
+    ? Effect.annotateLogs(Effect.logWarning("The app did not answer as it should"), { problem: reason.problem })
+    : Effect.void
 
 const unavailable = (problem: AppUnavailable["problem"]) => failed(new AppUnavailable({ problem }))
 

@@ -146,6 +146,10 @@ describe("SessionTokens", () => {
         assert.notStrictEqual(Redacted.value(late), Redacted.value(refused))
         assert.strictEqual(yield* current(), late)
         assert.lengthOf(mint.askedAt, 2)
+        // An app may refuse every token: Clerk is not asked each time.
+        assert.strictEqual(yield* renewed(late), late)
+        assert.lengthOf(mint.askedAt, 2)
+        yield* TestClock.adjust("5 seconds")
         yield* renewed(late)
         assert.lengthOf(mint.askedAt, 3)
       })
@@ -212,13 +216,15 @@ describe("SessionTokens", () => {
         const refused = yield* current()
         mint.failures.push(limited(30))
         assert.strictEqual(yield* refusal(renewed(refused)), "ClerkUnavailable")
-        yield* TestClock.adjust("29999 millis")
+        yield* TestClock.adjust("27 seconds")
         assert.strictEqual(yield* refusal(renewed(refused)), "ClerkUnavailable")
         assert.strictEqual(yield* refusal(current()), "ClerkUnavailable")
+        assert.strictEqual(yield* refusal(current(other)), "ClerkUnavailable")
         assert.lengthOf(mint.askedAt, 2)
-        yield* TestClock.adjust("1 millis")
-        yield* renewed(refused)
-        assert.lengthOf(mint.askedAt, 3)
+        // The rest is little enough to wait for.
+        yield* TestClock.adjust("1 seconds")
+        yield* asking(renewed(refused), 2_000)
+        assert.deepStrictEqual(mint.askedAt, [0, 0, 30_000])
       })
     )
   )
@@ -269,6 +275,53 @@ describe("SessionTokens", () => {
         mint.failures.push(new SessionEnded())
         assert.strictEqual(yield* refusal(current()), "SessionEnded")
         yield* current(other)
+      })
+    )
+  )
+
+  it.effect("serves the old token while it is good and there is no new one", () =>
+    withMint((mint) =>
+      Effect.gen(function* () {
+        const old = yield* current()
+        yield* TestClock.adjust("50 seconds")
+        mint.failures.push(down, down, down)
+        assert.strictEqual(yield* asking(current(), 600), old)
+        yield* TestClock.adjust("5 seconds")
+        mint.failures.push(new SessionEnded())
+        assert.strictEqual(yield* refusal(current()), "SessionEnded")
+      })
+    )
+  )
+
+  const alive = (id = one) => Effect.flatMap(SessionTokens, (tokens) => Effect.isSuccess(tokens.alive(id)))
+
+  it.effect("asks once a minute whether a session is alive, however long its tokens live", () =>
+    withMint((mint) =>
+      Effect.gen(function* () {
+        mint.lifetime = 3_600
+        assert.isTrue(yield* alive())
+        yield* TestClock.adjust("59 seconds")
+        assert.isTrue(yield* alive())
+        assert.lengthOf(mint.askedAt, 1)
+        yield* TestClock.adjust("1 seconds")
+        mint.failures.push(new SessionEnded())
+        assert.isFalse(yield* alive())
+        assert.isFalse(yield* alive())
+        assert.lengthOf(mint.askedAt, 2)
+      })
+    )
+  )
+
+  it.effect("takes a session for alive that Clerk does not speak about, after one question", () =>
+    withMint((mint) =>
+      Effect.gen(function* () {
+        mint.failures.push(down, down)
+        assert.isTrue(yield* alive())
+        assert.isTrue(yield* alive())
+        assert.lengthOf(mint.askedAt, 1)
+        // A token that is needed is asked for all the same.
+        yield* asking(current(), 200)
+        assert.deepStrictEqual(mint.askedAt, [0, 0, 200])
       })
     )
   )

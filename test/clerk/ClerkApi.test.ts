@@ -146,7 +146,7 @@ layer(pointedAt().pipe(Layer.provideMerge(ClerkStandIn.layer({ port: 0 }))))("Cl
   it.effect("tells whose session it is, as long as it is active", () =>
     Effect.gen(function* () {
       const { admin, users } = yield* fresh
-      for (const status of ["ended", "removed", "revoked", "expired", "abandoned", "replaced", "pending"] as const) {
+      for (const status of ["ended", "removed", "revoked", "expired", "abandoned", "replaced"] as const) {
         const { id } = yield* admin.createSession(users.admin.id)
         assert.strictEqual(yield* sessionUser(id), UserId.make(users.admin.id))
         yield* admin.endSession(id, status)
@@ -155,6 +155,30 @@ layer(pointedAt().pipe(Layer.provideMerge(ClerkStandIn.layer({ port: 0 }))))("Cl
       }
       assert.strictEqual((yield* refusal(sessionUser("sess_nobodys")))._tag, "SessionEnded")
       assert.strictEqual((yield* refusal(sessionToken("sess_nobodys")))._tag, "SessionEnded")
+    })
+  )
+
+  it.effect("does not call a session ended that waits for its user", () =>
+    Effect.gen(function* () {
+      const { admin, users } = yield* fresh
+      const { id } = yield* admin.createSession(users.admin.id)
+      yield* admin.endSession(id, "pending")
+      assert.strictEqual((yield* refusal(sessionUser(id)))._tag, "ClerkUnexpected")
+      assert.strictEqual((yield* refusal(sessionToken(id)))._tag, "ClerkUnexpected")
+    })
+  )
+
+  it.effect("finds the session that a user used last", () =>
+    Effect.gen(function* () {
+      const { admin, users } = yield* fresh
+      const last = Effect.flatMap(ClerkApi, (clerk) => clerk.lastSession(UserId.make(users.admin.id)))
+      assert.isUndefined(yield* last)
+      const first = yield* admin.createSession(users.admin.id)
+      yield* admin.setClockOffset(60)
+      const second = yield* admin.createSession(users.admin.id)
+      assert.strictEqual(String(yield* last), second.id)
+      yield* admin.endSession(second.id)
+      assert.strictEqual(String(yield* last), first.id)
     })
   )
 

@@ -43,6 +43,7 @@ export class World {
     })
 
   readonly tokens = Layer.succeed(SessionTokens, {
+    alive: () => Effect.void,
     current: this.#token,
     renewed: (_, token) => {
       this.refused = [...this.refused, Redacted.value(token)]

@@ -7,7 +7,7 @@ import { ClerkApi, type ClerkUser } from "../../src/clerk/ClerkApi.ts"
 import { ClerkJwt, TokenRejected } from "../../src/clerk/ClerkJwt.ts"
 import { ClerkError, SessionEnded, UserNotFound } from "../../src/clerk/ClerkError.ts"
 import { ClerkOAuth, ClerkOAuthError, CodeRejected } from "../../src/clerk/ClerkOAuth.ts"
-import { UserId } from "../../src/domain/Identity.ts"
+import { SessionId, UserId } from "../../src/domain/Identity.ts"
 
 export interface Person extends Partial<Omit<ClerkUser, "id" | "publicMetadata">> {
   readonly id?: string
@@ -102,6 +102,11 @@ export class FakeClerk {
           Effect.suspend(() => {
             this.calls += 1
             return Effect.map(this.#find(id), clerkUser)
+          }),
+        lastSession: (userId) =>
+          Effect.sync(() => {
+            const last = [...this.sessions].findLast(([, user]) => user === userId)
+            return last && SessionId.make(last[0])
           }),
         sessionUser: this.#session,
         sessionToken: this.#mint,
