@@ -14,12 +14,12 @@ import { CurrentIdentity, type Identity } from "../domain/Identity.ts"
 import { Connections } from "./Connections.ts"
 
 /** The connection cannot act in the app: it was made without a session, or the session has ended. */
-export class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", {}) {
+class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", {}) {
   override readonly message = "This connection has no living session in the app. Connect again to sign in."
 }
 
 /** The app, or Clerk, which vouches for the user there, does not answer now. */
-export class AppUnavailable extends Schema.TaggedError<AppUnavailable>()("AppUnavailable", {
+class AppUnavailable extends Schema.TaggedError<AppUnavailable>()("AppUnavailable", {
   problem: Schema.Literals(["no answer", "no answer in time", "too many requests", "an error", "no token from Clerk"])
 }) {
   override get message(): string {
@@ -33,7 +33,7 @@ export class AppForbidden extends Schema.TaggedError<AppForbidden>()("AppForbidd
 }
 
 /** The app and this server do not fit together: an operator has to look. `problem` says where. */
-export class AppUnexpected extends Schema.TaggedError<AppUnexpected>()("AppUnexpected", { problem: Schema.String }) {
+class AppUnexpected extends Schema.TaggedError<AppUnexpected>()("AppUnexpected", { problem: Schema.String }) {
   override get message(): string {
     return `The app did not answer as this server expects (${this.problem}). Its operator has to look into it.`
   }
