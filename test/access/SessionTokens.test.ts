@@ -293,6 +293,21 @@ describe("SessionTokens", () => {
     )
   )
 
+  it.effect("serves the old token no longer once it has expired", () =>
+    withMint((mint) =>
+      Effect.gen(function* () {
+        const old = yield* current()
+        yield* TestClock.adjust("50 seconds")
+        mint.failures.push(limited(30))
+        assert.strictEqual(yield* current(), old)
+        yield* TestClock.adjust("9999 millis")
+        assert.strictEqual(yield* current(), old)
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(yield* refusal(current()), "ClerkUnavailable")
+      })
+    )
+  )
+
   const alive = (id = one) => Effect.flatMap(SessionTokens, (tokens) => Effect.isSuccess(tokens.alive(id)))
 
   it.effect("asks once a minute whether a session is alive, however long its tokens live", () =>

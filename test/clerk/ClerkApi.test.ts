@@ -222,6 +222,8 @@ layer(pointedAt().pipe(Layer.provideMerge(ClerkStandIn.layer({ port: 0 }))))("Cl
           assert.strictEqual((yield* refusal(call))._tag, "ClerkUnavailable")
           yield* call
         }
+        // Whoever cannot answer is asked nothing more: the only question about the session was its own.
+        assert.strictEqual(yield* admin.countRequests("/v1/sessions", "GET"), 2)
         // Clerk refuses the token, and fails when it is asked why.
         yield* admin.endSession(id)
         yield* admin.addFault({ path: "/v1/sessions", method: "GET", effect })
