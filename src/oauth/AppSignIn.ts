@@ -73,8 +73,10 @@ export const layer = (appUrl: URL) =>
           if (origin !== appUrl.origin) return yield* rejected(`The form was not sent by ${appUrl.host}`)
           const state = form.get("state") ?? ""
           yield* waiting.verify(state)
-          const error = form.get("error")
-          if (error !== null) return { location: goOn(state, { error }), headers: new Headers() }
+          if (form.has("error")) {
+            const error = form.get("error") === "access_denied" ? "access_denied" : "server_error"
+            return { location: goOn(state, { error }), headers: new Headers() }
+          }
           const token = form.get("session_token") ?? ""
           if (!isToken(token)) return yield* rejected(`${appUrl.host} sent no session token`)
           return { location: goOn(state), headers: new Headers({ "set-cookie": cookie(state, token, 60) }) }

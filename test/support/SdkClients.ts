@@ -10,7 +10,12 @@ import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 
 import { redirectUri } from "./OAuthClient.ts"
-import type { Choice, Person } from "./Person.ts"
+import type { Choice } from "./Person.ts"
+
+/** Who takes a client's address to a browser, and comes back with the address at which the client waits. */
+export interface Visitor {
+  readonly authorize: (address: URL, choice?: Choice) => Promise<URL>
+}
 
 type Saved<Method extends keyof OAuthClientProvider> = Awaited<
   ReturnType<Extract<OAuthClientProvider[Method], (...args: Array<never>) => unknown>>
@@ -24,14 +29,14 @@ export class Login {
   back: URL | undefined
   /** How often the person was asked. */
   asked = 0
-  readonly #person: Person
+  readonly #person: Visitor
   readonly #choice: Choice
   #client: Saved<"clientInformation">
   #tokens: Saved<"tokens">
   #discovery: Saved<"discoveryState">
   #verifier = ""
 
-  constructor(person: Person, choice: Choice = {}) {
+  constructor(person: Visitor, choice: Choice = {}) {
     this.#person = person
     this.#choice = choice
   }

@@ -13,6 +13,8 @@ export interface Scene {
   readonly app: LoopbackApp
   readonly context: BrowserContext
   readonly page: Page
+  /** A page of somebody else, in a profile of their own. */
+  readonly stranger: () => Promise<Page>
   /** Registers the app as a client. */
   readonly register: (registration?: Registration) => Promise<OAuthClient>
   /** Opens what the client asks for: the consent page, if there is anything to ask. */
@@ -42,6 +44,7 @@ export const inBrowser =
           app,
           context,
           page,
+          stranger: async () => (await browser.newContext(options)).newPage(),
           register: (registration) =>
             OAuthClient.register(server.mcp, { redirectUris: [app.redirectUri], ...registration }),
           open: async (client, request) => {
