@@ -2,15 +2,23 @@ import type { KnipConfig } from "knip"
 
 /** `!` marks what ships: `knip --production` looks at those files and at `dependencies` alone. */
 const config: KnipConfig = {
-  // src/worker.ts is an entry through `main` of wrangler.jsonc, the configuration files through their own tools.
-  entry: [
-    "dev/*.ts",
-    "test/**/*.test.ts",
-    "test/support/sessions/{Crowd,Worker}.ts",
-    "test/support/workerd/{Internet,WaitingModel}.ts",
-    "test/conformance/{run,worker}.ts"
-  ],
-  project: ["src/**/*.ts!", "dev/**/*.ts", "test/**/*.ts", "*.ts"],
+  workspaces: {
+    ".": {
+      // src/worker.ts is an entry through `main` of wrangler.jsonc, the configuration files through their own tools.
+      entry: [
+        "dev/*.ts",
+        "test/**/*.test.ts",
+        "test/support/sessions/{Crowd,Worker}.ts",
+        "test/support/workerd/{Internet,WaitingModel}.ts",
+        "test/conformance/{run,worker}.ts"
+      ],
+      project: ["src/**/*.ts!", "dev/**/*.ts", "test/**/*.ts", "*.ts"]
+    },
+    // What applications import, by the package's exports.
+    "examples/app-kit": { project: ["src/**/*.ts!"] },
+    // Its entries are the routes, by knip's own plugin.
+    "examples/react-router": { project: ["app/**/*.{ts,tsx}!", "*.ts"] }
+  },
   // A type that an exported signature names is exported with it.
   ignoreExportsUsedInFile: { interface: true, type: true },
   ignoreDependencies: [

@@ -1,32 +1,10 @@
-import * as Console from "effect/Console"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as FileSystem from "effect/FileSystem"
 import * as HttpClient from "effect/http/HttpClient"
 import * as ChildProcess from "effect/process/ChildProcess"
-import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
-import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
-
-export class WorkerStopped extends Schema.TaggedError<WorkerStopped>()("WorkerStopped", {
-  exitCode: Schema.Finite,
-  output: Schema.String
-}) {
-  override get message(): string {
-    return `The Worker stopped with exit code ${this.exitCode}.\n${this.output}`
-  }
-}
-
-/** The Worker runs, and does not answer as it should: it fails while it is loaded, or takes too long. */
-export class WorkerSilent extends Schema.TaggedError<WorkerSilent>()("WorkerSilent", {
-  output: Schema.String
-}) {
-  override get message(): string {
-    return `The Worker does not answer.\n${this.output}`
-  }
-}
+import { startProcess } from "./LocalProcess.ts"
 
 /** Settings of the Worker for this run. A file, because secrets do not belong on a command line. */
 const settingsFile = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {
@@ -58,11 +36,11 @@ export interface LocalWorkerOptions {
 export const startWorker = Effect.fnUntraced(function* (options: LocalWorkerOptions) {
   const { port, entry, storage, quiet = false } = options
   const url = `http://localhost:${port}`
-  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const http = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
   const settings = { PUBLIC_URL: url, STATE_SIGNING_KEYS: yield* signingKey, ...options.settings }
-  const worker = yield* spawner.spawn(
-    ChildProcess.make(
+  const { stopped } = yield* startProcess({
+    name: "The Worker",
+    command: ChildProcess.make(
       "wrangler",
       [
         "dev",
@@ -76,30 +54,9 @@ export const startWorker = Effect.fnUntraced(function* (options: LocalWorkerOpti
       ],
       // The bundler writes NODE_ENV into the Worker, and Clerk's SDK behaves differently under "test".
       { stdin: "ignore", env: { NODE_ENV: "development" }, extendEnv: true }
-    )
-  )
-  // What wrangler says while it starts matters only if it does not.
-  let whileStarting: Array<string> | undefined = []
-  yield* worker.all.pipe(
-    Stream.decodeText(),
-    Stream.splitLines,
-    Stream.runForEach((line) => {
-      if (whileStarting === undefined) return quiet || line.includes(" /health ") ? Effect.void : Console.log(line)
-      return Effect.sync(() => whileStarting?.push(line))
-    }),
-    Effect.forkScoped
-  )
-  const stopped = Effect.flatMap(
-    worker.exitCode,
-    (exitCode) => new WorkerStopped({ exitCode, output: whileStarting?.join("\n") ?? "" })
-  )
-  const answers = http.get(`${url}/health`).pipe(Effect.retry(Schedule.spaced("200 millis")))
-  yield* Effect.raceFirst(answers, stopped).pipe(
-    Effect.timeoutOrElse({
-      duration: "90 seconds",
-      orElse: () => Effect.fail(new WorkerSilent({ output: whileStarting?.join("\n") ?? "" }))
-    })
-  )
-  whileStarting = undefined
+    ),
+    answers: http.get(`${url}/health`),
+    worthPrinting: (line) => !quiet && !line.includes(" /health ")
+  })
   return { url, stopped }
 })

@@ -9,21 +9,35 @@ import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Schema from "effect/Schema"
 import { createServer } from "node:net"
 import { ClerkStandIn } from "./clerk/ClerkStandIn.ts"
+import { mcpServerTemplate } from "./clerk/JwtTemplates.ts"
 import { demoOptions } from "./clerk/StandInOptions.ts"
+import { startApp } from "./LocalApp.ts"
 import { startWorker } from "./LocalWorker.ts"
 
-const guide = (url: string, clerk: ClerkStandIn["Service"]) => `
-  MCP server     ${url}/mcp
-  Clerk stand-in ${clerk.url}
+interface Addresses {
+  readonly worker: string
+  readonly clerk: ClerkStandIn["Service"]
+  readonly app: string | undefined
+}
+
+const guide = ({ worker, clerk, app }: Addresses) => `
+  MCP server     ${worker}/mcp
+  Clerk stand-in ${clerk.url}${
+    app === undefined
+      ? ""
+      : `
+  Application    ${app}
+                 ${app}/auth/mcp signs people in`
+  }
 
   Sign in as     ${Object.values(clerk.users)
     .map(({ email }) => email)
     .join("\n                 ")}
 
-  Try it         npx mcp-inspector --transport http --server-url ${url}/mcp
-                 claude mcp add --transport http example ${url}/mcp
+  Try it         npx mcp-inspector --transport http --server-url ${worker}/mcp
+                 claude mcp add --transport http example ${worker}/mcp
 
-  Ctrl-C stops both.
+  Ctrl-C stops ${app === undefined ? "both" : "all three"}.
 `
 
 class PortTaken extends Schema.TaggedError<PortTaken>()("PortTaken", { port: Schema.Int, flag: Schema.String }) {
@@ -32,35 +46,63 @@ class PortTaken extends Schema.TaggedError<PortTaken>()("PortTaken", { port: Sch
   }
 }
 
-const requireFree = (port: number, flag: string) =>
+const requireFree = (port: number, flag: string, host = "localhost") =>
   Effect.callback<void, PortTaken>((resume) => {
     const probe = createServer()
     probe.once("error", () => resume(Effect.fail(new PortTaken({ port, flag }))))
-    probe.listen(port, "localhost", () => probe.close(() => resume(Effect.void)))
+    probe.listen(port, host, () => probe.close(() => resume(Effect.void)))
   })
 
 const start = Command.make(
   "start",
   {
     port: Flag.Int("port").pipe(Flag.withDescription("Port of the Worker"), Flag.withDefault(8788)),
+    signIn: Flag.Literals("sign-in", ["clerk", "app"]).pipe(
+      Flag.withDescription("Whether people sign in with Clerk directly or in an application that has Clerk sign-in"),
+      Flag.withDefault("clerk")
+    ),
+    appPort: Flag.Int("app-port").pipe(
+      Flag.withDescription("Port of the application, for --sign-in app"),
+      Flag.withDefault(3000)
+    ),
     clerkPort: Flag.Int("clerk-port").pipe(
       Flag.withDescription("Port of the Clerk stand-in"),
       Flag.withDefault(demoOptions.port)
     )
   },
-  Effect.fnUntraced(function* ({ port, clerkPort }) {
+  Effect.fnUntraced(function* ({ appPort, clerkPort, port, signIn }) {
     const url = `http://localhost:${port}`
+    const appUrl = `http://127.0.0.1:${appPort}`
     yield* requireFree(port, "--port")
     yield* requireFree(clerkPort, "--clerk-port")
-    const standIn = ClerkStandIn.layer({ port: clerkPort, redirectUris: [`${url}/callback`] })
+    if (signIn === "app") yield* requireFree(appPort, "--app-port", "127.0.0.1")
+    const standIn = ClerkStandIn.layer({
+      port: clerkPort,
+      redirectUris: [`${url}/callback`],
+      appOrigins: [appUrl],
+      jwtTemplates: { "mcp-server": mcpServerTemplate(appUrl) }
+    })
     return yield* Effect.gen(function* () {
       const clerk = yield* ClerkStandIn
-      const worker = yield* startWorker({ port, settings: { ...clerk.settings } })
-      yield* Console.log(guide(url, clerk))
-      return yield* worker.stopped
+      if (signIn === "clerk") {
+        const worker = yield* startWorker({ port, settings: { ...clerk.settings } })
+        yield* Console.log(guide({ worker: url, clerk, app: undefined }))
+        return yield* worker.stopped
+      }
+      const [app, worker] = yield* Effect.all(
+        [
+          startApp({ port: appPort, mcpServerUrl: url, clerk }),
+          startWorker({ port, settings: { ...clerk.settings, SIGN_IN: "app", APP_URL: appUrl } })
+        ],
+        { concurrency: 2 }
+      )
+      yield* Console.log(guide({ worker: url, clerk, app: app.url }))
+      return yield* Effect.raceFirst(app.stopped, worker.stopped)
     }).pipe(Effect.provide(standIn))
   }, Effect.scoped)
-).pipe(Command.withDescription("Run the MCP server and the Clerk stand-in on this machine"))
+).pipe(
+  Command.withDescription("Run the MCP server and the Clerk stand-in on this machine, and an application on request")
+)
 
 Command.run(start, { version: "0.1.0" }).pipe(
   Effect.provide([NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto]),

@@ -1,0 +1,67 @@
+import { type ClerkClient, createClerkClient } from "@clerk/backend"
+import type { Settings } from "./Settings.ts"
+
+/** Clerk's Backend API as these settings reach it. */
+export const clerkClient = (settings: Settings): ClerkClient =>
+  createClerkClient({
+    secretKey: settings.secretKey,
+    publishableKey: settings.publishableKey,
+    ...(settings.apiUrl !== undefined && { apiUrl: settings.apiUrl }),
+    ...(settings.frontendApi !== undefined && { proxyUrl: settings.frontendApi }),
+    telemetry: { disabled: true }
+  })
+
+/** Who sent a request. `headers` are cookies that have to go out with the answer. */
+export type Session =
+  | {
+      readonly kind: "signed-in"
+      readonly userId: string
+      readonly sessionId: string
+      /** The session token: it carries `sid`, and `azp` is this application. */
+      readonly token: string
+      readonly headers: Headers
+    }
+  | { readonly kind: "signed-out"; readonly headers: Headers }
+  /** Clerk needs the browser first: send this answer, and the browser comes back. */
+  | { readonly kind: "redirect"; readonly response: Response }
+  /** There is a token that cannot be accepted. Signing in again would lead to the same. */
+  | { readonly kind: "refused"; readonly reason: string }
+
+const signedOutReasons: ReadonlySet<string> = new Set(["session-token-and-uat-missing", "session-token-missing"])
+
+/** What Clerk reads. Without the rest, no header of a proxy or a visitor decides which origin this is. */
+const readByClerk = ["cookie", "accept", "sec-fetch-dest", "user-agent"]
+
+const cookiesOf = (headers: Headers): Headers =>
+  new Headers(headers.getSetCookie().map((cookie): [string, string] => ["set-cookie", cookie]))
+
+/** Answers who sent a request for a page, by Clerk's session cookies. */
+export const sessionReader = (settings: Settings): ((request: Request) => Promise<Session>) => {
+  const clerk = clerkClient(settings)
+  const { origin } = new URL(settings.appUrl)
+
+  return async (request) => {
+    const { pathname, search } = new URL(request.url)
+    const headers = new Headers()
+    for (const name of readByClerk) {
+      const value = request.headers.get(name)
+      if (value !== null) headers.set(name, value)
+    }
+    const seen = new Request(new URL(`${origin}${pathname}${search}`), { headers })
+    const state = await clerk.authenticateRequest(seen, { authorizedParties: [origin] })
+
+    // A handshake, or the end of one: a signed-in state, too, may ask for a redirect.
+    if (state.headers.has("location")) {
+      return { kind: "redirect", response: new Response(null, { status: 307, headers: state.headers }) }
+    }
+    const cookies = cookiesOf(state.headers)
+    if (!state.isAuthenticated) {
+      const isSignedOut = state.reason !== null && signedOutReasons.has(state.reason)
+      return isSignedOut ? { kind: "signed-out", headers: cookies } : { kind: "refused", reason: state.reason }
+    }
+    // A session that still has a task to do, such as choosing an organization, is none yet: the sign-in page knows.
+    const { sessionId, userId } = state.toAuth()
+    if (userId === null) return { kind: "signed-out", headers: cookies }
+    return { kind: "signed-in", userId, sessionId, token: state.token, headers: cookies }
+  }
+}

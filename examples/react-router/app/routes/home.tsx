@@ -1,0 +1,44 @@
+import { data, Form, type LoaderFunctionArgs, useLoaderData } from "react-router"
+import { sessionOf, settings } from "../mcp.server.ts"
+import { person } from "../people.server.ts"
+
+/** The person who is signed in, or where to sign in. */
+export const loader = async ({ request }: LoaderFunctionArgs) => {
+  const session = await sessionOf(request)
+  if (session.kind === "redirect") return session.response
+  if (session.kind === "signed-in") {
+    return data({ person: await person(session.userId), signInUrl: null }, { headers: session.headers })
+  }
+  const signIn = new URL(settings.signInUrl)
+  signIn.searchParams.set("redirect_url", `${settings.appUrl}/`)
+  return data(
+    { person: null, signInUrl: signIn.href },
+    session.kind === "signed-out" ? { headers: session.headers } : {}
+  )
+}
+
+const Home = () => {
+  const { person, signInUrl } = useLoaderData<typeof loader>()
+  if (person === null) {
+    return (
+      <>
+        <h1>Example application</h1>
+        <p>You are not signed in.</p>
+        <a href={signInUrl}>Sign in</a>
+      </>
+    )
+  }
+  return (
+    <>
+      <h1>Example application</h1>
+      <p>
+        You are signed in as {person.firstName} {person.lastName} ({person.email}), {person.role ?? "without a role"}.
+      </p>
+      <Form method="post" action="/sign-out" reloadDocument>
+        <button type="submit">Sign out</button>
+      </Form>
+    </>
+  )
+}
+
+export default Home

@@ -1,0 +1,158 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as jose from "jose"
+import { createHash } from "node:crypto"
+
+import { cookieSuffixOf } from "../../dev/clerk/StandInOptions.ts"
+import { readSettings } from "../../examples/app-kit/src/Settings.ts"
+import { mcpSignIn, type SignInOptions } from "../../examples/app-kit/src/SignIn.ts"
+import { serve } from "../support/FetchServer.ts"
+import { clerkForApp, mcpServerUrl } from "../support/StandInApp.ts"
+import { formOf } from "../support/WebBrowser.ts"
+
+type Instance = Parameters<typeof clerkForApp>[0]
+
+const fixture = Effect.fnUntraced(function* (instance?: Instance, options?: SignInOptions) {
+  const app = yield* clerkForApp(instance)
+  const handler = mcpSignIn(readSettings(app.settings), options)
+  yield* serve(app.port, handler)
+  return { ...app, handler }
+})
+
+for (const instance of ["development", "production"] as const) {
+  describe(`/auth/mcp with a ${instance} instance`, () => {
+    it.effect("leads through sign-in to a form for the MCP server", () =>
+      Effect.gen(function* () {
+        const { appUrl, clerk, signIn } = yield* fixture(instance)
+        const { browser, form, page } = yield* signIn("premium@example.com", "/auth/mcp?state=abc.def")
+        assert.strictEqual(form.url.origin, clerk.url)
+        assert.strictEqual(form.url.searchParams.get("redirect_url"), `${appUrl}/auth/mcp?state=abc.def`)
+        assert.strictEqual(page.url.href, `${appUrl}/auth/mcp?state=abc.def`)
+        assert.strictEqual(page.status, 200)
+        const fields = formOf(page.html)
+        assert.deepEqual([...fields.keys()], ["state", "session_token"])
+        assert.strictEqual(fields.get("state"), "abc.def")
+        const claims = jose.decodeJwt(fields.get("session_token") ?? "")
+        const [session] = yield* clerk.admin.sessionsOf("premium@example.com")
+        assert.deepInclude(claims, { azp: appUrl, iss: clerk.url, sub: clerk.users.premium.id, sid: session?.id })
+        assert.isTrue(browser.cookies.some((cookie) => cookie.startsWith("__session=")))
+      })
+    )
+
+    it.effect("gets a fresh token for a person who is signed in", () =>
+      Effect.gen(function* () {
+        const { appUrl, clerk, signIn } = yield* fixture(instance)
+        yield* clerk.admin.setTokenLifetimes({ sessionSeconds: 1 })
+        const { browser, page } = yield* signIn("member@example.com", "/auth/mcp?state=first")
+        yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 6500)))
+        yield* clerk.admin.setTokenLifetimes({ sessionSeconds: 60 })
+        const again = yield* Effect.promise(() => browser.open(`${appUrl}/auth/mcp?state=second`))
+        assert.strictEqual(again.url.href, `${appUrl}/auth/mcp?state=second`)
+        const token = formOf(again.html).get("session_token") ?? ""
+        assert.notStrictEqual(token, formOf(page.html).get("session_token"))
+        assert.isAbove((jose.decodeJwt(token).exp ?? 0) * 1000, Date.now())
+      })
+    )
+  })
+}
+
+describe("the page for the MCP server", () => {
+  it.effect("posts to the configured address, whatever the request says", () =>
+    Effect.gen(function* () {
+      const { appUrl, browser, clerk, settings } = yield* fixture()
+      const forwarded = { "x-forwarded-host": "evil.example", "x-forwarded-proto": "https" }
+      const visitor = browser()
+      const form = yield* Effect.promise(() => visitor.open(`${appUrl}/auth/mcp?state=s`, undefined, forwarded))
+      assert.strictEqual(
+        form.url.href,
+        `${settings.CLERK_SIGN_IN_URL}?redirect_url=${encodeURIComponent(`${appUrl}/auth/mcp?state=s`)}`
+      )
+      const body = new URLSearchParams({ email: "member@example.com" })
+      const page = yield* Effect.promise(() => visitor.open(form.url, body, forwarded))
+      assert.include(page.html, `<form method="post" action="${mcpServerUrl}/callback">`)
+      assert.notInclude(page.html, "evil")
+      assert.strictEqual(yield* clerk.admin.countRequests("/v1/client/handshake"), 2)
+    })
+  )
+
+  it.effect("has the headers of a page with a token in it, and no form-action", () =>
+    Effect.gen(function* () {
+      const { signIn } = yield* fixture()
+      const { page } = yield* signIn("member@example.com", "/auth/mcp?state=s")
+      const script = /<script>(.*)<\/script>/u.exec(page.html)?.[1] ?? ""
+      const hash = createHash("sha256").update(script).digest("base64")
+      assert.strictEqual(page.headers.get("cache-control"), "no-store")
+      assert.strictEqual(page.headers.get("referrer-policy"), "origin")
+      assert.strictEqual(
+        page.headers.get("content-security-policy"),
+        `default-src 'none'; script-src 'sha256-${hash}'; base-uri 'none'; frame-ancestors 'none'`
+      )
+      assert.match(page.html, /<button type="submit">Continue<\/button>/u)
+    })
+  )
+
+  it.effect("keeps a state with quotes and angle brackets inside its attribute", () =>
+    Effect.gen(function* () {
+      const { signIn } = yield* fixture()
+      const state = `"><script>alert('1')</script>&amp;`
+      const { page } = yield* signIn("member@example.com", `/auth/mcp?state=${encodeURIComponent(state)}`)
+      assert.strictEqual(page.html.match(/<script/gu)?.length, 1)
+      const escaped = formOf(page.html).get("state") ?? ""
+      assert.strictEqual(
+        escaped.replace(/&#(\d+);/gu, (_, code: string) => String.fromCodePoint(Number(code))),
+        state
+      )
+    })
+  )
+
+  it.effect("says access_denied instead of a token for people whom the application declines", () =>
+    Effect.gen(function* () {
+      const { signIn } = yield* fixture("development", { decline: (session) => session.sessionId !== "" })
+      const { page } = yield* signIn("member@example.com", "/auth/mcp?state=s")
+      assert.deepEqual(
+        [...formOf(page.html)],
+        [
+          ["state", "s"],
+          ["error", "access_denied"]
+        ]
+      )
+      assert.notInclude(page.html, "eyJ")
+    })
+  )
+
+  it.effect("needs one state, and is only visited", () =>
+    Effect.gen(function* () {
+      const { appUrl, handler } = yield* fixture()
+      const ask = (path: string, method = "GET") =>
+        Effect.promise(async () => (await handler(new Request(`${appUrl}${path}`, { method }))).status)
+      for (const path of [
+        "/auth/mcp",
+        "/auth/mcp?state=",
+        "/auth/mcp?state=a&state=b",
+        `/auth/mcp?state=${"a".repeat(4097)}`
+      ]) {
+        assert.strictEqual(yield* ask(path), 400, path)
+      }
+      assert.strictEqual(yield* ask("/auth/mcp?state=s", "POST"), 405)
+    })
+  )
+
+  it.effect("does not send people around in circles whose token is for another application", () =>
+    Effect.gen(function* () {
+      const { appUrl, clerk, handler } = yield* fixture()
+      const session = yield* clerk.admin.createSession("member@example.com")
+      for (const token of [
+        yield* clerk.admin.mintSessionToken(session.id, "https://other.example.com"),
+        yield* Effect.map(clerk.admin.mintSessionToken(session.id, appUrl), (jwt) => `${jwt.slice(0, -9)}AAAAAAAAA`)
+      ]) {
+        const suffix = cookieSuffixOf(clerk.settings.CLERK_PUBLISHABLE_KEY)
+        const cookies = { __clerk_db_jwt: "dvb_1", __client_uat: "1", __session: token }
+        const cookie = Object.entries(cookies).map(([name, value]) => `${name}=${value}; ${name}_${suffix}=${value}`)
+        const headers = { accept: "text/html", cookie: cookie.join("; ") }
+        const answer = yield* Effect.promise(() => handler(new Request(`${appUrl}/auth/mcp?state=s`, { headers })))
+        assert.strictEqual(answer.status, 500)
+        assert.notInclude(yield* Effect.promise(() => answer.text()), "eyJ")
+      }
+    })
+  )
+})
