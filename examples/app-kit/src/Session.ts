@@ -11,6 +11,8 @@ export const clerkClient = (settings: Settings): ClerkClient =>
     telemetry: { disabled: true }
   })
 
+export type ClerkUser = Awaited<ReturnType<ClerkClient["users"]["getUser"]>>
+
 /** Who sent a request. `headers` are cookies that have to go out with the answer. */
 export type Session =
   | {
