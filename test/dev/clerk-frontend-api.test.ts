@@ -16,7 +16,13 @@ type Instance = StandInOptions["instance"]
 /** An application that says what the SDK makes of a request, and passes on the headers that the SDK asks for. */
 const application = Effect.fnUntraced(function* (instance: Instance) {
   const port = yield* freePort
-  const standIn = ClerkStandIn.layer({ port: 0, host: "127.0.0.1", instance, appOrigins: [`http://127.0.0.1:${port}`] })
+  const standIn = ClerkStandIn.layer({
+    port: 0,
+    // A production instance shares its host name with the application, a development instance does not.
+    host: instance === "production" ? "127.0.0.1" : "localhost",
+    instance,
+    appOrigins: [`http://127.0.0.1:${port}`]
+  })
   const clerk = Context.get(yield* Layer.build(standIn), ClerkStandIn)
   const { CLERK_PUBLISHABLE_KEY, CLERK_SECRET_KEY } = clerk.settings
   const client = createClerkClient({
@@ -68,20 +74,15 @@ for (const instance of ["development", "production"] as const) {
       })
     )
 
-    it.effect("replaces an expired token by a handshake, as long as the session is active", () =>
+    it.effect("replaces an expired token by a handshake", () =>
       Effect.gen(function* () {
         const { admin, signIn, users, visit } = yield* application(instance)
         yield* admin.setTokenLifetimes({ sessionSeconds: 2 })
         yield* signIn("member@example.com")
-        const expiry = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 2100)))
-        yield* expiry
+        yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 2100)))
         yield* admin.forgetRequests
         assert.deepInclude(yield* visit(), { status: "signed-in", sub: users.member.id })
         assert.strictEqual(yield* admin.countRequests("/v1/client/handshake"), 1)
-        const [session] = yield* admin.sessionsOf("member@example.com")
-        yield* admin.endSession(session?.id ?? "")
-        yield* expiry
-        assert.deepInclude(yield* visit(), { status: "signed-out" })
       })
     )
 

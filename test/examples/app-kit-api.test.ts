@@ -68,17 +68,6 @@ it.effect("a token belongs into the Authorization header", () =>
   })
 )
 
-it.effect("a token expires in real time", () =>
-  Effect.gen(function* () {
-    const { ask, clerk, templateToken } = yield* fixture
-    yield* clerk.admin.setTokenLifetimes({ templateSeconds: 1 })
-    const authorization = `Bearer ${yield* templateToken("admin@example.com")}`
-    assert.propertyVal(yield* ask({ authorization }), "role", "admin")
-    yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 6500)))
-    assert.strictEqual((yield* refusal(yield* ask({ authorization }))).status, 401)
-  })
-)
-
 it.effect("an outage of Clerk is not the token's fault", () =>
   Effect.gen(function* () {
     const { ask, clerk, templateToken } = yield* fixture

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as jose from "jose"
 import { createHash } from "node:crypto"
 
+import type { ClerkStandIn } from "../../dev/clerk/ClerkStandIn.ts"
 import { cookieSuffixOf } from "../../dev/clerk/StandInOptions.ts"
 import { readSettings } from "../../examples/app-kit/src/Settings.ts"
 import { mcpSignIn, type SignInOptions } from "../../examples/app-kit/src/SignIn.ts"
@@ -12,10 +13,29 @@ import { formOf } from "../support/WebBrowser.ts"
 
 type Instance = Parameters<typeof clerkForApp>[0]
 
+/** Replaces the browser's session token by one that has expired, as time would. */
+const oldToken = async ({ admin, users }: ClerkStandIn["Service"], request: Request) => {
+  const make = Effect.gen(function* () {
+    const [session] = yield* admin.sessionsOf(users.member.id)
+    yield* admin.setTokenLifetimes({ sessionSeconds: -60 })
+    const token = yield* admin.mintSessionToken(session?.id ?? "", new URL(request.url).origin)
+    yield* admin.setTokenLifetimes({ sessionSeconds: 60 })
+    return token
+  })
+  const token = await Effect.runPromise(make)
+  const headers = new Headers()
+  for (const [name] of (request.headers.get("cookie") ?? "").matchAll(/__session[\w-]*(?==)/gu)) {
+    headers.append("set-cookie", `${name}=${token}; Path=/`)
+  }
+  return new Response(null, { headers })
+}
+
 const fixture = Effect.fnUntraced(function* (instance?: Instance, options?: SignInOptions) {
   const app = yield* clerkForApp(instance)
   const handler = mcpSignIn(readSettings(app.settings), options)
-  yield* serve(app.port, handler)
+  yield* serve(app.port, (request) =>
+    new URL(request.url).pathname === "/old-token" ? oldToken(app.clerk, request) : handler(request)
+  )
   return { ...app, handler }
 })
 
@@ -42,15 +62,15 @@ for (const instance of ["development", "production"] as const) {
     it.effect("gets a fresh token for a person who is signed in", () =>
       Effect.gen(function* () {
         const { appUrl, clerk, signIn } = yield* fixture(instance)
-        yield* clerk.admin.setTokenLifetimes({ sessionSeconds: 1 })
         const { browser, page } = yield* signIn("member@example.com", "/auth/mcp?state=first")
-        yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 6500)))
-        yield* clerk.admin.setTokenLifetimes({ sessionSeconds: 60 })
+        yield* Effect.promise(() => browser.send(`${appUrl}/old-token`))
+        yield* clerk.admin.forgetRequests
         const again = yield* Effect.promise(() => browser.open(`${appUrl}/auth/mcp?state=second`))
         assert.strictEqual(again.url.href, `${appUrl}/auth/mcp?state=second`)
         const token = formOf(again.html).get("session_token") ?? ""
         assert.notStrictEqual(token, formOf(page.html).get("session_token"))
         assert.isAbove((jose.decodeJwt(token).exp ?? 0) * 1000, Date.now())
+        assert.strictEqual(yield* clerk.admin.countRequests("/v1/client/handshake"), 1)
       })
     )
   })

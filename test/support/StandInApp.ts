@@ -22,7 +22,8 @@ export const clerkForApp = Effect.fnUntraced(function* (instance: StandInOptions
   const signingKey = { ...(yield* Effect.promise(() => jose.exportJWK(own.privateKey))), kid: "ins_own" }
   const standIn = ClerkStandIn.layer({
     port: 0,
-    host: "127.0.0.1",
+    // A production instance shares its host name with the application, a development instance does not.
+    host: instance === "production" ? "127.0.0.1" : "localhost",
     instance,
     signingKey,
     appOrigins: [appUrl],
