@@ -70,15 +70,17 @@ const Authorization = Layer.unwrap(
 /** Everything that clients can use: tools with what they need, resources and prompts. */
 type Catalogue = Layer.Layer<ToolCalls | Offer, never, AppConfig | Connections | ImageGenerator | SessionTokens>
 
-/** The tools of this server. Those that call the team's app are there if it has one; `reach` is the way to it. */
-export const catalogue = (reach = AppApi.layer): Catalogue =>
-  Layer.unwrap(
-    Effect.map(AppConfig, ({ APP_URL: appUrl }) =>
-      appUrl === undefined
-        ? Layer.provide(ToolCalls.layer(Tools.toolkit), Tools.layer)
-        : ToolCalls.layer(Tools.toolkitWithApp).pipe(Layer.provide(Tools.layerWithApp), Layer.provide(reach(appUrl)))
-    )
-  ).pipe(Layer.merge(Layer.succeed(Offer, Tools.offer)))
+/** The tools of this server. Those that call the team's app are there if it has one. */
+const catalogue: Catalogue = Layer.unwrap(
+  Effect.map(AppConfig, ({ APP_URL: appUrl }) =>
+    appUrl === undefined
+      ? Layer.provide(ToolCalls.layer(Tools.toolkit), Tools.layer)
+      : ToolCalls.layer(Tools.toolkitWithApp).pipe(
+          Layer.provide(Tools.layerWithApp),
+          Layer.provide(AppApi.layer(appUrl))
+        )
+  )
+).pipe(Layer.merge(Layer.succeed(Offer, Tools.offer)))
 
 /** A catalogue as servers of the protocol: the same ones in every lane. */
 const servers = (offered: Catalogue) => ServerFactory.layer.pipe(Layer.provide(offered), Layer.provide(Grants.layer))
@@ -90,11 +92,11 @@ const lanes = (offered: Catalogue) =>
 /** The whole application on a given outside world, with a given catalogue. */
 export const application = <E, R>(
   outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>,
-  offered: Catalogue = catalogue()
+  offered: Catalogue = catalogue
 ) => routes.pipe(Layer.provideMerge(lanes(offered)), Layer.provideMerge(Authorization), Layer.provideMerge(outside))
 
 /** What the object of a user needs to host sessions, built from the object's environment. */
-export const account = (env: Readonly<Record<string, unknown>>, offered: Catalogue = catalogue()) =>
+export const account = (env: Readonly<Record<string, unknown>>, offered: Catalogue = catalogue) =>
   Layer.mergeAll(servers(offered), SecureRandom.layerWebCrypto).pipe(
     Layer.provideMerge(Authority),
     Layer.provideMerge(Outside),
@@ -111,7 +113,7 @@ export const account = (env: Readonly<Record<string, unknown>>, offered: Catalog
 export const handler = (
   env: Readonly<Record<string, unknown>>,
   keepAlive: (work: Promise<unknown>) => void,
-  offered: Catalogue = catalogue()
+  offered: Catalogue = catalogue
 ): ((request: Request) => Promise<Response>) => {
   const host = Layer.merge(Log.layer, Layer.succeed(KeepAlive, keepAlive))
   const options = { disableLogger: true }

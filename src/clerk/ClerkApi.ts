@@ -34,7 +34,15 @@ export type ClerkUser = typeof ClerkUser.Type
 const ClerkMembership = Schema.Struct({ permissions: Schema.Array(Schema.String) })
 export type ClerkMembership = typeof ClerkMembership.Type
 
-const ClerkSession = Schema.Struct({ id: SessionId, userId: UserId, status: Schema.String })
+const ClerkSession = Schema.Struct({
+  id: SessionId,
+  userId: UserId,
+  status: Schema.String,
+  lastActiveAt: Schema.Finite
+})
+
+/** A session with one of these does not come back. One that is `pending` waits for the person to do something. */
+const endedStatuses = new Set(["abandoned", "ended", "expired", "removed", "replaced", "revoked"])
 
 const ClerkToken = Schema.Struct({ jwt: Schema.RedactedFromValue(Schema.NonEmptyString) })
 
@@ -49,7 +57,9 @@ export class ClerkApi extends Context.Service<
     readonly user: (id: UserId) => Effect.Effect<ClerkUser, ClerkError>
     /** The user's organization memberships, the first 100 of them. */
     readonly memberships: (id: UserId) => Effect.Effect<ReadonlyArray<ClerkMembership>, ClerkError>
-    /** Whose session this is. Fails with `SessionEnded` unless it is active. */
+    /** The user's session that was used last, if one is active. */
+    readonly lastSession: (id: UserId) => Effect.Effect<SessionId | undefined, ClerkError>
+    /** Whose session this is. Fails with `SessionEnded` when it has ended, and otherwise unless it is active. */
     readonly sessionUser: (id: SessionId) => Effect.Effect<UserId, ClerkError>
     /**
      * A new token for the session, of the template `CLERK_JWT_TEMPLATE` if there is one. Fails with `SessionEnded` when
@@ -70,12 +80,23 @@ export class ClerkApi extends Context.Service<
 
       const sessionUser = Effect.fn("ClerkApi.sessionUser")(function* (id: SessionId) {
         const session = yield* call("sessions.getSession", ClerkSession, () => client.sessions.getSession(id))
-        if (session.status !== "active") return yield* new ClerkError({ reason: new SessionEnded() })
-        return session.userId
+        const { status, userId } = session
+        if (endedStatuses.has(status)) return yield* new ClerkError({ reason: new SessionEnded() })
+        if (status === "active") return userId
+        const reason = new ClerkUnexpected({ operation: "sessions.getSession", detail: "neither active nor ended" })
+        return yield* new ClerkError({ reason })
       })
 
       return ClerkApi.of({
         sessionUser,
+        lastSession: Effect.fn("ClerkApi.lastSession")((userId) =>
+          call("sessions.getSessionList", Schema.Array(ClerkSession), () =>
+            client.sessions.getSessionList({ userId, status: "active", limit: 100 }).then((page) => page.data)
+          ).pipe(
+            Effect.map((sessions) => sessions.toSorted((a, b) => b.lastActiveAt - a.lastActiveAt)),
+            Effect.map(([last]) => last?.id)
+          )
+        ),
         sessionToken: Effect.fn("ClerkApi.sessionToken")((id) =>
           call("sessions.getToken", ClerkToken, () => client.sessions.getToken(id, config.CLERK_JWT_TEMPLATE)).pipe(
             Effect.map(({ jwt }) => jwt),

@@ -36,9 +36,18 @@ export const makeGate = Effect.fnUntraced(function* <R>(
     const request = yield* webRequest
     const refused = refuse(request)
     if (refused !== undefined) return fromResponse(refused)
-    return fromResponse(yield* server.guard<R | CurrentIdentity>(resource, request, serve(request, metadata)))
+    const served = Effect.map(serve(request, metadata), exposeSession)
+    return fromResponse(yield* server.guard<R | CurrentIdentity>(resource, request, served))
   })
 })
+
+/** Lets the scripts of a page read the id of the session that they opened (Fetch, CORS protocol). */
+const exposeSession = (response: Response): Response => {
+  if (!response.headers.has("mcp-session-id")) return response
+  const exposing = new Response(response.body, response)
+  exposing.headers.append("access-control-expose-headers", "Mcp-Session-Id")
+  return exposing
+}
 
 const tokenInAddress = () => {
   const description = "Send the access token in the Authorization header"

@@ -3,15 +3,22 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { Access } from "../access/Access.ts"
+import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { Challenge, ClerkOAuth } from "../clerk/ClerkOAuth.ts"
+import { AppConfig } from "../config/AppConfig.ts"
 import { rejected, RequestRejected, SignInDeclined } from "./AuthorizationFailure.ts"
 import { Consent, makeWaiting, SignIn } from "./SignIn.ts"
 
-/** `SIGN_IN=clerk`: Clerk's own OAuth and OpenID server. */
+/**
+ * `SIGN_IN=clerk`: Clerk's own OAuth and OpenID server. Its id_token does not name the session behind it; where tools
+ * call an app as the user, it is the one that was used last, as the browser has just done.
+ */
 export const layer = Layer.effect(
   SignIn,
   Effect.gen(function* () {
+    const { APP_URL: appUrl } = yield* AppConfig
     const clerk = yield* ClerkOAuth
+    const api = yield* ClerkApi
     const access = yield* Access
     const waiting = yield* makeWaiting("sign-in", Schema.Struct({ challenge: Challenge, consent: Consent }))
 
@@ -19,7 +26,8 @@ export const layer = Layer.effect(
     const signedIn = Effect.fnUntraced(function* (code: string, challenge: Challenge) {
       const userId = yield* clerk.exchange(code, challenge)
       yield* access.current(userId)
-      return { userId }
+      const sessionId = appUrl === undefined ? undefined : yield* api.lastSession(userId)
+      return { userId, ...(sessionId !== undefined && { sessionId }) }
     })
 
     return SignIn.of({

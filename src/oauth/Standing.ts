@@ -2,14 +2,16 @@ import * as Effect from "effect/Effect"
 
 import { Access, type AccessError } from "../access/Access.ts"
 import { SessionTokens } from "../access/SessionTokens.ts"
-import type { SessionEnded } from "../clerk/ClerkError.ts"
+import { SessionEnded } from "../clerk/ClerkError.ts"
+import { AppConfig } from "../config/AppConfig.ts"
 import type { Subject } from "../domain/Identity.ts"
 
 /**
- * Whether what a grant was made from still stands: the account is open, and the session that the person signed in with,
- * where there is one, has not ended. A session that Clerk says nothing about at present stands.
+ * Whether what a grant was made from still stands: the account is open, and the session that the person signed in with
+ * has not ended. With `SIGN_IN=app` there has to be one: a grant from before that setting has come to its end.
  */
 export const makeStanding = Effect.gen(function* () {
+  const { SIGN_IN: signIn } = yield* AppConfig
   const access = yield* Access
   const tokens = yield* SessionTokens
   return Effect.fnUntraced(function* ({
@@ -17,11 +19,11 @@ export const makeStanding = Effect.gen(function* () {
     sessionId
   }: Subject): Effect.fn.Return<void, AccessError | SessionEnded> {
     const session =
-      sessionId === undefined
-        ? Effect.void
-        : Effect.catchTag(Effect.asVoid(tokens.current(sessionId)), "ClerkError", ({ reason }) =>
-            reason._tag === "SessionEnded" ? Effect.fail(reason) : Effect.void
-          )
+      sessionId !== undefined
+        ? tokens.alive(sessionId)
+        : signIn === "app"
+          ? Effect.fail(new SessionEnded())
+          : Effect.void
     yield* Effect.all([access.current(userId), session], { concurrency: 2 })
   })
 })

@@ -76,8 +76,10 @@ export const layer = toolkit.toLayer(
           const page = yield* app.get("/api/users", query, Page)
           users.push(...page.users.slice(0, wanted))
           const { total } = page
-          if (page.users.length < wanted || users.length === limit) return { users, total }
-          yield* report({ progress: users.length, total: Math.min(limit, total), message: `${users.length} users` })
+          const end = Math.min(limit, total - offset)
+          // An app may hand out less at once than it was asked for.
+          if (page.users.length === 0 || users.length >= end) return { users, total }
+          yield* report({ progress: users.length, total: end, message: `${users.length} users` })
         }
       })
     }

@@ -14,12 +14,12 @@ import { CurrentIdentity, type Identity } from "../domain/Identity.ts"
 import { Connections } from "./Connections.ts"
 
 /** The connection cannot act in the app: it was made without a session, or the session has ended. */
-export class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", {}) {
+class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", {}) {
   override readonly message = "This connection has no living session in the app. Connect again to sign in."
 }
 
 /** The app, or Clerk, which vouches for the user there, does not answer now. */
-export class AppUnavailable extends Schema.TaggedError<AppUnavailable>()("AppUnavailable", {
+class AppUnavailable extends Schema.TaggedError<AppUnavailable>()("AppUnavailable", {
   problem: Schema.Literals(["no answer", "no answer in time", "too many requests", "an error", "no token from Clerk"])
 }) {
   override get message(): string {
@@ -33,7 +33,7 @@ export class AppForbidden extends Schema.TaggedError<AppForbidden>()("AppForbidd
 }
 
 /** The app and this server do not fit together: an operator has to look. `problem` says where. */
-export class AppUnexpected extends Schema.TaggedError<AppUnexpected>()("AppUnexpected", { problem: Schema.String }) {
+class AppUnexpected extends Schema.TaggedError<AppUnexpected>()("AppUnexpected", { problem: Schema.String }) {
   override get message(): string {
     return `The app did not answer as this server expects (${this.problem}). Its operator has to look into it.`
   }
@@ -74,7 +74,8 @@ export class AppApi extends Context.Service<
       Effect.gen(function* () {
         const tokens = yield* SessionTokens
         const connections = yield* Connections
-        const http = yield* HttpClient.HttpClient
+        // An answer that nobody reads to its end would hold its connection.
+        const http = HttpClient.withScope(yield* HttpClient.HttpClient)
 
         const request = (path: string, query: Readonly<Record<string, string>>) => {
           const url = new URL(path, appUrl)
@@ -84,14 +85,15 @@ export class AppApi extends Context.Service<
           return HttpClientRequest.acceptJson(HttpClientRequest.get(url))
         }
 
-        /** Status and text of one answer. */
+        /** Status and text of one answer. A redirect, as to a sign-in page, is an answer and not followed. */
         const attempt = (asked: HttpClientRequest.HttpClientRequest, token: Redacted.Redacted) =>
           http.execute(HttpClientRequest.bearerToken(asked, token)).pipe(
             Effect.flatMap(read),
+            Effect.scoped,
+            // Not in the layer of the client, which is shared with whoever else calls somebody.
+            Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
             Effect.catchTag("HttpClientError", () => unavailable("no answer")),
-            Effect.timeoutOrElse({ duration: timeout, orElse: () => unavailable("no answer in time") }),
-            // A redirect, as to a sign-in page, is an answer. Followed, it would take the token to another place.
-            Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
+            Effect.timeoutOrElse({ duration: timeout, orElse: () => unavailable("no answer in time") })
           )
 
         const send = (asked: HttpClientRequest.HttpClientRequest, token: Redacted.Redacted) =>
@@ -127,7 +129,7 @@ export class AppApi extends Context.Service<
             return yield* Effect.mapError(Schema.decodeEffect(Schema.fromJsonString(answer))(text), () =>
               failed(new AppUnexpected({ problem: "other JSON than agreed" }))
             )
-          })
+          }, Effect.tapError(log))
         })
       })
     )
@@ -137,6 +139,12 @@ export class AppApi extends Context.Service<
 }
 
 const failed = (reason: AppApiError["reason"]) => new AppApiError({ reason })
+
+/** What an operator has to see. The other reasons are the person's own. */
+const log = ({ reason }: AppApiError) =>
+  reason._tag === "AppUnavailable" || reason._tag === "AppUnexpected"
+    ? Effect.annotateLogs(Effect.logWarning("The app did not answer as it should"), { problem: reason.problem })
+    : Effect.void
 
 const unavailable = (problem: AppUnavailable["problem"]) => failed(new AppUnavailable({ problem }))
 
@@ -149,5 +157,5 @@ const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClien
   if (status === 429) return yield* unavailable("too many requests")
   if (status >= 500) return yield* unavailable("an error")
   const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/iu.test(headers["content-type"] ?? "")
-  return { status, isJson, text: isJson ? yield* response.text : "" }
+  return { status, isJson, text: status === 200 && isJson ? yield* response.text : "" }
 })

@@ -2,11 +2,13 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
+import * as jose from "jose"
 
 import { ClerkStandIn } from "../../dev/clerk/ClerkStandIn.ts"
 import { ClerkApi } from "../../src/clerk/ClerkApi.ts"
-import { UserId } from "../../src/domain/Identity.ts"
+import { SessionId, UserId } from "../../src/domain/Identity.ts"
 import { type Settings, testConfig } from "../support/TestConfig.ts"
 
 /** The service, pointed at the running stand-in. */
@@ -24,6 +26,12 @@ const pointedAt = (overrides: Settings = {}) =>
 
 const user = (id: string) => Effect.flatMap(ClerkApi, (clerk) => clerk.user(UserId.make(id)))
 const memberships = (id: string) => Effect.flatMap(ClerkApi, (clerk) => clerk.memberships(UserId.make(id)))
+const sessionUser = (id: string) => Effect.flatMap(ClerkApi, (clerk) => clerk.sessionUser(SessionId.make(id)))
+const sessionToken = (id: string) => Effect.flatMap(ClerkApi, (clerk) => clerk.sessionToken(SessionId.make(id)))
+const claimsOf = (token: Redacted.Redacted) => ({
+  ...jose.decodeProtectedHeader(Redacted.value(token)),
+  ...jose.decodeJwt(Redacted.value(token))
+})
 const refusal = <A, E, R>(self: Effect.Effect<A, { readonly reason: E }, R>) =>
   Effect.map(Effect.flip(self), ({ reason }) => reason)
 
@@ -132,6 +140,108 @@ layer(pointedAt().pipe(Layer.provideMerge(ClerkStandIn.layer({ port: 0 }))))("Cl
         Effect.provide(user("user_ada"), pointedAt({ CLERK_API_URL: "http://127.0.0.1:1" }))
       )
       assert.strictEqual(reason._tag, "ClerkUnavailable")
+    })
+  )
+
+  it.effect("tells whose session it is, as long as it is active", () =>
+    Effect.gen(function* () {
+      const { admin, users } = yield* fresh
+      for (const status of ["ended", "removed", "revoked", "expired", "abandoned", "replaced"] as const) {
+        const { id } = yield* admin.createSession(users.admin.id)
+        assert.strictEqual(yield* sessionUser(id), UserId.make(users.admin.id))
+        yield* admin.endSession(id, status)
+        assert.strictEqual((yield* refusal(sessionUser(id)))._tag, "SessionEnded")
+        assert.strictEqual((yield* refusal(sessionToken(id)))._tag, "SessionEnded")
+      }
+      assert.strictEqual((yield* refusal(sessionUser("sess_nobodys")))._tag, "SessionEnded")
+      assert.strictEqual((yield* refusal(sessionToken("sess_nobodys")))._tag, "SessionEnded")
+    })
+  )
+
+  it.effect("does not call a session ended that waits for its user", () =>
+    Effect.gen(function* () {
+      const { admin, users } = yield* fresh
+      const { id } = yield* admin.createSession(users.admin.id)
+      yield* admin.endSession(id, "pending")
+      assert.strictEqual((yield* refusal(sessionUser(id)))._tag, "ClerkUnexpected")
+      assert.strictEqual((yield* refusal(sessionToken(id)))._tag, "ClerkUnexpected")
+    })
+  )
+
+  it.effect("finds the session that a user used last", () =>
+    Effect.gen(function* () {
+      const { admin, users } = yield* fresh
+      const last = Effect.flatMap(ClerkApi, (clerk) => clerk.lastSession(UserId.make(users.admin.id)))
+      assert.isUndefined(yield* last)
+      const first = yield* admin.createSession(users.admin.id)
+      yield* admin.setClockOffset(60)
+      const second = yield* admin.createSession(users.admin.id)
+      assert.strictEqual(String(yield* last), second.id)
+      yield* admin.endSession(second.id)
+      assert.strictEqual(String(yield* last), first.id)
+    })
+  )
+
+  it.effect("gets a session token, or one of the template that is set", () =>
+    Effect.gen(function* () {
+      const { admin, users } = yield* fresh
+      const { id } = yield* admin.createSession(users.admin.id)
+      assert.deepInclude(claimsOf(yield* sessionToken(id)), { sid: id, sub: users.admin.id, cat: "cl_B7d4PD111AAA" })
+      const templated = yield* Effect.provide(sessionToken(id), pointedAt({ CLERK_JWT_TEMPLATE: "mcp-server" }))
+      assert.deepInclude(claimsOf(templated), { sub: users.admin.id, cat: "cl_B7d4PD222AAA" })
+      assert.notProperty(claimsOf(templated), "sid")
+    })
+  )
+
+  it.effect("does not take a wrong key or a missing template for the end of a session", () =>
+    Effect.gen(function* () {
+      const { admin, users } = yield* fresh
+      const { id } = yield* admin.createSession(users.admin.id)
+      const wrongKey = pointedAt({ CLERK_SECRET_KEY: "sk_test_someoneElses" })
+      assert.strictEqual((yield* refusal(Effect.provide(sessionToken(id), wrongKey)))._tag, "ClerkMisconfigured")
+      assert.strictEqual((yield* refusal(Effect.provide(sessionUser(id), wrongKey)))._tag, "ClerkMisconfigured")
+      const noTemplate = pointedAt({ CLERK_JWT_TEMPLATE: "no-such-template" })
+      const reason = yield* refusal(Effect.provide(sessionToken(id), noTemplate))
+      assert.deepInclude(Object.assign({}, reason), { _tag: "ClerkUnexpected", detail: "status 404" })
+      yield* admin.endSession(id)
+      assert.strictEqual((yield* refusal(Effect.provide(sessionToken(id), noTemplate)))._tag, "SessionEnded")
+    })
+  )
+
+  for (const effect of [
+    { kind: "rate_limited", retryAfterSeconds: 7 },
+    { kind: "server_error" },
+    { kind: "malformed_json" }
+  ] as const) {
+    it.effect(`takes no trouble of Clerk's for the end of a session: ${effect.kind}`, () =>
+      Effect.gen(function* () {
+        const { admin, users } = yield* fresh
+        const { id } = yield* admin.createSession(users.admin.id)
+        for (const call of [Effect.asVoid(sessionUser(id)), Effect.asVoid(sessionToken(id))]) {
+          yield* admin.addFault({ path: "/v1/sessions", effect })
+          assert.strictEqual((yield* refusal(call))._tag, "ClerkUnavailable")
+          yield* call
+        }
+        // Whoever cannot answer is asked nothing more: the only question about the session was its own.
+        assert.strictEqual(yield* admin.countRequests("/v1/sessions", "GET"), 2)
+        // Clerk refuses the token, and fails when it is asked why.
+        yield* admin.endSession(id)
+        yield* admin.addFault({ path: "/v1/sessions", method: "GET", effect })
+        assert.strictEqual((yield* refusal(sessionToken(id)))._tag, "ClerkUnavailable")
+        assert.strictEqual((yield* refusal(sessionToken(id)))._tag, "SessionEnded")
+      })
+    )
+  }
+
+  it.effect("counts the session of a banned or deleted user as ended", () =>
+    Effect.gen(function* () {
+      const { admin, users } = yield* fresh
+      for (const close of [admin.ban, admin.deleteUser]) {
+        const { id } = yield* admin.createSession(users.member.id)
+        yield* close(users.member.id)
+        assert.strictEqual((yield* refusal(sessionToken(id)))._tag, "SessionEnded")
+        if (close === admin.ban) yield* admin.unban(users.member.id)
+      }
     })
   )
 })

@@ -1,24 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as jose from "jose"
 
-import { ClerkJwt } from "../../src/clerk/ClerkJwt.ts"
 import { verifyIdToken } from "../../src/clerk/IdToken.ts"
-import { fakeHttp, networkDown } from "../support/FakeHttp.ts"
-import { testConfig } from "../support/TestConfig.ts"
+import { bothKeys, now, signed, signedWithPublicKey, withKeys } from "../support/ClerkKeys.ts"
+import { networkDown } from "../support/FakeHttp.ts"
 
-const pair = async (kid: string) => {
-  const { publicKey, privateKey } = await jose.generateKeyPair("RS256", { extractable: true })
-  const jwk = { ...(await jose.exportJWK(publicKey)), kid, alg: "RS256", use: "sig" }
-  return { kid, privateKey, publicKey, jwk }
-}
-const keys = Promise.all([pair("first"), pair("second")])
-const bothKeys = Effect.promise(() => keys)
-
-const now = Date.UTC(2026, 10, 22) / 1_000
 const genuine: jose.JWTPayload = {
   iss: "https://clerk.example.com",
   aud: "the-oauth-application",
@@ -29,45 +18,11 @@ const genuine: jose.JWTPayload = {
 }
 const without = (claim: string) => Object.fromEntries(Object.entries(genuine).filter(([name]) => name !== claim))
 
-const signed = (claims: jose.JWTPayload, key?: Awaited<ReturnType<typeof pair>>) =>
-  Effect.promise(async () => {
-    const { kid, privateKey } = key ?? (await keys)[0]
-    return new jose.SignJWT(claims).setProtectedHeader({ alg: "RS256", kid }).sign(privateKey)
-  })
-
-/** Clerk's key set, with what it holds, how often it was asked for, and what it answers instead. */
-class KeySet {
-  published: Array<jose.JWK> = []
-  fetched = 0
-  trouble: Effect.Effect<Response | typeof networkDown> | undefined
-  readonly layer = ClerkJwt.layerNoDeps.pipe(
-    Layer.provide(
-      fakeHttp((request) =>
-        Effect.suspend(() => {
-          this.fetched += 1
-          assert.strictEqual(request.url, "https://clerk.example.com/.well-known/jwks.json")
-          return this.trouble ?? Effect.succeed(Response.json({ keys: this.published }))
-        })
-      )
-    ),
-    Layer.provide(testConfig())
-  )
-}
-
 const verify = (token: string) => verifyIdToken(token, { clientId: "the-oauth-application", nonce: "the-nonce" })
 const refusal = (token: string) =>
   Effect.match(verify(token), {
     onFailure: (error) => (error._tag === "TokenRejected" ? error.check : error._tag),
     onSuccess: (userId) => `accepted: ${userId}`
-  })
-
-/** A test at a fixed moment, in front of a key set that holds the first key. */
-const withKeys = <A, E>(test: (keySet: KeySet) => Effect.Effect<A, E, ClerkJwt>) =>
-  Effect.gen(function* () {
-    const keySet = new KeySet()
-    keySet.published = [(yield* bothKeys)[0].jwk]
-    yield* TestClock.setTime(now * 1_000)
-    return yield* Effect.provide(test(keySet), keySet.layer)
   })
 
 describe("IdToken", () => {
@@ -127,11 +82,7 @@ describe("IdToken", () => {
   it.effect("refuses HS256 with the public key for a secret", () =>
     withKeys(() =>
       Effect.gen(function* () {
-        const [{ publicKey, kid }] = yield* bothKeys
-        const token = yield* Effect.promise(async () => {
-          const secret = new TextEncoder().encode(await jose.exportSPKI(publicKey))
-          return new jose.SignJWT(genuine).setProtectedHeader({ alg: "HS256", kid }).sign(secret)
-        })
+        const token = yield* signedWithPublicKey(genuine)
         assert.strictEqual(yield* refusal(token), "ERR_JOSE_ALG_NOT_ALLOWED")
       })
     )

@@ -132,7 +132,7 @@ layer(running)("tools that call the app", (it) => {
       for (const effect of refusals) {
         await server.restart()
         // The first of these is the guard's, which lets the call pass: nobody said that the session has ended.
-        await server.admin((admin) => admin.addFault({ path: "/v1/sessions/", method: "POST", times: 3, effect }))
+        await server.admin((admin) => admin.addFault({ path: "/v1/sessions/", method: "POST", times: 4, effect }))
         assert.match(textOf(await call(server, access_token)), /no token from Clerk/u, effect.kind)
         await server.restart()
         assert.deepStrictEqual((await call(server, access_token)).result?.["structuredContent"], profile)
@@ -140,7 +140,7 @@ layer(running)("tools that call the app", (it) => {
       await server.restart()
       const passing = { kind: "server_error" } as const
       await server.admin((admin) =>
-        admin.addFault({ path: "/v1/sessions/", method: "POST", times: 2, effect: passing })
+        admin.addFault({ path: "/v1/sessions/", method: "POST", times: 3, effect: passing })
       )
       assert.deepStrictEqual((await call(server, access_token)).result?.["structuredContent"], profile)
     })

@@ -47,6 +47,13 @@ layer(RunningServer.layer)("sessions", (it) => {
       })
       assert.strictEqual(stream.status, 200)
       assert.strictEqual(stream.headers.get("mcp-session-id"), sessionId)
+      const ofPage = await bearer(token)(server.mcp, {
+        method: "POST",
+        headers: { ...posted, origin: "http://localhost:6274", "mcp-session-id": sessionId },
+        body: JSON.stringify({ jsonrpc: "2.0", id: 9, method: "ping" })
+      })
+      await ofPage.text()
+      assert.include(ofPage.headers.get("access-control-expose-headers") ?? "", "Mcp-Session-Id")
       const text = stream.text()
       await transport.terminateSession()
       assert.match(await text, /^id: _GET_stream\.\d+\nretry: 1000\ndata: \n\n$/u)

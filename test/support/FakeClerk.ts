@@ -4,10 +4,10 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 
 import { ClerkApi, type ClerkUser } from "../../src/clerk/ClerkApi.ts"
-import { ClerkJwt, TokenRejected } from "../../src/clerk/ClerkJwt.ts"
+import { ClerkJwt, type Demands, TokenRejected } from "../../src/clerk/ClerkJwt.ts"
 import { ClerkError, SessionEnded, UserNotFound } from "../../src/clerk/ClerkError.ts"
 import { ClerkOAuth, ClerkOAuthError, CodeRejected } from "../../src/clerk/ClerkOAuth.ts"
-import { UserId } from "../../src/domain/Identity.ts"
+import { SessionId, UserId } from "../../src/domain/Identity.ts"
 
 export interface Person extends Partial<Omit<ClerkUser, "id" | "publicMetadata">> {
   readonly id?: string
@@ -80,17 +80,18 @@ export class FakeClerk {
 
   /** Believes every token that `unsigned` wrote, if the claims that are asked for are there. */
   get #jwt() {
+    const read = (part: string): Readonly<Record<string, unknown>> =>
+      JSON.parse(Buffer.from(part, "base64url").toString())
     return Layer.succeed(ClerkJwt, {
-      verify: (token, { claims }) =>
-        Effect.suspend(() => {
-          const [header = {}, payload = {}] = token
-            .split(".", 2)
-            .map((part) => JSON.parse(Buffer.from(part, "base64url").toString()) as Record<string, unknown>)
-          const missing = claims.find((claim) => !(claim in payload))
-          return missing === undefined
-            ? Effect.succeed({ header: { alg: "RS256", ...header }, payload })
-            : Effect.fail(new TokenRejected({ check: missing }))
+      verify: Effect.fnUntraced(function* (token: string, { claims }: Demands) {
+        const [header = "", payload = ""] = token.split(".")
+        const said = yield* Effect.try({
+          try: () => ({ header: { alg: "RS256", ...read(header) }, payload: read(payload) }),
+          catch: () => new TokenRejected({ check: "format" })
         })
+        const missing = claims.find((claim) => !(claim in said.payload))
+        return missing === undefined ? said : yield* new TokenRejected({ check: missing })
+      })
     })
   }
 
@@ -102,6 +103,11 @@ export class FakeClerk {
           Effect.suspend(() => {
             this.calls += 1
             return Effect.map(this.#find(id), clerkUser)
+          }),
+        lastSession: (userId) =>
+          Effect.sync(() => {
+            const last = [...this.sessions].findLast(([, user]) => user === userId)
+            return last && SessionId.make(last[0])
           }),
         sessionUser: this.#session,
         sessionToken: this.#mint,

@@ -6,6 +6,8 @@ import { createTestHarness, type TestHarness, type TestHarnessOptions } from "wr
 import type { StandInAdmin } from "../../dev/clerk/admin/StandInAdmin.ts"
 import { ClerkStandIn, type WorkerSettings } from "../../dev/clerk/ClerkStandIn.ts"
 import { mcpServerTemplate } from "../../dev/clerk/JwtTemplates.ts"
+import type { AccountObject } from "../../src/agent/AccountAgent.ts"
+import type { Post } from "../../src/agent/Session.ts"
 import { OAuthClient, type Parameters, type Registration, type Tokens } from "./OAuthClient.ts"
 import { type Choice, Person } from "./Person.ts"
 
@@ -31,6 +33,11 @@ export interface SignInOptions extends Registration, Choice {
   readonly request?: Parameters
 }
 
+interface Bindings {
+  readonly OAUTH_KV: KVNamespace
+  readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject>
+}
+
 type Admin = StandInAdmin["Service"]
 
 /** The Worker in workerd, behind a real port, with a Clerk stand-in beside it. */
@@ -44,6 +51,8 @@ export interface Server {
   readonly app: string | undefined
   /** The store of the OAuth library, as it is until the next restart. */
   readonly kv: () => Promise<KVNamespace>
+  /** What the object of a user answers to a message for a session, whose bearer token nobody has checked. */
+  readonly post: (post: Post) => Promise<number>
   /** The lines that the Worker has logged so far. */
   readonly logs: () => ReadonlyArray<string>
   /** Starts the Worker anew on the same storage: it has forgotten what it knew about users, as a new isolate has. */
@@ -119,7 +128,12 @@ const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Ser
     mcp: `${url}/mcp`,
     clerk,
     app,
-    kv: async () => (await harness.getWorker<{ OAUTH_KV: KVNamespace }>().getEnv()).OAUTH_KV,
+    kv: async () => (await harness.getWorker<Bindings>().getEnv()).OAUTH_KV,
+    post: async (post) => {
+      const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
+      const answer = await agents.getByName(post.identity.userId).post(post)
+      return answer.status
+    },
     logs: () => harness.getLogs().map(({ message }) => message),
     restart,
     admin: (hook) => Effect.runPromise(hook(clerk.admin)),

@@ -54,6 +54,16 @@ export class Visitor {
     return this.#send(new Request(new URL(path, this.#origin), { method: "POST", headers: sent, body: form }))
   }
 
+  /**
+   * A page of another site makes the browser post a form. Cookies stay at home, as theirs are all `SameSite=Lax`.
+   * Without an `origin` the browser does not say whose page it was.
+   */
+  async handOver(form: Readonly<Record<string, string>>, origin: string | undefined): Promise<Response> {
+    const headers = origin === undefined ? {} : { origin }
+    const body = new URLSearchParams(form)
+    return this.#send(new Request(new URL("/callback", this.#origin), { method: "POST", headers, body }))
+  }
+
   /** Registers an MCP client (RFC 7591) and returns its id. */
   async register(redirect = redirectUri): Promise<string> {
     const response = await this.#send(
