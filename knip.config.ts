@@ -8,6 +8,9 @@ const config: KnipConfig = {
       entry: [
         "dev/*.ts",
         "test/**/*.test.ts",
+        // Run by their paths.
+        "examples/hono/src/server.ts",
+        "test/support/NextHandlers.ts",
         "test/support/sessions/{Crowd,Worker}.ts",
         "test/support/workerd/{Internet,WaitingModel}.ts",
         "test/conformance/{run,worker}.ts"
@@ -15,7 +18,8 @@ const config: KnipConfig = {
       project: ["src/**/*.ts!", "dev/**/*.ts", "test/**/*.ts", "*.ts"]
     },
     // What applications import, by the package's exports.
-    "examples/app-kit": { project: ["src/**/*.ts!"] },
+    "examples/app-kit": { project: ["{demo,src}/**/*.ts!"] },
+    "examples/hono": { project: ["src/**/*.ts!"] },
     // Its entries are the routes, by knip's own plugin.
     "examples/react-router": { project: ["app/**/*.{ts,tsx}!", "*.ts"] }
   },

@@ -43,7 +43,7 @@ const build = Effect.gen(function* () {
 })
 
 /** Where the example application finds Clerk when Clerk is the stand-in. */
-export const appSettings = (clerk: ClerkStandIn["Service"]): Readonly<Record<string, string>> => {
+const appSettings = (clerk: ClerkStandIn["Service"]): Readonly<Record<string, string>> => {
   const { CLERK_API_URL, CLERK_FRONTEND_API, CLERK_PUBLISHABLE_KEY, CLERK_SECRET_KEY } = clerk.settings
   return {
     CLERK_API_URL,
@@ -64,15 +64,17 @@ export interface LocalAppOptions {
   readonly quiet?: boolean
 }
 
-/** Builds the React Router example and runs it as long as the scope lives. Waits until it answers. */
-export const startApp = Effect.fnUntraced(function* (options: LocalAppOptions) {
+/** Runs an application's server as long as the scope lives, and waits until it answers. */
+export const serveApp = Effect.fnUntraced(function* (
+  options: LocalAppOptions,
+  server: (env: Readonly<Record<string, string>>) => ChildProcess.Command
+) {
   const { port, host = "127.0.0.1", mcpServerUrl, clerk, quiet = false } = options
   const url = `http://${host}:${port}`
   const http = yield* HttpClient.HttpClient
-  const directory = yield* build
   const { stopped } = yield* startProcess({
     name: "The example application",
-    command: tool("@react-router/serve", [join(directory, "server/index.js")], {
+    command: server({
       ...appSettings(clerk),
       HOST: host,
       PORT: String(port),
@@ -84,4 +86,10 @@ export const startApp = Effect.fnUntraced(function* (options: LocalAppOptions) {
     worthPrinting: (line) => !quiet && !/^[A-Z]+ \//.test(line)
   })
   return { url, stopped }
+})
+
+/** Builds the React Router example and runs it as long as the scope lives. Waits until it answers. */
+export const startApp = Effect.fnUntraced(function* (options: LocalAppOptions) {
+  const directory = yield* build
+  return yield* serveApp(options, (env) => tool("@react-router/serve", [join(directory, "server/index.js")], env))
 })

@@ -59,6 +59,23 @@ for (const instance of ["development", "production"] as const) {
       })
     )
 
+    it.effect("asks who it is when the session has ended, though its token is good yet", () =>
+      Effect.gen(function* () {
+        const { appUrl, clerk, signIn } = yield* fixture(instance)
+        const { browser } = yield* signIn("premium@example.com", "/auth/mcp?state=abc")
+        const [session] = yield* clerk.admin.sessionsOf("premium@example.com")
+        yield* clerk.admin.endSession(session?.id ?? "")
+        yield* Effect.promise(async () => {
+          const form = await browser.open(`${appUrl}/auth/mcp?state=abc`)
+          assert.strictEqual(form.url.pathname, "/sign-in")
+          const page = await browser.open(form.url, new URLSearchParams({ email: "premium@example.com" }))
+          const { sid } = jose.decodeJwt(formOf(page.html).get("session_token") ?? "")
+          assert.match(String(sid), /^sess_/u)
+          assert.notStrictEqual(sid, session?.id)
+        })
+      })
+    )
+
     it.effect("gets a fresh token for a person who is signed in", () =>
       Effect.gen(function* () {
         const { appUrl, clerk, signIn } = yield* fixture(instance)

@@ -1,4 +1,5 @@
 import { type ClerkClient, createClerkClient } from "@clerk/backend"
+import { isClerkAPIResponseError } from "@clerk/backend/errors"
 import type { Settings } from "./Settings.ts"
 
 /** Clerk's Backend API as these settings reach it. */
@@ -10,6 +11,8 @@ export const clerkClient = (settings: Settings): ClerkClient =>
     ...(settings.frontendApi !== undefined && { proxyUrl: settings.frontendApi }),
     telemetry: { disabled: true }
   })
+
+export type ClerkUser = Awaited<ReturnType<ClerkClient["users"]["getUser"]>>
 
 /** Who sent a request. `headers` are cookies that have to go out with the answer. */
 export type Session =
@@ -34,6 +37,25 @@ const readByClerk = ["cookie", "accept", "sec-fetch-dest", "user-agent"]
 
 const cookiesOf = (headers: Headers): Headers =>
   new Headers(headers.getSetCookie().map((cookie): [string, string] => ["set-cookie", cookie]))
+
+/** Whether Clerk has ended a session, whose token is good for up to a minute more. */
+const hasEnded = async (clerk: ClerkClient, sessionId: string): Promise<boolean> => {
+  try {
+    return (await clerk.sessions.getSession(sessionId)).status !== "active"
+  } catch (cause) {
+    // Where Clerk does not answer, the MCP server will find out.
+    return isClerkAPIResponseError(cause) && cause.status === 404
+  }
+}
+
+/** Takes the session cookies away, so that Clerk is asked who this is. */
+const forgetting = (request: Request, cookies: Headers): Headers => {
+  const headers = new Headers(cookies)
+  for (const [name] of (request.headers.get("cookie") ?? "").matchAll(/__session[\w-]*(?==)/g)) {
+    headers.append("set-cookie", `${name}=; Path=/; Max-Age=0`)
+  }
+  return headers
+}
 
 /** Answers who sent a request for a page, by Clerk's session cookies. */
 export const sessionReader = (settings: Settings): ((request: Request) => Promise<Session>) => {
@@ -62,6 +84,7 @@ export const sessionReader = (settings: Settings): ((request: Request) => Promis
     // A session that still has a task to do, such as choosing an organization, is none yet: the sign-in page knows.
     const { sessionId, userId } = state.toAuth()
     if (userId === null) return { kind: "signed-out", headers: cookies }
+    if (await hasEnded(clerk, sessionId)) return { kind: "signed-out", headers: forgetting(request, cookies) }
     return { kind: "signed-in", userId, sessionId, token: state.token, headers: cookies }
   }
 }

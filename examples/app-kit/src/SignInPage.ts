@@ -1,6 +1,7 @@
 const script = "document.forms[0].submit()"
 
-const escapeHtml = (text: string): string =>
+/** Text as it may stand between tags and between quotation marks. */
+export const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0) ?? 0};`)
 
 const scriptHash = async (): Promise<string> => {

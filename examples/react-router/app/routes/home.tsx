@@ -1,6 +1,5 @@
 import { data, Form, type LoaderFunctionArgs, useLoaderData } from "react-router"
-import { sessionOf, settings } from "../mcp.server.ts"
-import { person } from "../people.server.ts"
+import { person, sessionOf, settings } from "../mcp.server.ts"
 
 /** The person who is signed in, or where to sign in. */
 export const loader = async ({ request }: LoaderFunctionArgs) => {
