@@ -48,15 +48,16 @@ layer(Layer.merge(serverAndApp, Chromium.layer), { timeout: "3 minutes" })(
       "clients sign in there and read the app's API as that person; a second one needs consent only",
       inBrowser(async (scene) => {
         const { page, server } = scene
+        const addresses: Array<string> = []
+        page.on("request", (request) => addresses.push(request.url()))
         const first = await connectV1(server.mcp, new Login(inChromium(scene, "admin@example.com")))
         assert.deepInclude(await profile(first), { email: "admin@example.com", firstName: "Ada", role: "admin" })
         const second = await connectV2("auto")(server.mcp, new Login(inChromium(scene)))
         const users = await second.call("listUsers", {})
         assert.deepInclude(users.structuredContent, { total: Object.keys(server.clerk.users).length })
         await Promise.all([first.close(), second.close()])
-        // No token has been in any address of this browser.
-        const visited = await page.evaluate(() => performance.getEntriesByType("navigation").map(({ name }) => name))
-        assert.notMatch(visited.join(), /session_token|eyJ/u)
+        assert.isAbove(addresses.length, 10)
+        assert.notMatch(addresses.join("\n"), /session_token|eyJ/u)
       })
     )
 
@@ -112,7 +113,7 @@ layer(Layer.merge(serverAndApp, Chromium.layer), { timeout: "3 minutes" })(
     it.effect(
       "a link with somebody else's state, opened by a visitor who is signed in, leads nowhere",
       inBrowser(async (scene) => {
-        const { page, context, register, open, server } = scene
+        const { page, register, open, server } = scene
         await open(await register())
         await button(page, "Allow").click()
         await signInAs(page, "admin@example.com")
@@ -129,7 +130,6 @@ layer(Layer.merge(serverAndApp, Chromium.layer), { timeout: "3 minutes" })(
         await page.goto(link)
         await page.getByRole("heading", { name: "This request cannot be continued" }).waitFor()
         assert.lengthOf(scene.app.arrivals, arrivals)
-        assert.isEmpty((await context.cookies(server.url)).filter(({ name }) => name.includes("upstream")))
       })
     )
 
