@@ -109,7 +109,16 @@ const ambient: DummyRuleMap = {
 export default defineConfig({
   plugins: ["eslint", "typescript", "unicorn", "oxc", "import", "promise", "node"],
   options: { typeAware: true, denyWarnings: true, reportUnusedDisableDirectives: "error" },
-  ignorePatterns: ["node_modules", "dist", "build", ".next", "next-env.d.ts", ".react-router", ".wrangler", "worker-configuration.d.ts"],
+  ignorePatterns: [
+    "node_modules",
+    "dist",
+    "build",
+    ".next",
+    "next-env.d.ts",
+    ".react-router",
+    ".wrangler",
+    "worker-configuration.d.ts"
+  ],
   categories: { correctness: "error", suspicious: "error", perf: "warn" },
   rules: {
     // Effect's idioms.
