@@ -53,8 +53,8 @@ describe("the guide to signing in through an app", () => {
   it.effect("names the settings that both sides ask for", () =>
     Effect.gen(function* () {
       const { problems } = yield* Effect.flip(AppConfig.decode({ SIGN_IN: "app" }))
-      const bindings = ["OAUTH_KV", "ACCOUNT_AGENT", "IMAGE_GENERATOR"]
-      const worker = problems.map(({ name }) => name).filter((name) => !bindings.includes(name))
+      const elsewhere = new Set(["OAUTH_KV", "ACCOUNT_AGENT", "IMAGE_GENERATOR"])
+      const worker = problems.map(({ name }) => name).filter((name) => !elsewhere.has(name))
       assert.include(worker, "APP_URL")
       const asked = yield* Effect.flip(Effect.try(() => readSettings({})))
       const app = [...String(asked.cause).matchAll(/^- ([A-Z_]+) is missing/gmu)].map(([, name]) => name!)
@@ -67,6 +67,24 @@ describe("the guide to signing in through an app", () => {
   it("shows the template that the stand-in has", () => {
     const shown = /```json\n(.*)\n```/u.exec(docs)?.[1] ?? ""
     assert.deepEqual(JSON.parse(shown), mcpServerTemplate("https://app.example.com"))
+  })
+
+  it("keeps Clerk's middleware for Next.js away from three paths, and from no other", () => {
+    const shown = /matcher: (\[.*?\n {2}\])/su.exec(docs)?.[1] ?? ""
+    const patterns = (JSON.parse(shown) as Array<string>).map((pattern) => new RegExp(`^${pattern}$`, "u"))
+    const guarded = (path: string) => patterns.some((pattern) => pattern.test(path))
+    for (const path of ["/auth/mcp", "/api/me", "/api/users"]) assert.isFalse(guarded(path), path)
+    const others = [
+      "/",
+      "/auth",
+      "/auth/mcp/more",
+      "/auth/mcp2",
+      "/api/me/keys",
+      "/api/users/1",
+      "/api/menu",
+      "/api/x.json"
+    ]
+    for (const path of others) assert.isTrue(guarded(path), path)
   })
 
   it("names no file that is not there", () => {
