@@ -8,8 +8,6 @@ const config: KnipConfig = {
       entry: [
         "dev/*.ts",
         "test/**/*.test.ts",
-        // Run by their paths.
-        "examples/hono/src/server.ts",
         "test/support/NextHandlers.ts",
         "test/support/sessions/{Crowd,Worker}.ts",
         "test/support/workerd/{Internet,WaitingModel}.ts",

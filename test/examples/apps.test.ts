@@ -59,9 +59,12 @@ for (const [name, start] of Object.entries(exampleApps)) {
           Effect.promise(() => visitor.open(address, form === undefined ? undefined : new URLSearchParams(form)))
         const link = /<a href="([^"]+)">Sign in/u.exec((yield* open(`${appUrl}/`)).html)?.[1] ?? ""
         const form = yield* open(link)
+        yield* clerk.admin.setRole("premium@example.com", "<i>premium</i>")
         const home = yield* open(form.url.href, { email: "premium@example.com" })
         assert.strictEqual(home.url.href, `${appUrl}/`)
         assert.include(home.html, "premium@example.com")
+        assert.notInclude(home.html, "<i>")
+        yield* clerk.admin.setRole("premium@example.com", "premium")
         const [session] = yield* clerk.admin.sessionsOf("premium@example.com")
         assert.strictEqual(session?.status, "active")
         const after = yield* open(`${appUrl}/sign-out`, {})
