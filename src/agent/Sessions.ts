@@ -1,4 +1,5 @@
 import { isInitializeRequest, isJSONRPCRequest } from "@modelcontextprotocol/server"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
@@ -11,11 +12,13 @@ import { AppConfig } from "../config/AppConfig.ts"
 import type { GrantId, Identity } from "../domain/Identity.ts"
 import { toAuthInfo } from "../mcp/Admission.ts"
 import { ServerFactory } from "../mcp/ServerFactory.ts"
+import * as Incident from "../observability/Incident.ts"
 import { type Live, LiveServers } from "./LiveServers.ts"
 import * as Session from "./Session.ts"
 import {
   EventUnknown,
   InitializeRejected,
+  RequestIdInUse,
   SessionFailure,
   SessionNotFound,
   SessionsBusy,
@@ -51,6 +54,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
   const factory = yield* ServerFactory
   const access = yield* Access
   const random = yield* SecureRandom.SecureRandom
+  const log = Effect.runSyncWith(yield* Effect.context())
   const { SESSION_IDLE_HOURS: idleHours = defaultIdleHours } = yield* AppConfig
   const idle = Duration.toMillis(Duration.hours(idleHours))
   const live = new LiveServers(limits.liveServers)
@@ -87,7 +91,12 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     const kept = (time: number) => sweepAt(time + limits.eventAge)
     const make = async (): Promise<Live> => {
       const server = factory.make({ listChanged: true })
-      const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept))
+      // Faults of clients, and clients that left.
+      server.server.onerror = ({ name }) =>
+        log(Effect.logDebug("MCP request of a session not served").pipe(Effect.annotateLogs({ error: name })))
+      const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept), (error) =>
+        log(Incident.report("An answer of a session could not be stored or sent", Cause.die(error)))
+      )
       await server.connect(transport)
       if (initialize !== null) await transport.restore(initialize, logLevel)
       return { server, transport }
@@ -117,32 +126,38 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     Effect.catchTag("AccessError", () => Effect.void)
   )
 
+  /** The SDK takes an `initialize` alone, but also as a batch of one. */
   const introduction = Effect.fnUntraced(function* (body: unknown) {
-    if (!isInitializeRequest(body)) return undefined
+    const introduced = messages(body).find((message) => isInitializeRequest(message))
+    if (introduced === undefined) return undefined
     const rejected = (description: string) => fail(new InitializeRejected({ description }))
-    const initialize = yield* Effect.mapError(decodeInitialize(body.params), () => rejected("malformed initialize"))
+    const initialize = yield* Effect.mapError(decodeInitialize(introduced.params), () => rejected("malformed initialize"))
     return JSON.stringify(initialize).length > limits.initialize
       ? yield* rejected(`an initialize may have ${limits.initialize} bytes`)
       : initialize
   })
 
-  /** Refuses further requests; answers and cancellations are always taken, because they make room. */
-  const admit = Effect.fnUntraced(function* (body: unknown, { unanswered }: SessionTransport) {
-    const asked = messages(body).filter((message) => isJSONRPCRequest(message)).length
-    if (asked === 0) return
+  /** Why further requests are refused; answers and cancellations are always taken, because they make room. */
+  const refused = (body: unknown, transport: SessionTransport): SessionFailure["reason"] | undefined => {
+    const ids = messages(body).flatMap((message) => (isJSONRPCRequest(message) ? [message.id] : []))
+    if (!transport.distinguishes(ids)) return new RequestIdInUse()
     for (const [waiting, limit] of [
-      [unanswered, limits.requestsPerSession],
+      [transport.unanswered, limits.requestsPerSession],
       [live.unanswered, limits.requests]
     ] as const) {
-      if (waiting + asked > limit) return yield* fail(new TooManyRequests({ limit }))
+      if (ids.length > 0 && waiting + ids.length > limit) return new TooManyRequests({ limit })
     }
-  })
+    return undefined
+  }
 
   const receive = Effect.fnUntraced(function* (session: Session.Session, post: Session.Post, body: unknown) {
     const { transport } = yield* serverOf(session)
-    yield* admit(body, transport)
+    const reason = refused(body, transport)
+    if (reason !== undefined) return yield* fail(reason)
     const authInfo = toAuthInfo(post.identity, post.resourceMetadataUrl)
-    return yield* Effect.promise(() => transport.receive(body, { authInfo, protocolVersion: post.protocolVersion }))
+    // At once: what two requests were admitted to must not be one place.
+    const answer = transport.receive(body, { authInfo, protocolVersion: post.protocolVersion })
+    return yield* Effect.promise(() => answer)
   })
 
   return {

@@ -45,6 +45,13 @@ describe("a session of /sse", () => {
     await until(() => answers().some(({ id }) => id === 1))
   })
 
+  it("goes on after an eviction whose client introduced itself in a batch of one", async () => {
+    const { session, answers } = await connectSse([initialize("2024-11-05")])
+    await evictDurableObject(session.stub)
+    assert.strictEqual((await session.post(call(1, "echo"))).status, 202)
+    await until(() => answers().some(({ id }) => id === 1))
+  })
+
   it("refuses a call whose token lacks a scope with 403, before it is dispatched", async () => {
     const { session, answers } = await connectSse()
     assert.strictEqual((await session.post(call(1, "costly"))).status, 403)
@@ -230,6 +237,47 @@ describe("beyond the limits", () => {
     assert.strictEqual(again.id, 100)
     await flooding.remove()
     await Promise.all(waiting.slice(1).map((response) => response.text()))
+  })
+
+  it("the id of a request that waits does not make another one of it", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const waiting = await session.post(call(1, "hang"))
+    for (const body of [call(1, "hang"), [call(1, "echo"), call(2, "echo")], [call(3, "echo"), call(3, "echo")]]) {
+      const refused = await session.post(body)
+      assert.strictEqual(refused.status, 400)
+      assert.deepEqual(await refused.json(), {
+        jsonrpc: "2.0",
+        error: { code: -32600, message: "Invalid Request: the id of a request that is still being answered" },
+        id: null
+      })
+    }
+    await session.post({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } })
+    assert.deepEqual(await messagesOf(waiting), [])
+    assert.lengthOf(await messagesOf(await session.post(call(1, "echo"))), 1)
+  })
+
+  it("requests of all sessions together are refused", async () => {
+    const user = freshUser()
+    const sessions = await Promise.all([1, 2, 3, 4, 5].map(() => Session.open(identityOf(user))))
+    const [last, ...flooding] = sessions
+    const ids = Array.from({ length: limits.requestsPerSession }, (_, id) => id)
+    const waiting = await Promise.all(flooding.flatMap((by) => ids.map((id) => by.post(call(id, "hang")))))
+    assert.lengthOf(waiting, limits.requests)
+    assert.deepEqual(await refusalOf(await last!.post(call(1, "echo"))), [
+      429,
+      "1",
+      "No more than 64 requests may wait for an answer. Send this one again later."
+    ])
+    await Promise.all(flooding.map((session) => session.remove()))
+    await Promise.all(waiting.map((response) => response.text()))
+    assert.lengthOf(await messagesOf(await last!.post(call(1, "echo"))), 1)
+  })
+
+  it("refused requests take no place", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    for (let id = 0; id <= limits.requestsPerSession; id++) {
+      assert.strictEqual((await session.post(call(id, "costly"))).status, 403)
+    }
   })
 
   it("no further session opens", async () => {

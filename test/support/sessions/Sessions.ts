@@ -195,12 +195,12 @@ export const until = async (check: () => boolean | Promise<boolean>): Promise<vo
 }
 
 /** A client of `/sse` that has been introduced, and what it was answered so far. */
-export const connectSse = async () => {
+export const connectSse = async (introduction: unknown = initialize("2024-11-05")) => {
   const session = new Session(identityOf(freshUser()), "sse")
   const stream = await session.stream()
   session.id = stream.id
   const answers = () => stream.frames.flatMap(({ message }) => (message === undefined ? [] : [message]))
-  await session.post(initialize("2024-11-05"))
+  await session.post(introduction)
   await until(() => answers().length === 1)
   if (answers()[0].result.protocolVersion !== "2024-11-05") throw new Error(JSON.stringify(answers()))
   await session.post({ jsonrpc: "2.0", method: "notifications/initialized" })
