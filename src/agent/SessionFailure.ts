@@ -30,6 +30,9 @@ export class InitializeRejected extends Schema.TaggedError<InitializeRejected>()
   description: Schema.String
 }) {}
 
+/** The grant was revoked a short while ago: what let this request in has not heard of it yet. */
+export class GrantEnded extends Schema.TaggedError<GrantEnded>()("GrantEnded", {}) {}
+
 /** An event id that this server never gave out. */
 export class EventUnknown extends Schema.TaggedError<EventUnknown>()("EventUnknown", {}) {}
 
@@ -43,7 +46,8 @@ export class SessionFailure extends Schema.TaggedError<SessionFailure>()("Sessio
     TooManyFollowers,
     SessionsBusy,
     InitializeRejected,
-    EventUnknown
+    EventUnknown,
+    GrantEnded
   ])
 }) {}
 
@@ -67,5 +71,9 @@ export const answer: (reason: SessionFailure["reason"]) => Response = Match.type
   TooManyFollowers: ({ limit }) => tryLater(`Your account has ${limit} open subscriptions, the most it can have.`),
   SessionsBusy: ({ limit }) => tryLater(`${limit} of your sessions are busy. Send this request again later.`),
   InitializeRejected: ({ description }) => refusal(400, -32600, `Invalid Request: ${description}`),
-  EventUnknown: () => refusal(400, -32000, "Invalid event ID")
+  EventUnknown: () => refusal(400, -32000, "Invalid event ID"),
+  GrantEnded: () =>
+    refusal(401, -32000, "Unauthorized: this connection was ended", {
+      "www-authenticate": 'Bearer error="invalid_token"'
+    })
 })

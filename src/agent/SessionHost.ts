@@ -94,7 +94,12 @@ export class SessionHost extends LifecycleCapability {
   async #sweepBy(time: number): Promise<void> {
     if (time >= this.#sweepAt) return
     this.#sweepAt = time
-    await this.lifecycle.jobs.push({ id: sweep, fn: sweep, time })
+    try {
+      await this.lifecycle.jobs.push({ id: sweep, fn: sweep, time })
+    } catch (error) {
+      this.#sweepAt = Infinity
+      throw error
+    }
   }
 
   get #started(): Sessions {

@@ -5,6 +5,7 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
 import { Access } from "../access/Access.ts"
@@ -17,6 +18,7 @@ import { type Live, LiveServers } from "./LiveServers.ts"
 import * as Session from "./Session.ts"
 import {
   EventUnknown,
+  GrantEnded,
   InitializeRejected,
   RequestIdInUse,
   SessionFailure,
@@ -69,7 +71,12 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     return session
   })
 
+  const refuseEnded = Effect.fnUntraced(function* ({ grantId }: Identity) {
+    if (store.hasEnded(grantId, yield* Clock.currentTimeMillis)) return yield* fail(new GrantEnded())
+  })
+
   const create = Effect.fnUntraced(function* (identity: Identity, wire: Session.Wire) {
+    yield* refuseEnded(identity)
     if (store.count >= limits.sessions) return yield* fail(new TooManySessions({ limit: limits.sessions }))
     const id = Session.McpSessionId.make(yield* hex(16))
     const now = yield* Clock.currentTimeMillis
@@ -91,7 +98,8 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     const kept = (time: number) => sweepAt(time + limits.eventAge)
     const make = async (): Promise<Live> => {
       const server = factory.make({ listChanged: true })
-      // Faults of clients, and clients that left.
+      // Faults of clients, and clients that left. It is no event target.
+      // oxlint-disable-next-line unicorn/prefer-add-event-listener
       server.server.onerror = ({ name }) =>
         log(Effect.logDebug("MCP request of a session not served").pipe(Effect.annotateLogs({ error: name })))
       const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept), (error) =>
@@ -110,6 +118,21 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     store.delete(id)
     streams.close(id, Session.closing.ended, reason)
     yield* Effect.promise(() => live.drop(id))
+  })
+
+  /** How many requests of a session are being answered. Ends at none, or when they have had their time. */
+  const answered = (id: Session.McpSessionId) =>
+    Effect.sync(() => live.unansweredOf(id)).pipe(
+      Effect.repeat({ until: (unanswered) => unanswered === 0, schedule: Schedule.spaced("50 millis") }),
+      Effect.timeoutOption(limits.lastAnswers)
+    )
+
+  /** Ends a session that its client wants still: what it asked before is answered, on `/sse` over its socket. */
+  const revoke = Effect.fnUntraced(function* ({ id, wire }: SessionStore["all"][number], reason: string) {
+    store.delete(id)
+    if (wire !== "sse") streams.close(id, Session.closing.ended, reason)
+    const end = Effect.andThen(answered(id), remove(id, reason))
+    yield* Effect.forkDetach(end, { startImmediately: true })
   })
 
   /** Tells every open stream when what the user may use is not what it was at the last request. */
@@ -131,7 +154,9 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     const introduced = messages(body).find((message) => isInitializeRequest(message))
     if (introduced === undefined) return undefined
     const rejected = (description: string) => fail(new InitializeRejected({ description }))
-    const initialize = yield* Effect.mapError(decodeInitialize(introduced.params), () => rejected("malformed initialize"))
+    const initialize = yield* Effect.mapError(decodeInitialize(introduced.params), () =>
+      rejected("malformed initialize")
+    )
     return JSON.stringify(initialize).length > limits.initialize
       ? yield* rejected(`an initialize may have ${limits.initialize} bytes`)
       : initialize
@@ -194,6 +219,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     /** Opens the stream of a session: a socket for its own stream, or the rest of a request's stream. */
     listen: Effect.fn("Sessions.listen")(function* ({ identity, wire, sessionId, lastEventId }: Session.Listen) {
       if (wire === "changes") {
+        yield* refuseEnded(identity)
         const webSocket = streams.follow(identity.grantId, lastEventId)
         yield* noticeAccess(identity)
         return webSocket
@@ -219,15 +245,18 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
 
     /** Ends the sessions of grants that were revoked, and with them their streams. */
     endGrants: Effect.fn("Sessions.endGrants")(function* (grants: ReadonlyArray<GrantId>) {
-      const ended = new Set(grants)
-      for (const { id, grantId } of store.all) if (ended.has(grantId)) yield* remove(id, "revoked")
-      for (const grant of ended) streams.closeGrant(grant)
+      const now = yield* Clock.currentTimeMillis
+      for (const grant of grants) {
+        store.endGrant(grant, now)
+        streams.closeFollowers(grant)
+        for (const session of store.ofGrant(grant)) yield* revoke(session, "revoked")
+      }
     }),
 
     /** Ends every session of an account that was closed, and every stream. */
     endAll: Effect.fn("Sessions.endAll")(function* () {
-      for (const { id } of store.all) yield* remove(id, "account closed")
-      streams.closeAll()
+      streams.closeFollowers()
+      for (const session of store.all) yield* revoke(session, "account closed")
     }),
 
     /** A stream was closed by its client. One of `/sse` cannot be opened again: its session is of no more use. */

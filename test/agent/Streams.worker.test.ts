@@ -189,6 +189,46 @@ describe("a grant that was revoked", () => {
   })
 })
 
+describe("a tool that ends the grant it was called under", () => {
+  it("is answered still, though its session and its stream are gone", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const { state } = await session.stream()
+    const answer = session.post(call(1, "leave"))
+    await until(() => state.closed === closing.ended)
+    assert.strictEqual((await session.post(request(2, "ping"))).status, 404)
+    const [left] = await messagesOf(await answer)
+    assert.deepInclude(left, { id: 1 })
+    assert.deepEqual(left.result.structuredContent, { text: "left" })
+    const nothingKept = (state: DurableObjectState) =>
+      state.storage.sql.exec("SELECT * FROM events").toArray().length === 0
+    await until(() => runInDurableObject(session.stub, (_, state) => nothingKept(state)))
+  })
+
+  it("is answered on the stream of /sse, which ends then", async () => {
+    const { session, stream, answers } = await connectSse()
+    assert.strictEqual((await session.post(call(1, "leave"))).status, 202)
+    await until(() => stream.state.closed === closing.ended)
+    assert.deepEqual(answers().at(-1).result.structuredContent, { text: "left" })
+  })
+
+  it("has 5 s for it", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const before = Date.now()
+    assert.deepEqual(await messagesOf(await session.post(call(1, "leaveAndHang"))), [])
+    assert.isAtLeast(Date.now() - before, limits.lastAnswers - 100)
+    assert.isBelow(Date.now() - before, limits.lastAnswers + 2_000)
+  })
+
+  it("does not hold up a client that ends its session", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const waiting = await session.post(call(1, "hang"))
+    const before = Date.now()
+    await session.remove()
+    await waiting.text()
+    assert.isBelow(Date.now() - before, 1_000)
+  })
+})
+
 describe("an account that was closed", () => {
   it("loses all its sessions and streams, and can open new ones once it is open again", async () => {
     const [user, stranger] = [freshUser(), await Session.open(identityOf(freshUser()))]
@@ -208,6 +248,43 @@ describe("an account that was closed", () => {
     })
     assert.isUndefined(other.state.closed)
     await Session.open(identityOf(user, "grant-4"))
+  })
+})
+
+describe("a grant that was revoked a short while ago", () => {
+  it("opens nothing, also after an eviction, until its tokens are known everywhere to be void", async () => {
+    const identity = identityOf(freshUser())
+    await stubOf(identity.userId).endGrants([identity.grantId])
+    await evictDurableObject(stubOf(identity.userId))
+    const refused = await new Session(identity).post(initialize())
+    assert.strictEqual(refused.status, 401)
+    assert.strictEqual(refused.headers.get("www-authenticate"), 'Bearer error="invalid_token"')
+    await refused.text()
+    assert.strictEqual((await new Session(identity, "sse").listen()).status, 401)
+    assert.strictEqual((await new Session(identity, "changes").listen()).status, 401)
+    await Session.open(identityOf(identity.userId, "grant-2"))
+    await runInDurableObject(stubOf(identity.userId), (_, { storage }) => {
+      storage.sql.exec(`UPDATE ended_grants SET time = time - ${limits.grantMemory}`)
+    })
+    await Session.open(identity)
+    await stubOf(identity.userId).endGrants([identityOf(identity.userId, "grant-3").grantId])
+    await runInDurableObject(stubOf(identity.userId), (_, { storage }) => {
+      const [kept, ...others] = storage.sql.exec("SELECT grant_id FROM ended_grants").toArray()
+      assert.deepEqual([kept, others], [{ grant_id: "grant-3" }, []])
+    })
+  })
+})
+
+describe("a session whose row cannot be read", () => {
+  it("neither saves the others of its grant, nor itself", async () => {
+    const identity = identityOf(freshUser())
+    const [broken, other] = [await Session.open(identity), await Session.open(identity)]
+    await runInDurableObject(stubOf(identity.userId), (_, { storage }) => {
+      storage.sql.exec("UPDATE sessions SET initialize = 'no JSON' WHERE id = ?", broken.id)
+    })
+    await stubOf(identity.userId).endGrants([identity.grantId])
+    assert.strictEqual((await other.post(request(1, "ping"))).status, 404)
+    assert.strictEqual((await broken.post(request(1, "ping"))).status, 404)
   })
 })
 

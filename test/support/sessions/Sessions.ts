@@ -53,12 +53,16 @@ export const messagesOf = async (response: Response): Promise<ReadonlyArray<any>
   return text.split("\n").flatMap((line) => (/^data: ./u.test(line) ? JSON.parse(line.slice(6)) : []))
 }
 
+/** Those that came as a whole. */
 const eventsIn = (text: string) =>
-  text.split("\n\n").flatMap((event) => {
-    const [, id] = /^id: (\S+)$/mu.exec(event) ?? []
-    const [, data] = /^data: (.+)$/mu.exec(event) ?? []
-    return id === undefined ? [] : [{ id, message: data === undefined ? undefined : JSON.parse(data) }]
-  })
+  text
+    .split("\n\n")
+    .slice(0, -1)
+    .flatMap((event) => {
+      const [, id] = /^id: (\S+)$/mu.exec(event) ?? []
+      const [, data] = /^data: (.+)$/mu.exec(event) ?? []
+      return id === undefined ? [] : [{ id, message: data === undefined ? undefined : JSON.parse(data) }]
+    })
 
 /** The stream of a request while it is open. */
 export const reading = (response: Response) => {
