@@ -1,15 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
 
 import { KeepAlive } from "../config/KeepAlive.ts"
 import type { UserId } from "../domain/Identity.ts"
 import { GrantsEnded } from "../oauth/GrantsEnded.ts"
 import * as Incident from "../observability/Incident.ts"
-import { type AccountAgent, AccountAgents, type AgentUnavailable } from "./AccountAgents.ts"
-
-/** An object that is being replaced by a new version is back by then. */
-const backoff = Schedule.exponential("200 millis")
+import { type AccountAgent, AccountAgents, type AgentUnavailable, backoff } from "./AccountAgents.ts"
 
 /** The user's object ends the sessions and streams that were opened under a grant with the grant. */
 export const layer = Layer.effect(
@@ -20,7 +16,8 @@ export const layer = Layer.effect(
     const run = Effect.runPromiseWith(yield* Effect.context())
     const tell = (userId: UserId, end: (agent: AccountAgent) => Effect.Effect<void, AgentUnavailable>) => {
       const told = Effect.suspend(() => end(agents.forUser(userId))).pipe(
-        Effect.retry({ schedule: backoff, times: 4 }),
+        // An object that is being replaced by a new version is back by then.
+        Effect.retry({ schedule: backoff, times: 5 }),
         // No token of theirs is good any more: what may be left is a stream, which tells of changed lists only.
         Effect.catchTag("AgentUnavailable", (failure) =>
           Incident.note("The sessions of ended grants were not ended", failure)

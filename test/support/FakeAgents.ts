@@ -10,6 +10,8 @@ export class FakeAgents {
   readonly ended: Array<string> = []
   /** How many of the next calls fail, as those of an object do that is being replaced. */
   failures = 0
+  /** Whether they fail because the object has too much to do. */
+  overloaded = false
 
   /** Stands in for the binding. */
   readonly namespace = {
@@ -30,7 +32,7 @@ export class FakeAgents {
   #record(ended: ReadonlyArray<string>): void {
     if (this.failures > 0) {
       this.failures -= 1
-      throw new Error("the object was reset: internal detail")
+      throw Object.assign(new Error("the object was reset: internal detail"), { overloaded: this.overloaded })
     }
     this.ended.push(...ended)
   }
