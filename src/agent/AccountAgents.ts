@@ -36,6 +36,8 @@ export const backoff = Schedule.exponential("200 millis", 1.6).pipe(
 export interface AccountAgent {
   readonly post: (post: Post) => Effect.Effect<Response, AgentUnavailable>
   readonly remove: (removal: Removal) => Effect.Effect<Response, AgentUnavailable>
+  /** Tells those who follow changes that what the user may use has changed. */
+  readonly tellFollowers: Effect.Effect<void, AgentUnavailable>
   /** Ends the sessions of revoked grants, and their streams. */
   readonly endGrants: (grants: ReadonlyArray<GrantId>) => Effect.Effect<void, AgentUnavailable>
   /** Ends all sessions of the user, and all streams. */
@@ -71,6 +73,7 @@ export class AccountAgents extends Context.Service<
           return {
             post: (post) => attempt("post", () => stub.post(post)),
             remove: (removal) => attempt("remove", () => stub.remove(removal)),
+            tellFollowers: attempt("tellFollowers", () => stub.tellFollowers()),
             endGrants: (grants) => attempt("endGrants", () => stub.endGrants(grants)),
             endAll: attempt("endAll", () => stub.endAll()),
             listen: (listen) =>

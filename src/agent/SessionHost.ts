@@ -51,6 +51,10 @@ export class SessionHost extends LifecycleCapability {
     return this.#answer((sessions) => Effect.as(sessions.remove(removal), new Response(null, { status: 200 })))
   }
 
+  tellFollowers(): Promise<void> {
+    return this.#runtime.runPromise(this.#started.tellFollowers)
+  }
+
   endGrants(grants: ReadonlyArray<GrantId>): Promise<void> {
     return this.#runtime.runPromise(this.#started.endGrants(grants))
   }

@@ -111,9 +111,18 @@ export class SessionStreams {
 
   /** Says on every open stream of the user that the lists have changed, and on a resumed one when it comes back. */
   tellListsChanged(): void {
+    this.#tellListsChanged(this.#sockets.get())
+  }
+
+  /** The same on the streams that belong to no session. */
+  tellFollowers(): void {
+    this.#tellListsChanged(this.#sockets.get(followerTag))
+  }
+
+  #tellListsChanged(sockets: Iterable<WebSocket>): void {
     const seqs = lists.map(() => this.#store.nextSeq(this.#now()))
     this.#store.listsChangedAt = seqs.at(-1) ?? 0
-    for (const socket of this.#sockets.get()) sendListsChanged(socket, seqs)
+    for (const socket of sockets) sendListsChanged(socket, seqs)
   }
 
   #accept(attachment: typeof Attachment.Type, tags: Array<string>) {

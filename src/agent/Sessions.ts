@@ -9,6 +9,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
 import { Access } from "../access/Access.ts"
+import { allowing } from "../access/Snapshot.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { GrantId, Identity } from "../domain/Identity.ts"
 import { toAuthInfo } from "../mcp/Admission.ts"
@@ -138,8 +139,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
   /** Tells every open stream when what the user may use is not what it was at the last request. */
   const noticeAccess = Effect.fnUntraced(
     function* ({ userId }: Identity) {
-      const { role, permissions } = yield* access.current(userId)
-      const now = JSON.stringify([role, permissions.toSorted()])
+      const now = allowing(yield* access.current(userId))
       const before = store.access
       if (before === now) return
       store.access = now
@@ -242,6 +242,12 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
         headers: { "mcp-session-id": session.id, "mcp-protocol-version": version }
       })
     }),
+
+    /**
+     * Tells those who follow changes, but have no session, that there was one where they are served. The lists of
+     * sessions are made here, and go by the facts that are known here.
+     */
+    tellFollowers: Effect.sync(() => streams.tellFollowers()),
 
     /** Ends the sessions of grants that were revoked, and with them their streams. */
     endGrants: Effect.fn("Sessions.endGrants")(function* (grants: ReadonlyArray<GrantId>) {

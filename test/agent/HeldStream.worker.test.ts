@@ -280,6 +280,21 @@ describe("the stream that the Worker holds for an object", () => {
     })
   )
 
+  it.effect("carries any amount to a client that reads", () =>
+    Effect.gen(function* () {
+      const { stream, send, ends, text } = hold()
+      const held = yield* Effect.forkChild(stream)
+      yield* settled
+      for (let event = 0; event < 8; event++) {
+        send(`s.${event}`, "1".repeat(1024 * 1024))
+        yield* settled
+      }
+      ends[0]!.close(1000)
+      yield* Fiber.join(held)
+      assert.lengthOf(text.join("").match(/^id: /gmu) ?? [], 8)
+    })
+  )
+
   it.effect("closes the socket when the client has left", () =>
     Effect.gen(function* () {
       const { stream, closes } = hold()

@@ -173,6 +173,25 @@ describe("a connection without a session", () => {
   })
 })
 
+describe("a change that was noticed elsewhere", () => {
+  it("is told to those who have no session, also to one who missed it, and wakes nobody else", async () => {
+    const user = freshUser()
+    const session = await (await Session.open(identityOf(user))).stream()
+    const follower = new Session(identityOf(user), "changes")
+    const first = await follower.stream()
+    await until(() => first.frames.length === 1)
+    await stubOf(user).tellFollowers()
+    await until(() => first.frames.length === 2)
+    assert.strictEqual(first.frames[1]!.data, "changed")
+    first.webSocket.close(3000)
+    await stubOf(user).tellFollowers()
+    const again = await follower.stream(first.frames[1]!.id)
+    await until(() => again.frames.length === 2)
+    assert.strictEqual(again.frames[0]!.data, "changed")
+    assert.lengthOf(session.frames, 1)
+  })
+})
+
 describe("a grant that was revoked", () => {
   it("ends its sessions and their streams, and no others", async () => {
     const user = freshUser()
