@@ -94,6 +94,9 @@ export interface Post {
   readonly body: string
 }
 
+/** The messages of a body, which may be one or a batch (MCP 2025-03-26). */
+export const messages = (body: unknown): ReadonlyArray<unknown> => (Array.isArray(body) ? body : [body])
+
 /** The end of a session, as its client asks for it. */
 export type Removal = Pick<Post, "identity" | "sessionId">
 

@@ -1,37 +1,28 @@
-import { isInitializeRequest, isJSONRPCRequest } from "@modelcontextprotocol/server"
-import * as Cause from "effect/Cause"
+import { isInitializeRequest } from "@modelcontextprotocol/server"
 import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
 import { Access } from "../access/Access.ts"
 import { allowing } from "../access/Snapshot.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { GrantId, Identity } from "../domain/Identity.ts"
-import { toAuthInfo } from "../mcp/Admission.ts"
-import { ServerFactory } from "../mcp/ServerFactory.ts"
-import * as Incident from "../observability/Incident.ts"
-import { type Live, LiveServers } from "./LiveServers.ts"
 import * as Session from "./Session.ts"
 import {
   EventUnknown,
   GrantEnded,
   InitializeRejected,
-  RequestIdInUse,
   SessionFailure,
   SessionNotFound,
-  SessionsBusy,
   TooManyFollowers,
-  TooManyRequests,
   TooManySessions
 } from "./SessionFailure.ts"
+import { makeSessionServers, type Surroundings } from "./SessionServers.ts"
 import type { SessionStore } from "./SessionStore.ts"
-import { isOfRequest, type SessionStreams } from "./SessionStreams.ts"
-import { SessionTransport } from "./SessionTransport.ts"
+import { isOfRequest } from "./SessionStreams.ts"
 
 const { limits } = Session
 const touchEvery = Duration.toMillis("1 minute")
@@ -40,29 +31,21 @@ const defaultIdleHours = 24
 const isSetLevel = Schema.is(Session.SetLevel)
 const decodeInitialize = Schema.decodeUnknownEffect(Session.Initialize)
 
-const messages = (body: unknown): ReadonlyArray<unknown> => (Array.isArray(body) ? body : [body])
-
 const fail = (reason: SessionFailure["reason"]) => new SessionFailure({ reason })
 
 /** What the object of a user lends to its sessions. */
-export interface Host {
+export interface Host extends Surroundings {
   readonly store: SessionStore
-  readonly streams: SessionStreams
-  /** Has `sweep` called at this time, unless it is due earlier. */
-  readonly sweepAt: (time: number) => Promise<void>
 }
 
 /** The sessions of one user. A session belongs to the grant that opened it; under any other it does not exist. */
 export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweepAt }: Host) {
-  const factory = yield* ServerFactory
   const access = yield* Access
   const random = yield* SecureRandom.SecureRandom
-  const log = Effect.runSyncWith(yield* Effect.context())
   const { SESSION_IDLE_HOURS: idleHours = defaultIdleHours } = yield* AppConfig
   const idle = Duration.toMillis(Duration.hours(idleHours))
-  const live = new LiveServers(limits.liveServers)
+  const servers = yield* makeSessionServers({ streams, sweepAt })
 
-  const hex = (bytes: number) => Effect.map(random.randomBytes(bytes), Hex.encode)
   const find = Effect.fnUntraced(function* (identity: Identity, id: string | undefined, wire: Session.Wire) {
     const session = id === undefined ? undefined : store.find(id)
     const now = yield* Clock.currentTimeMillis
@@ -79,7 +62,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
   const create = Effect.fnUntraced(function* (identity: Identity, wire: Session.Wire) {
     yield* refuseEnded(identity)
     if (store.count >= limits.sessions) return yield* fail(new TooManySessions({ limit: limits.sessions }))
-    const id = Session.McpSessionId.make(yield* hex(16))
+    const id = Session.McpSessionId.make(Hex.encode(yield* random.randomBytes(16)))
     const now = yield* Clock.currentTimeMillis
     store.insert(id, identity.grantId, wire, now)
     yield* Effect.promise(() => sweepAt(now + idle))
@@ -93,46 +76,17 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     } satisfies Session.Session
   })
 
-  /** The session's server: the one in memory, or a new one that is told what the client said first. */
-  const serverOf = Effect.fnUntraced(function* ({ id, wire, initialize, logLevel }: Session.Session) {
-    const epoch = yield* hex(6)
-    const kept = (time: number) => sweepAt(time + limits.eventAge)
-    const make = async (): Promise<Live> => {
-      const server = factory.make({ listChanged: true })
-      // Faults of clients, and clients that left. It is no event target.
-      // oxlint-disable-next-line unicorn/prefer-add-event-listener
-      server.server.onerror = ({ name }) =>
-        log(Effect.logDebug("MCP request of a session not served").pipe(Effect.annotateLogs({ error: name })))
-      const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept), (error) =>
-        log(Incident.report("An answer of a session could not be stored or sent", Cause.die(error)))
-      )
-      await server.connect(transport)
-      if (initialize !== null) await transport.restore(initialize, logLevel)
-      return { server, transport }
-    }
-    const server = live.get(id, make)
-    if (server === undefined) return yield* fail(new SessionsBusy({ limit: limits.liveServers }))
-    return yield* Effect.promise(() => server)
-  })
-
   const remove = Effect.fnUntraced(function* (id: Session.McpSessionId, reason: string) {
     store.delete(id)
     streams.close(id, Session.closing.ended, reason)
-    yield* Effect.promise(() => live.drop(id))
+    yield* servers.drop(id)
   })
-
-  /** How many requests of a session are being answered. Ends at none, or when they have had their time. */
-  const answered = (id: Session.McpSessionId) =>
-    Effect.sync(() => live.unansweredOf(id)).pipe(
-      Effect.repeat({ until: (unanswered) => unanswered === 0, schedule: Schedule.spaced("50 millis") }),
-      Effect.timeoutOption(limits.lastAnswers)
-    )
 
   /** Ends a session that its client wants still: what it asked before is answered, on `/sse` over its socket. */
   const revoke = Effect.fnUntraced(function* ({ id, wire }: SessionStore["all"][number], reason: string) {
     store.delete(id)
     if (wire !== "sse") streams.close(id, Session.closing.ended, reason)
-    const end = Effect.andThen(answered(id), remove(id, reason))
+    const end = Effect.andThen(servers.answered(id), remove(id, reason))
     yield* Effect.forkDetach(end, { startImmediately: true })
   })
 
@@ -151,7 +105,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
 
   /** The SDK takes an `initialize` alone, but also as a batch of one. */
   const introduction = Effect.fnUntraced(function* (body: unknown) {
-    const introduced = messages(body).find((message) => isInitializeRequest(message))
+    const introduced = Session.messages(body).find((message) => isInitializeRequest(message))
     if (introduced === undefined) return undefined
     const rejected = (description: string) => fail(new InitializeRejected({ description }))
     const initialize = yield* Effect.mapError(decodeInitialize(introduced.params), () =>
@@ -160,29 +114,6 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     return JSON.stringify(initialize).length > limits.initialize
       ? yield* rejected(`an initialize may have ${limits.initialize} bytes`)
       : initialize
-  })
-
-  /** Why further requests are refused; answers and cancellations are always taken, because they make room. */
-  const refused = (body: unknown, transport: SessionTransport): SessionFailure["reason"] | undefined => {
-    const ids = messages(body).flatMap((message) => (isJSONRPCRequest(message) ? [message.id] : []))
-    if (!transport.distinguishes(ids)) return new RequestIdInUse()
-    for (const [waiting, limit] of [
-      [transport.unanswered, limits.requestsPerSession],
-      [live.unanswered, limits.requests]
-    ] as const) {
-      if (ids.length > 0 && waiting + ids.length > limit) return new TooManyRequests({ limit })
-    }
-    return undefined
-  }
-
-  const receive = Effect.fnUntraced(function* (session: Session.Session, post: Session.Post, body: unknown) {
-    const { transport } = yield* serverOf(session)
-    const reason = refused(body, transport)
-    if (reason !== undefined) return yield* fail(reason)
-    const authInfo = toAuthInfo(post.identity, post.resourceMetadataUrl)
-    // At once: what two requests were admitted to must not be one place.
-    const answer = transport.receive(body, { authInfo, protocolVersion: post.protocolVersion })
-    return yield* Effect.promise(() => answer)
   })
 
   return {
@@ -194,14 +125,16 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       yield* noticeAccess(identity)
       if (post.sessionId === undefined && wire === "streamable") {
         const session = yield* create(identity, wire)
-        const response = yield* Effect.onError(receive(session, post, body), () => remove(session.id, "not opened"))
+        const response = yield* Effect.onError(servers.receive(session, post, body), () =>
+          remove(session.id, "not opened")
+        )
         if (initialize !== undefined && response.status === 200) store.initialize(session.id, initialize)
         else yield* remove(session.id, "not opened")
         return response
       }
       const session = yield* find(identity, post.sessionId, wire)
-      const response = yield* receive(session, post, body)
-      const set = messages(body).findLast((message) => isSetLevel(message))
+      const response = yield* servers.receive(session, post, body)
+      const set = Session.messages(body).findLast((message) => isSetLevel(message))
       if (set !== undefined && response.ok) store.setLogLevel(session.id, set.params.level)
       if (wire === "streamable" || !response.ok) return response
       if (initialize !== undefined) store.initialize(session.id, initialize)
@@ -231,8 +164,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       const ofRequest = lastEventId === undefined ? false : isOfRequest(lastEventId)
       if (ofRequest === undefined) return yield* fail(new EventUnknown())
       if (lastEventId !== undefined && ofRequest) {
-        const { transport } = yield* serverOf(session)
-        return yield* Effect.promise(() => transport.resume(lastEventId, session.initialize?.protocolVersion))
+        return yield* servers.resume(session, lastEventId)
       }
       const webSocket = streams.open(session, lastEventId)
       const version = session.initialize?.protocolVersion ?? ""
