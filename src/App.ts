@@ -8,6 +8,7 @@ import { SessionTokens } from "./access/SessionTokens.ts"
 import { AccountAgents } from "./agent/AccountAgents.ts"
 import * as AccountChanges from "./agent/AccountChanges.ts"
 import * as AccountEndings from "./agent/AccountEndings.ts"
+import * as AccountFacts from "./agent/AccountFacts.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
@@ -87,7 +88,10 @@ const servers = (offered: Catalogue) => ServerFactory.layer.pipe(Layer.provide(o
 
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const lanes = (offered: Catalogue) =>
-  StatelessLane.layer.pipe(Layer.provide(servers(offered)), Layer.provide(AccountChanges.layer))
+  StatelessLane.layer.pipe(
+    Layer.provide(servers(offered).pipe(Layer.provide(AccountFacts.layer))),
+    Layer.provide(AccountChanges.layer)
+  )
 
 /** The whole application on a given outside world, with a given catalogue. */
 export const application = <E, R>(

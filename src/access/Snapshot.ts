@@ -42,3 +42,6 @@ export const facts = (snapshot: Snapshot, scopes: ReadonlyArray<string>): Facts 
   permissions: new Set(snapshot.permissions),
   scopes: new Set(scopes)
 })
+
+/** What of a user decides what the user may use, to compare: the same text for the same facts. */
+export const allowing = ({ role, permissions }: Snapshot): string => JSON.stringify([role, permissions.toSorted()])

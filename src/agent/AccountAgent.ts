@@ -36,6 +36,12 @@ export abstract class AccountObject extends DurableObject<Env> {
     return this.#sessions.remove(removal)
   }
 
+  /** Tells those who follow changes that there was one, seen where requests without a session are served. */
+  async tellFollowers(): Promise<void> {
+    await this.#lifecycle.start()
+    return this.#sessions.tellFollowers()
+  }
+
   /** Ends the sessions of revoked grants, and their streams. */
   async endGrants(grants: ReadonlyArray<GrantId>): Promise<void> {
     await this.#lifecycle.start()

@@ -4,6 +4,7 @@ import * as Stream from "effect/Stream"
 
 import type { Identity } from "../domain/Identity.ts"
 import { Changes } from "../mcp/Changes.ts"
+import * as Incident from "../observability/Incident.ts"
 import { AccountAgents } from "./AccountAgents.ts"
 import { heldFrames } from "./HeldStream.ts"
 
@@ -19,7 +20,9 @@ export const layer = Layer.effect(
         return Effect.map(dial(), ({ webSocket: socket }) =>
           socket ? heldFrames({ socket, dial }) : Stream.empty
         ).pipe(
-          Effect.catchTag("AgentUnavailable", () => Effect.succeed(Stream.empty)),
+          Effect.catchTag("AgentUnavailable", (failure) =>
+            Effect.as(Incident.note("A subscription could not be opened", failure), Stream.empty)
+          ),
           Stream.unwrap,
           Stream.filter(({ data }) => data !== undefined),
           Stream.map(() => undefined)

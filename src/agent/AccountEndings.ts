@@ -1,36 +1,19 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
 
-import { KeepAlive } from "../config/KeepAlive.ts"
-import type { UserId } from "../domain/Identity.ts"
 import { GrantsEnded } from "../oauth/GrantsEnded.ts"
-import * as Incident from "../observability/Incident.ts"
-import { type AccountAgent, AccountAgents, type AgentUnavailable } from "./AccountAgents.ts"
+import { Announcements } from "./Announcements.ts"
 
-/** An object that is being replaced by a new version is back by then. */
-const backoff = Schedule.exponential("200 millis")
+/** No token of theirs is good any more: what may be left is a stream, which tells of changed lists only. */
+const failed = "The sessions of ended grants were not ended"
 
 /** The user's object ends the sessions and streams that were opened under a grant with the grant. */
 export const layer = Layer.effect(
   GrantsEnded,
-  Effect.gen(function* () {
-    const agents = yield* AccountAgents
-    const keepAlive = yield* KeepAlive
-    const run = Effect.runPromiseWith(yield* Effect.context())
-    const tell = (userId: UserId, end: (agent: AccountAgent) => Effect.Effect<void, AgentUnavailable>) => {
-      const told = Effect.suspend(() => end(agents.forUser(userId))).pipe(
-        Effect.retry({ schedule: backoff, times: 4 }),
-        // No token of theirs is good any more: what may be left is a stream, which tells of changed lists only.
-        Effect.catchTag("AgentUnavailable", (failure) =>
-          Incident.note("The sessions of ended grants were not ended", failure)
-        )
-      )
-      return Effect.sync(() => keepAlive(run(told)))
-    }
-    return GrantsEnded.of({
-      one: (userId, grantId) => tell(userId, (agent) => agent.endGrants([grantId])),
-      all: (userId) => tell(userId, (agent) => agent.endAll)
+  Effect.map(Announcements, ({ tell }) =>
+    GrantsEnded.of({
+      one: (userId, grantId) => tell(userId, failed, (agent) => agent.endGrants([grantId])),
+      all: (userId) => tell(userId, failed, (agent) => agent.endAll)
     })
-  })
-)
+  )
+).pipe(Layer.provide(Announcements.layer))

@@ -15,8 +15,7 @@ export interface Live {
  */
 export class LiveServers {
   readonly #capacity: number
-  readonly #live = new Map<McpSessionId, Promise<Live>>()
-  readonly #transports = new Map<McpSessionId, SessionTransport>()
+  readonly #places = new Map<McpSessionId, Place>()
 
   constructor(capacity: number) {
     this.#capacity = capacity
@@ -24,48 +23,51 @@ export class LiveServers {
 
   /** How many requests of all sessions wait for their answer. */
   get unanswered(): number {
-    return [...this.#transports.values()].reduce((sum, { unanswered }) => sum + unanswered, 0)
+    return [...this.#places.values()].reduce((sum, { transport }) => sum + (transport?.unanswered ?? 0), 0)
   }
 
-  get size(): number {
-    return this.#live.size
+  /** How many requests of a session wait for their answer. */
+  unansweredOf(id: McpSessionId): number {
+    return this.#places.get(id)?.transport?.unanswered ?? 0
   }
 
   /** The session's server, made once for all who ask at the same time. Undefined: every place is taken by one at work. */
   get(id: McpSessionId, make: () => Promise<Live>): Promise<Live> | undefined {
-    const known = this.#live.get(id)
+    const known = this.#places.get(id)
     if (known === undefined && !this.#makeRoom()) return undefined
-    const live = known ?? this.#keep(id, make())
-    this.#live.delete(id)
-    this.#live.set(id, live)
-    return live
+    const place = known ?? this.#keep(id, make())
+    this.#places.delete(id)
+    this.#places.set(id, place)
+    return place.live
   }
 
   /** Lets a server go; its requests are aborted. */
   async drop(id: McpSessionId): Promise<void> {
-    const live = this.#live.get(id)
-    this.#live.delete(id)
-    this.#transports.delete(id)
-    if (live !== undefined) await (await live).server.close()
+    const place = this.#places.get(id)
+    this.#places.delete(id)
+    // Whoever asked for a server that could not be made was told.
+    const live = await place?.live.catch(() => undefined)
+    await live?.server.close()
   }
 
-  #keep(id: McpSessionId, made: Promise<Live>): Promise<Live> {
-    return made.then(
+  #keep(id: McpSessionId, made: Promise<Live>): Place {
+    const live = made.then(
       (live) => {
-        this.#transports.set(id, live.transport)
+        place.transport = live.transport
         return live
       },
       (error: unknown) => {
-        this.#live.delete(id)
+        if (this.#places.get(id) === place) this.#places.delete(id)
         throw error
       }
     )
+    const place: Place = { live, transport: undefined }
+    return place
   }
 
   #makeRoom(): boolean {
-    if (this.#live.size < this.#capacity) return true
-    for (const id of this.#live.keys()) {
-      const transport = this.#transports.get(id)
+    if (this.#places.size < this.#capacity) return true
+    for (const [id, { transport }] of this.#places) {
       if (transport === undefined || transport.unanswered > 0) continue
       // Nothing waits for an idle server, and its session lives on.
       this.drop(id).catch(() => {})
@@ -73,4 +75,10 @@ export class LiveServers {
     }
     return false
   }
+}
+
+/** The transport is there once the server is. */
+interface Place {
+  readonly live: Promise<Live>
+  transport: SessionTransport | undefined
 }

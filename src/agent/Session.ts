@@ -68,10 +68,18 @@ export const limits = {
   requests: 64,
   /** An `initialize` as it is stored, in bytes. */
   initialize: 3 * 1024,
-  /** What a stream can be resumed from: events of a session, their age in milliseconds, the length of one. */
+  /**
+   * What a stream can be resumed from: events of a session, their age in milliseconds, the length of one, and the bytes
+   * of all sessions' events.
+   */
   events: 64,
   eventAge: 5 * 60_000,
-  eventLength: 256 * 1024
+  eventLength: 256 * 1024,
+  eventBytes: 16 * 1024 * 1024,
+  /** How long requests under a revoked grant are answered that were asked before, in milliseconds. */
+  lastAnswers: 5_000,
+  /** How long an ended grant is refused, in milliseconds: a store elsewhere may take its token for a while. */
+  grantMemory: 3_600_000
 } as const
 
 /** A message of a client, on its way from the Worker to the object of its user. */
@@ -85,6 +93,9 @@ export interface Post {
   /** JSON. */
   readonly body: string
 }
+
+/** The messages of a body, which may be one or a batch (MCP 2025-03-26). */
+export const messages = (body: unknown): ReadonlyArray<unknown> => (Array.isArray(body) ? body : [body])
 
 /** The end of a session, as its client asks for it. */
 export type Removal = Pick<Post, "identity" | "sessionId">

@@ -14,6 +14,9 @@ export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooM
   limit: Schema.Int
 }) {}
 
+/** A request has the id of another one whose stream is still open, or that came with it. */
+export class RequestIdInUse extends Schema.TaggedError<RequestIdInUse>()("RequestIdInUse", {}) {}
+
 /** As many connections without a session hear of changes as may. */
 export class TooManyFollowers extends Schema.TaggedError<TooManyFollowers>()("TooManyFollowers", {
   limit: Schema.Int
@@ -27,6 +30,9 @@ export class InitializeRejected extends Schema.TaggedError<InitializeRejected>()
   description: Schema.String
 }) {}
 
+/** The grant was revoked a short while ago: what let this request in has not heard of it yet. */
+export class GrantEnded extends Schema.TaggedError<GrantEnded>()("GrantEnded", {}) {}
+
 /** An event id that this server never gave out. */
 export class EventUnknown extends Schema.TaggedError<EventUnknown>()("EventUnknown", {}) {}
 
@@ -36,10 +42,12 @@ export class SessionFailure extends Schema.TaggedError<SessionFailure>()("Sessio
     SessionNotFound,
     TooManySessions,
     TooManyRequests,
+    RequestIdInUse,
     TooManyFollowers,
     SessionsBusy,
     InitializeRejected,
-    EventUnknown
+    EventUnknown,
+    GrantEnded
   ])
 }) {}
 
@@ -59,8 +67,13 @@ export const answer: (reason: SessionFailure["reason"]) => Response = Match.type
     tryLater(`Your account has ${limit} open sessions, the most it can have. Close one, or wait until one expires.`),
   TooManyRequests: ({ limit }) =>
     tryLater(`No more than ${limit} requests may wait for an answer. Send this one again later.`),
+  RequestIdInUse: () => refusal(400, -32600, "Invalid Request: the id of a request that is still being answered"),
   TooManyFollowers: ({ limit }) => tryLater(`Your account has ${limit} open subscriptions, the most it can have.`),
   SessionsBusy: ({ limit }) => tryLater(`${limit} of your sessions are busy. Send this request again later.`),
   InitializeRejected: ({ description }) => refusal(400, -32600, `Invalid Request: ${description}`),
-  EventUnknown: () => refusal(400, -32000, "Invalid event ID")
+  EventUnknown: () => refusal(400, -32000, "Invalid event ID"),
+  GrantEnded: () =>
+    refusal(401, -32000, "Unauthorized: this connection was ended", {
+      "www-authenticate": 'Bearer error="invalid_token"'
+    })
 })

@@ -51,6 +51,10 @@ export class SessionHost extends LifecycleCapability {
     return this.#answer((sessions) => Effect.as(sessions.remove(removal), new Response(null, { status: 200 })))
   }
 
+  tellFollowers(): Promise<void> {
+    return this.#runtime.runPromise(this.#started.tellFollowers)
+  }
+
   endGrants(grants: ReadonlyArray<GrantId>): Promise<void> {
     return this.#runtime.runPromise(this.#started.endGrants(grants))
   }
@@ -94,7 +98,12 @@ export class SessionHost extends LifecycleCapability {
   async #sweepBy(time: number): Promise<void> {
     if (time >= this.#sweepAt) return
     this.#sweepAt = time
-    await this.lifecycle.jobs.push({ id: sweep, fn: sweep, time })
+    try {
+      await this.lifecycle.jobs.push({ id: sweep, fn: sweep, time })
+    } catch (error) {
+      this.#sweepAt = Infinity
+      throw error
+    }
   }
 
   get #started(): Sessions {

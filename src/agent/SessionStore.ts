@@ -5,15 +5,21 @@ import { Initialize, limits, type LogLevel, type McpSessionId, Session, type Wir
 
 const decodeSession = Schema.decodeUnknownSync(Session)
 const encodeInitialize = Schema.encodeSync(Schema.fromJsonString(Initialize))
-const decodeEvent = Schema.decodeUnknownSync(
-  Schema.Struct({ seq: Schema.Finite, message: Schema.NullOr(Schema.String) })
+/** Its id is all that it takes to end a session, whatever else its row may hold. */
+const decodeOpen = Schema.decodeUnknownSync(
+  Schema.Struct({ id: Schema.String.pipe(Schema.brand("McpSessionId")), wire: Schema.String })
 )
+const decodeEvent = Schema.decodeUnknownSync(Schema.Struct({ seq: Schema.Finite, message: Schema.String }))
+const decodeSize = Schema.decodeUnknownSync(Schema.Struct({ size: Schema.Finite }))
 const decodeCount = Schema.decodeUnknownSync(Schema.Struct({ count: Schema.Finite }))
 const decodeTime = Schema.decodeUnknownSync(Schema.Struct({ time: Schema.NullOr(Schema.Finite) }))
 const decodeText = Schema.decodeUnknownSync(Schema.Struct({ value: Schema.String }))
 
 const columns = `id, grant_id AS grantId, wire, initialize, used_at AS usedAt,
   (SELECT level FROM log_levels WHERE session_id = id) AS logLevel`
+
+/** Of an event, in bytes. */
+const size = "length(CAST(message AS BLOB))"
 
 /** An event's number holds its time: microseconds since 1970, so that numbers grow across evictions, too. */
 const seqPerMilli = 1_000
@@ -22,6 +28,7 @@ const seqPerMilli = 1_000
 export class SessionStore {
   readonly #sql: SqlStorage
   #lastSeq = 0
+  #eventBytes: number
 
   constructor(sql: SqlStorage) {
     this.#sql = sql
@@ -31,11 +38,13 @@ export class SessionStore {
       ) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS log_levels (session_id TEXT PRIMARY KEY, level TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS events (
-        session_id TEXT NOT NULL, seq INTEGER NOT NULL, stream TEXT NOT NULL, message TEXT,
+        session_id TEXT NOT NULL, seq INTEGER NOT NULL, stream TEXT NOT NULL, message TEXT NOT NULL,
         PRIMARY KEY (session_id, seq)
       ) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS ended_grants (grant_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;
     `)
+    this.#eventBytes = decodeSize(sql.exec(`SELECT ifnull(sum(${size}), 0) AS size FROM events`).one()).size
   }
 
   get count(): number {
@@ -66,18 +75,32 @@ export class SessionStore {
   delete(id: McpSessionId): void {
     this.#sql.exec("DELETE FROM sessions WHERE id = ?", id)
     this.#sql.exec("DELETE FROM log_levels WHERE session_id = ?", id)
-    this.#sql.exec("DELETE FROM events WHERE session_id = ?", id)
+    this.#deleteEvents("session_id = ?", id)
   }
 
-  get all(): ReadonlyArray<Session> {
-    return this.unusedSince(Number.MAX_SAFE_INTEGER)
+  get all() {
+    return this.#open("true")
   }
 
-  unusedSince(time: number): ReadonlyArray<Session> {
-    return this.#sql
-      .exec(`SELECT ${columns} FROM sessions WHERE used_at <= ?`, time)
-      .toArray()
-      .map((row) => decodeSession(row))
+  ofGrant(grantId: GrantId) {
+    return this.#open("grant_id = ?", grantId)
+  }
+
+  unusedSince(time: number) {
+    return this.#open("used_at <= ?", time)
+  }
+
+  /** Keeps in mind that a grant has ended, until `hasEnded` is asked of a time that is later by `grantMemory`. */
+  endGrant(grantId: GrantId, now: number): void {
+    this.#sql.exec("DELETE FROM ended_grants WHERE time <= ?", now - limits.grantMemory)
+    this.#sql.exec("INSERT OR REPLACE INTO ended_grants (grant_id, time) VALUES (?, ?)", grantId, now)
+  }
+
+  hasEnded(grantId: GrantId, now: number): boolean {
+    const since = now - limits.grantMemory
+    return (
+      this.#sql.exec("SELECT 1 FROM ended_grants WHERE grant_id = ? AND time > ?", grantId, since).toArray().length > 0
+    )
   }
 
   /** When the session that was left alone the longest was used last. */
@@ -91,15 +114,26 @@ export class SessionStore {
     return this.#lastSeq
   }
 
-  /** Keeps an event; of one that is too long, only that there was one. Drops the session's oldest beyond the limit. */
+  /** Keeps an event. Drops the session's oldest beyond its limit, and the user's oldest beyond theirs. */
   append(id: McpSessionId, stream: string, seq: number, message: string): void {
-    const kept = message.length > limits.eventLength ? null : message
-    this.#sql.exec("INSERT INTO events (session_id, seq, stream, message) VALUES (?, ?, ?, ?)", id, seq, stream, kept)
-    this.#sql.exec(
-      `DELETE FROM events WHERE session_id = ?1 AND seq <=
-        (SELECT seq FROM events WHERE session_id = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)`,
+    const added = this.#sql.exec(
+      `INSERT INTO events (session_id, seq, stream, message) VALUES (?, ?, ?, ?) RETURNING ${size} AS size`,
+      id,
+      seq,
+      stream,
+      message
+    )
+    this.#eventBytes += decodeSize(added.one()).size
+    this.#deleteEvents(
+      "session_id = ?1 AND seq <= (SELECT seq FROM events WHERE session_id = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
       id,
       limits.events
+    )
+    if (this.#eventBytes <= limits.eventBytes) return
+    // More than needs to go, so that it is not looked for at every event.
+    this.#deleteEvents(
+      `seq <= (SELECT max(seq) FROM (SELECT seq, sum(${size}) OVER (ORDER BY seq DESC) AS kept FROM events) WHERE kept > ?)`,
+      limits.eventBytes * 0.75
     )
   }
 
@@ -116,7 +150,7 @@ export class SessionStore {
   }
 
   deleteEventsUntil(time: number): void {
-    this.#sql.exec("DELETE FROM events WHERE seq <= ?", time * seqPerMilli)
+    this.#deleteEvents("seq <= ?", time * seqPerMilli)
   }
 
   /** When the oldest event was stored, in milliseconds since 1970. */
@@ -140,6 +174,16 @@ export class SessionStore {
   }
   set listsChangedAt(seq: number) {
     this.#setFact("listsChangedAt", String(seq))
+  }
+
+  #open(where: string, ...values: ReadonlyArray<SqlStorageValue>) {
+    const found = this.#sql.exec(`SELECT id, wire FROM sessions WHERE ${where}`, ...values)
+    return found.toArray().map((row) => decodeOpen(row))
+  }
+
+  #deleteEvents(where: string, ...values: ReadonlyArray<SqlStorageValue>): void {
+    const deleted = this.#sql.exec(`DELETE FROM events WHERE ${where} RETURNING ${size} AS size`, ...values)
+    for (const row of deleted.toArray()) this.#eventBytes -= decodeSize(row).size
   }
 
   #fact(name: string): string | undefined {

@@ -1,4 +1,10 @@
-import { type EventStore, type JSONRPCMessage, parseJSONRPCMessage } from "@modelcontextprotocol/server"
+import {
+  type EventStore,
+  isJSONRPCErrorResponse,
+  isJSONRPCResultResponse,
+  type JSONRPCMessage,
+  parseJSONRPCMessage
+} from "@modelcontextprotocol/server"
 import type { LifecycleSockets } from "agents/lifecycle"
 import * as Schema from "effect/Schema"
 
@@ -62,14 +68,10 @@ export class SessionStreams {
       replayEventsAfter: async (lastEventId, { send }) => {
         const after = parseEventId(lastEventId)
         if (after === undefined) throw new Error("not an event id")
-        const missed = this.#store
-          .eventsAfter(id, after.stream, after.seq)
-          .flatMap(({ seq, message }) =>
-            message === null
-              ? []
-              : { id: eventId(after.stream, seq), message: parseJSONRPCMessage(JSON.parse(message)) }
-          )
-        await Promise.all(missed.map(({ id, message }) => send(id, message)))
+        const missed = this.#store.eventsAfter(id, after.stream, after.seq)
+        await Promise.all(
+          missed.map(({ seq, message }) => send(eventId(after.stream, seq), parseJSONRPCMessage(JSON.parse(message))))
+        )
         return after.stream
       }
     }
@@ -82,7 +84,7 @@ export class SessionStreams {
     const missed = after === undefined ? [] : this.#store.eventsAfter(id, standalone, after.seq)
     const { client, server } = this.#accept({ session: id }, [sessionTag(id), grantTag(grantId)])
     for (const { seq, message } of missed) {
-      if (message !== null) server.send(encodeFrame({ id: eventId(standalone, seq), data: message }))
+      server.send(encodeFrame({ id: eventId(standalone, seq), data: message }))
     }
     this.#begin(server, after?.seq)
     return client
@@ -96,15 +98,10 @@ export class SessionStreams {
     return client
   }
 
-  /** Closes what was opened under a grant. */
-  closeGrant(id: GrantId): void {
-    for (const socket of this.#sockets.get(grantTag(id))) socket.close(closing.ended, "revoked")
-  }
-
-  /** Closes everything. */
-  closeAll(): void {
-    for (const socket of this.#sockets.get()) {
-      if (attachmentOf(socket) !== undefined) socket.close(closing.ended, "account closed")
+  /** Closes what belongs to no session: all of it, or what was opened under a grant. */
+  closeFollowers(grant?: GrantId): void {
+    for (const socket of this.#sockets.get(grant === undefined ? followerTag : grantTag(grant))) {
+      if (attachmentOf(socket)?.session === null) socket.close(closing.ended, "revoked")
     }
   }
 
@@ -114,9 +111,18 @@ export class SessionStreams {
 
   /** Says on every open stream of the user that the lists have changed, and on a resumed one when it comes back. */
   tellListsChanged(): void {
+    this.#tellListsChanged(this.#sockets.get())
+  }
+
+  /** The same on the streams that belong to no session. */
+  tellFollowers(): void {
+    this.#tellListsChanged(this.#sockets.get(followerTag))
+  }
+
+  #tellListsChanged(sockets: Iterable<WebSocket>): void {
     const seqs = lists.map(() => this.#store.nextSeq(this.#now()))
     this.#store.listsChangedAt = seqs.at(-1) ?? 0
-    for (const socket of this.#sockets.get()) sendListsChanged(socket, seqs)
+    for (const socket of sockets) sendListsChanged(socket, seqs)
   }
 
   #accept(attachment: typeof Attachment.Type, tags: Array<string>) {
@@ -137,7 +143,8 @@ export class SessionStreams {
 
   #append(id: McpSessionId, stream: string, seq: number, message: JSONRPCMessage): void {
     const data = JSON.stringify(message)
-    this.#store.append(id, stream, seq, data)
+    const kept = data.length > limits.eventLength ? tooLong(message) : data
+    if (kept !== undefined) this.#store.append(id, stream, seq, kept)
     if (stream !== standalone) return
     const frame = encodeFrame({ id: eventId(stream, seq), data })
     for (const socket of this.#sockets.get(sessionTag(id))) {
@@ -145,6 +152,16 @@ export class SessionStreams {
     }
   }
 }
+
+/** What a client is told on resuming in place of an answer that was too long to be kept. Anything else is not made up for. */
+const tooLong = (message: JSONRPCMessage): string | undefined =>
+  isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)
+    ? JSON.stringify({
+        jsonrpc: "2.0",
+        id: message.id,
+        error: { code: -32000, message: "The answer is too long to be sent a second time. Ask for it again." }
+      })
+    : undefined
 
 const lists = ["tools", "resources", "prompts"]
 

@@ -1,4 +1,4 @@
-import { isInitializeRequest, isJSONRPCRequest } from "@modelcontextprotocol/server"
+import { isInitializeRequest } from "@modelcontextprotocol/server"
 import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
@@ -7,25 +7,22 @@ import * as Hex from "effect/encoding/Hex"
 import * as Schema from "effect/Schema"
 
 import { Access } from "../access/Access.ts"
+import { allowing } from "../access/Snapshot.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { GrantId, Identity } from "../domain/Identity.ts"
-import { toAuthInfo } from "../mcp/Admission.ts"
-import { ServerFactory } from "../mcp/ServerFactory.ts"
-import { type Live, LiveServers } from "./LiveServers.ts"
 import * as Session from "./Session.ts"
 import {
   EventUnknown,
+  GrantEnded,
   InitializeRejected,
   SessionFailure,
   SessionNotFound,
-  SessionsBusy,
   TooManyFollowers,
-  TooManyRequests,
   TooManySessions
 } from "./SessionFailure.ts"
+import { makeSessionServers, type Surroundings } from "./SessionServers.ts"
 import type { SessionStore } from "./SessionStore.ts"
-import { isOfRequest, type SessionStreams } from "./SessionStreams.ts"
-import { SessionTransport } from "./SessionTransport.ts"
+import { isOfRequest } from "./SessionStreams.ts"
 
 const { limits } = Session
 const touchEvery = Duration.toMillis("1 minute")
@@ -34,28 +31,21 @@ const defaultIdleHours = 24
 const isSetLevel = Schema.is(Session.SetLevel)
 const decodeInitialize = Schema.decodeUnknownEffect(Session.Initialize)
 
-const messages = (body: unknown): ReadonlyArray<unknown> => (Array.isArray(body) ? body : [body])
-
 const fail = (reason: SessionFailure["reason"]) => new SessionFailure({ reason })
 
 /** What the object of a user lends to its sessions. */
-export interface Host {
+export interface Host extends Surroundings {
   readonly store: SessionStore
-  readonly streams: SessionStreams
-  /** Has `sweep` called at this time, unless it is due earlier. */
-  readonly sweepAt: (time: number) => Promise<void>
 }
 
 /** The sessions of one user. A session belongs to the grant that opened it; under any other it does not exist. */
 export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweepAt }: Host) {
-  const factory = yield* ServerFactory
   const access = yield* Access
   const random = yield* SecureRandom.SecureRandom
   const { SESSION_IDLE_HOURS: idleHours = defaultIdleHours } = yield* AppConfig
   const idle = Duration.toMillis(Duration.hours(idleHours))
-  const live = new LiveServers(limits.liveServers)
+  const servers = yield* makeSessionServers({ streams, sweepAt })
 
-  const hex = (bytes: number) => Effect.map(random.randomBytes(bytes), Hex.encode)
   const find = Effect.fnUntraced(function* (identity: Identity, id: string | undefined, wire: Session.Wire) {
     const session = id === undefined ? undefined : store.find(id)
     const now = yield* Clock.currentTimeMillis
@@ -65,9 +55,14 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     return session
   })
 
+  const refuseEnded = Effect.fnUntraced(function* ({ grantId }: Identity) {
+    if (store.hasEnded(grantId, yield* Clock.currentTimeMillis)) return yield* fail(new GrantEnded())
+  })
+
   const create = Effect.fnUntraced(function* (identity: Identity, wire: Session.Wire) {
+    yield* refuseEnded(identity)
     if (store.count >= limits.sessions) return yield* fail(new TooManySessions({ limit: limits.sessions }))
-    const id = Session.McpSessionId.make(yield* hex(16))
+    const id = Session.McpSessionId.make(Hex.encode(yield* random.randomBytes(16)))
     const now = yield* Clock.currentTimeMillis
     store.insert(id, identity.grantId, wire, now)
     yield* Effect.promise(() => sweepAt(now + idle))
@@ -81,33 +76,24 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     } satisfies Session.Session
   })
 
-  /** The session's server: the one in memory, or a new one that is told what the client said first. */
-  const serverOf = Effect.fnUntraced(function* ({ id, wire, initialize, logLevel }: Session.Session) {
-    const epoch = yield* hex(6)
-    const kept = (time: number) => sweepAt(time + limits.eventAge)
-    const make = async (): Promise<Live> => {
-      const server = factory.make({ listChanged: true })
-      const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept))
-      await server.connect(transport)
-      if (initialize !== null) await transport.restore(initialize, logLevel)
-      return { server, transport }
-    }
-    const server = live.get(id, make)
-    if (server === undefined) return yield* fail(new SessionsBusy({ limit: limits.liveServers }))
-    return yield* Effect.promise(() => server)
-  })
-
   const remove = Effect.fnUntraced(function* (id: Session.McpSessionId, reason: string) {
     store.delete(id)
     streams.close(id, Session.closing.ended, reason)
-    yield* Effect.promise(() => live.drop(id))
+    yield* servers.drop(id)
+  })
+
+  /** Ends a session that its client wants still: what it asked before is answered, on `/sse` over its socket. */
+  const revoke = Effect.fnUntraced(function* ({ id, wire }: SessionStore["all"][number], reason: string) {
+    store.delete(id)
+    if (wire !== "sse") streams.close(id, Session.closing.ended, reason)
+    const end = Effect.andThen(servers.answered(id), remove(id, reason))
+    yield* Effect.forkDetach(end, { startImmediately: true })
   })
 
   /** Tells every open stream when what the user may use is not what it was at the last request. */
   const noticeAccess = Effect.fnUntraced(
     function* ({ userId }: Identity) {
-      const { role, permissions } = yield* access.current(userId)
-      const now = JSON.stringify([role, permissions.toSorted()])
+      const now = allowing(yield* access.current(userId))
       const before = store.access
       if (before === now) return
       store.access = now
@@ -117,32 +103,17 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     Effect.catchTag("AccessError", () => Effect.void)
   )
 
+  /** The SDK takes an `initialize` alone, but also as a batch of one. */
   const introduction = Effect.fnUntraced(function* (body: unknown) {
-    if (!isInitializeRequest(body)) return undefined
+    const introduced = Session.messages(body).find((message) => isInitializeRequest(message))
+    if (introduced === undefined) return undefined
     const rejected = (description: string) => fail(new InitializeRejected({ description }))
-    const initialize = yield* Effect.mapError(decodeInitialize(body.params), () => rejected("malformed initialize"))
+    const initialize = yield* Effect.mapError(decodeInitialize(introduced.params), () =>
+      rejected("malformed initialize")
+    )
     return JSON.stringify(initialize).length > limits.initialize
       ? yield* rejected(`an initialize may have ${limits.initialize} bytes`)
       : initialize
-  })
-
-  /** Refuses further requests; answers and cancellations are always taken, because they make room. */
-  const admit = Effect.fnUntraced(function* (body: unknown, { unanswered }: SessionTransport) {
-    const asked = messages(body).filter((message) => isJSONRPCRequest(message)).length
-    if (asked === 0) return
-    for (const [waiting, limit] of [
-      [unanswered, limits.requestsPerSession],
-      [live.unanswered, limits.requests]
-    ] as const) {
-      if (waiting + asked > limit) return yield* fail(new TooManyRequests({ limit }))
-    }
-  })
-
-  const receive = Effect.fnUntraced(function* (session: Session.Session, post: Session.Post, body: unknown) {
-    const { transport } = yield* serverOf(session)
-    yield* admit(body, transport)
-    const authInfo = toAuthInfo(post.identity, post.resourceMetadataUrl)
-    return yield* Effect.promise(() => transport.receive(body, { authInfo, protocolVersion: post.protocolVersion }))
   })
 
   return {
@@ -154,14 +125,16 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       yield* noticeAccess(identity)
       if (post.sessionId === undefined && wire === "streamable") {
         const session = yield* create(identity, wire)
-        const response = yield* Effect.onError(receive(session, post, body), () => remove(session.id, "not opened"))
+        const response = yield* Effect.onError(servers.receive(session, post, body), () =>
+          remove(session.id, "not opened")
+        )
         if (initialize !== undefined && response.status === 200) store.initialize(session.id, initialize)
         else yield* remove(session.id, "not opened")
         return response
       }
       const session = yield* find(identity, post.sessionId, wire)
-      const response = yield* receive(session, post, body)
-      const set = messages(body).findLast((message) => isSetLevel(message))
+      const response = yield* servers.receive(session, post, body)
+      const set = Session.messages(body).findLast((message) => isSetLevel(message))
       if (set !== undefined && response.ok) store.setLogLevel(session.id, set.params.level)
       if (wire === "streamable" || !response.ok) return response
       if (initialize !== undefined) store.initialize(session.id, initialize)
@@ -179,6 +152,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     /** Opens the stream of a session: a socket for its own stream, or the rest of a request's stream. */
     listen: Effect.fn("Sessions.listen")(function* ({ identity, wire, sessionId, lastEventId }: Session.Listen) {
       if (wire === "changes") {
+        yield* refuseEnded(identity)
         const webSocket = streams.follow(identity.grantId, lastEventId)
         yield* noticeAccess(identity)
         return webSocket
@@ -190,8 +164,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       const ofRequest = lastEventId === undefined ? false : isOfRequest(lastEventId)
       if (ofRequest === undefined) return yield* fail(new EventUnknown())
       if (lastEventId !== undefined && ofRequest) {
-        const { transport } = yield* serverOf(session)
-        return yield* Effect.promise(() => transport.resume(lastEventId, session.initialize?.protocolVersion))
+        return yield* servers.resume(session, lastEventId)
       }
       const webSocket = streams.open(session, lastEventId)
       const version = session.initialize?.protocolVersion ?? ""
@@ -202,17 +175,26 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       })
     }),
 
+    /**
+     * Tells those who follow changes, but have no session, that there was one where they are served. The lists of
+     * sessions are made here, and go by the facts that are known here.
+     */
+    tellFollowers: Effect.sync(() => streams.tellFollowers()),
+
     /** Ends the sessions of grants that were revoked, and with them their streams. */
     endGrants: Effect.fn("Sessions.endGrants")(function* (grants: ReadonlyArray<GrantId>) {
-      const ended = new Set(grants)
-      for (const { id, grantId } of store.all) if (ended.has(grantId)) yield* remove(id, "revoked")
-      for (const grant of ended) streams.closeGrant(grant)
+      const now = yield* Clock.currentTimeMillis
+      for (const grant of grants) {
+        store.endGrant(grant, now)
+        streams.closeFollowers(grant)
+        for (const session of store.ofGrant(grant)) yield* revoke(session, "revoked")
+      }
     }),
 
     /** Ends every session of an account that was closed, and every stream. */
     endAll: Effect.fn("Sessions.endAll")(function* () {
-      for (const { id } of store.all) yield* remove(id, "account closed")
-      streams.closeAll()
+      streams.closeFollowers()
+      for (const session of store.all) yield* revoke(session, "account closed")
     }),
 
     /** A stream was closed by its client. One of `/sse` cannot be opened again: its session is of no more use. */

@@ -32,7 +32,7 @@ export const sessionStream = Effect.fnUntraced(function* (
   const dial = (lastEventId: string | undefined) =>
     agent.listen({ ...listen, sessionId, ...(lastEventId !== undefined && { lastEventId }) })
   const events = heldStream({ socket, dial, preamble: preamble(sessionId), primes: version >= primesSince })
-  return new Response(Stream.toReadableStream(events), {
+  return new Response(yield* Stream.toReadableStreamEffect(events), {
     headers: {
       "content-type": "text/event-stream",
       "cache-control": "no-cache, no-transform",

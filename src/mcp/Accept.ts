@@ -31,6 +31,8 @@ export const fitted = async (request: Request, response: Response): Promise<Resp
   const streams = response.headers.get("content-type")?.startsWith(events) === true
   if (!streams || takes(request, events)) return response
   const found = answers(await response.text())
+  // The requests were taken, and cancelled before they were answered: their client waits for nothing any more.
+  if (found.length === 0) return new Response(null, { status: 202 })
   const headers = new Headers(response.headers)
   headers.set("content-type", json)
   for (const name of ["content-length", "x-accel-buffering", "connection"]) headers.delete(name)

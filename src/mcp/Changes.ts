@@ -7,7 +7,12 @@ import type { Identity } from "../domain/Identity.ts"
 export class Changes extends Context.Service<
   Changes,
   {
-    /** An element for each change from now on. Ends with the grant of the connection, or when nobody can tell. */
+    /**
+     * One element or more for each change from now on that the server notices. It notices a change when facts about the
+     * user that were asked of Clerk for a request, in whatever lane, differ from those that were known in the same place
+     * before. Nobody asks for a follower's sake while the user's clients are idle. Ends with the grant of the connection,
+     * or when nobody can tell.
+     */
     readonly follow: (identity: Identity) => Stream.Stream<void>
   }
 >()("mcp/Changes") {}

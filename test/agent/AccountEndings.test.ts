@@ -8,16 +8,17 @@ import { GrantId, UserId } from "../../src/domain/Identity.ts"
 import { GrantsEnded } from "../../src/oauth/GrantsEnded.ts"
 import { FakeAgents } from "../support/FakeAgents.ts"
 
-/** Tells of an end while the user's object fails so many times, and lets ten seconds pass. */
-const tellingTo = (failures: number) =>
+/** Tells of an end while the user's object fails so many times, and lets some seconds pass. */
+const tellingTo = (failures: number, { overloaded = false, seconds = 10 } = {}) =>
   Effect.gen(function* () {
     const [agents, log]: [FakeAgents, Array<string>] = [new FakeAgents(), []]
     const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
     agents.failures = failures
+    agents.overloaded = overloaded
     yield* Effect.gen(function* () {
       const ended = yield* GrantsEnded
       yield* ended.one(UserId.make("user_ada"), GrantId.make("grant"))
-      yield* TestClock.adjust("10 seconds")
+      yield* TestClock.adjust(`${seconds} seconds`)
     }).pipe(Effect.provide(agents.layer.pipe(Layer.provide(logger))))
     return { ended: agents.ended, log }
   })
@@ -26,6 +27,13 @@ describe("the object of a user", () => {
   it.effect("is told of the end of a grant once it can be reached again", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* tellingTo(4), { ended: ["user_ada grant"], log: [] })
+    })
+  )
+
+  it.effect("is left alone for a while if it has too much to do", () =>
+    Effect.gen(function* () {
+      assert.isEmpty((yield* tellingTo(1, { overloaded: true, seconds: 3.9 })).ended)
+      assert.lengthOf((yield* tellingTo(1, { overloaded: true })).ended, 1)
     })
   )
 

@@ -13,14 +13,19 @@ const initialize = {
   clientInfo: { name: "test", version: "1" }
 }
 
-/** A server with a tool that asks the client a question, restored from a stored `initialize`. */
+/** A server with a tool that asks the client a question, and one that waits, restored from a stored `initialize`. */
 const restored = async (epoch: string) => {
   const stored: Array<any> = []
+  const unsent: Array<unknown> = []
+  const storage = { storing: () => Promise.resolve() }
   const store: EventStore = {
-    storeEvent: async (_stream, message: JSONRPCMessage) => String(stored.push(message)),
+    storeEvent: async (_stream, message: JSONRPCMessage) => {
+      await storage.storing()
+      return String(stored.push(message))
+    },
     replayEventsAfter: async () => ""
   }
-  const transport = new SessionTransport(id, epoch, store)
+  const transport = new SessionTransport(id, epoch, store, (error) => unsent.push(error))
   const server = new McpServer({ name: "test", version: "1" }, { capabilities: { tools: {} } })
   server.registerTool("ask", {}, async (ctx) => {
     const answer = await ctx.mcpReq.send({
@@ -28,6 +33,10 @@ const restored = async (epoch: string) => {
       params: { message: "Sure?", requestedSchema: { type: "object", properties: {} } }
     })
     return { content: [{ type: "text", text: JSON.stringify(answer) }] }
+  })
+  server.registerTool("wait", {}, async () => {
+    await new Promise((go) => setTimeout(go, 20))
+    return { content: [] }
   })
   await server.connect(transport)
   await transport.restore(initialize, null)
@@ -37,7 +46,7 @@ const restored = async (epoch: string) => {
     while (!stored.some(({ method }) => method === "elicitation/create")) await new Promise((go) => setTimeout(go, 5))
     return stored.find(({ method }) => method === "elicitation/create")
   }
-  return { transport, stored, ask, question }
+  return { transport, stored, unsent, storage, ask, question }
 }
 
 const accept = (to: unknown, note: string) => ({
@@ -45,6 +54,12 @@ const accept = (to: unknown, note: string) => ({
   id: to,
   result: { action: "accept", content: {}, _meta: { note } }
 })
+
+const call = (id: number, name = "wait") => ({ jsonrpc: "2.0", id, method: "tools/call", params: { name } })
+
+const cancel = (requestId: number) => ({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId } })
+
+const answered = (text: string) => [...text.matchAll(/^data: .*"id":(\d+)/gmu)].map(([, id]) => Number(id))
 
 describe("the transport of a session", () => {
   it("keeps its restoring to itself", async () => {
@@ -80,5 +95,64 @@ describe("the transport of a session", () => {
     const text = await asked.text()
     assert.match(text, /mine/u)
     assert.notMatch(text, /late/u)
+  })
+
+  it("tells a request from those that are unanswered, and from those that came with it", async () => {
+    const { transport } = await restored("one")
+    assert.isTrue(transport.distinguishes([1, 2, "1"]))
+    assert.isFalse(transport.distinguishes([1, 1]))
+    const answer = await transport.receive([call(1), call(2, "ask")])
+    assert.isFalse(transport.distinguishes([1]))
+    await new Promise((go) => setTimeout(go, 50))
+    assert.strictEqual(transport.unanswered, 1)
+    // Its stream is open still, and the SDK would take another answer of that id for the one that it waits for.
+    assert.isFalse(transport.distinguishes([1]))
+    await transport.receive(cancel(2))
+    await answer.text()
+    assert.isTrue(transport.distinguishes([1, 2]))
+  })
+
+  it("counts a request as unanswered until its answer is stored", async () => {
+    const { transport, storage } = await restored("one")
+    let stored = () => {}
+    const answer = await transport.receive(call(1))
+    storage.storing = () => new Promise((resolve) => (stored = resolve))
+    await new Promise((go) => setTimeout(go, 50))
+    assert.strictEqual(transport.unanswered, 1)
+    await transport.receive(cancel(1))
+    stored()
+    assert.deepEqual(answered(await answer.text()), [1])
+    assert.strictEqual(transport.unanswered, 0)
+  })
+
+  it("does not count a request that it refused, or could not take", async () => {
+    const { transport } = await restored("one")
+    const refused = await transport.receive(call(1), { protocolVersion: "1999-01-01" })
+    assert.strictEqual(refused.status, 400)
+    assert.strictEqual(transport.unanswered, 0)
+    transport.handleRequest = () => Promise.reject(new Error("no memory"))
+    const failed = await transport.receive(call(1)).catch((error: unknown) => error)
+    assert.instanceOf(failed, Error)
+    assert.strictEqual(transport.unanswered, 0)
+  })
+
+  it("ends the stream of an answer that could not be stored, and says so to the server", async () => {
+    const { transport, storage, unsent } = await restored("one")
+    const answer = await transport.receive(call(1))
+    storage.storing = () => Promise.reject(new Error("the disk is full"))
+    assert.deepEqual(answered(await answer.text()), [])
+    assert.match(String(unsent), /the disk is full/u)
+    assert.strictEqual(transport.unanswered, 0)
+  })
+
+  it("keeps the stream of a batch open when one of its requests is cancelled", async () => {
+    const { transport } = await restored("one")
+    const answer = await transport.receive([call(1, "ask"), call(2)])
+    await transport.receive(cancel(1))
+    assert.includeMembers(answered(await answer.text()), [2])
+    const [first] = [await transport.receive([call(1, "ask"), call(2)])]
+    await new Promise((go) => setTimeout(go, 50))
+    await transport.receive(cancel(1))
+    assert.notInclude(answered(await first.text()), 1)
   })
 })

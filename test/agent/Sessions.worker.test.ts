@@ -129,6 +129,19 @@ describe("a session", () => {
   })
 })
 
+describe("an answer that cannot be stored", () => {
+  it("is lost to its client, whose stream ends, but not to the operator", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    await runInDurableObject(session.stub, (_, { storage }) => void storage.sql.exec("DROP TABLE events"))
+    const lines: Array<unknown> = []
+    const { log } = console
+    console.log = (...line) => void lines.push(...line)
+    assert.deepEqual(await messagesOf(await session.post(call(1, "echo"))), [])
+    console.log = log
+    assert.include(lines.join("\n"), "An answer of a session could not be stored or sent")
+  })
+})
+
 describe("somebody else's session", () => {
   for (const wire of ["streamable", "sse"] as const) {
     it(`does not exist for another user or another grant (${wire})`, async () => {
@@ -197,6 +210,18 @@ describe("an idle session", () => {
       assert.strictEqual(await storage.getAlarm(), Number(session!["used_at"]) + 24 * 3_600_000)
     })
     assert.lengthOf(await messagesOf(await session.post(call(2, "echo"))), 1)
+  })
+
+  it("expires even if the object could not be told when at first", async () => {
+    const client = new Session(identityOf(freshUser()), "sse")
+    const rename = (from: string, to: string) =>
+      runInDurableObject(client.stub, (_, { storage }) => void storage.sql.exec(`ALTER TABLE ${from} RENAME TO ${to}`))
+    await client.stub.endAll()
+    await rename("cf_agents_jobs", "elsewhere")
+    await client.listen()
+    await rename("elsewhere", "cf_agents_jobs")
+    assert.strictEqual((await client.listen()).status, 101)
+    await runInDurableObject(client.stub, async (_, { storage }) => assert.isNotNull(await storage.getAlarm()))
   })
 
   it("takes at most 4 KiB of storage", async () => {

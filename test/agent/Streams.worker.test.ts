@@ -45,6 +45,13 @@ describe("a session of /sse", () => {
     await until(() => answers().some(({ id }) => id === 1))
   })
 
+  it("goes on after an eviction whose client introduced itself in a batch of one", async () => {
+    const { session, answers } = await connectSse([initialize("2024-11-05")])
+    await evictDurableObject(session.stub)
+    assert.strictEqual((await session.post(call(1, "echo"))).status, 202)
+    await until(() => answers().some(({ id }) => id === 1))
+  })
+
   it("refuses a call whose token lacks a scope with 403, before it is dispatched", async () => {
     const { session, answers } = await connectSse()
     assert.strictEqual((await session.post(call(1, "costly"))).status, 403)
@@ -166,6 +173,25 @@ describe("a connection without a session", () => {
   })
 })
 
+describe("a change that was noticed elsewhere", () => {
+  it("is told to those who have no session, also to one who missed it, and wakes nobody else", async () => {
+    const user = freshUser()
+    const session = await (await Session.open(identityOf(user))).stream()
+    const follower = new Session(identityOf(user), "changes")
+    const first = await follower.stream()
+    await until(() => first.frames.length === 1)
+    await stubOf(user).tellFollowers()
+    await until(() => first.frames.length === 2)
+    assert.strictEqual(first.frames[1]!.data, "changed")
+    first.webSocket.close(3000)
+    await stubOf(user).tellFollowers()
+    const again = await follower.stream(first.frames[1]!.id)
+    await until(() => again.frames.length === 2)
+    assert.strictEqual(again.frames[0]!.data, "changed")
+    assert.lengthOf(session.frames, 1)
+  })
+})
+
 describe("a grant that was revoked", () => {
   it("ends its sessions and their streams, and no others", async () => {
     const user = freshUser()
@@ -179,6 +205,46 @@ describe("a grant that was revoked", () => {
     assert.strictEqual((await revoked.post(request(1, "ping"))).status, 404)
     assert.lengthOf(await messagesOf(await kept.post(request(1, "ping"))), 1)
     assert.isUndefined(open.state.closed)
+  })
+})
+
+describe("a tool that ends the grant it was called under", () => {
+  it("is answered still, though its session and its stream are gone", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const { state } = await session.stream()
+    const answer = session.post(call(1, "leave"))
+    await until(() => state.closed === closing.ended)
+    assert.strictEqual((await session.post(request(2, "ping"))).status, 404)
+    const [left] = await messagesOf(await answer)
+    assert.deepInclude(left, { id: 1 })
+    assert.deepEqual(left.result.structuredContent, { text: "left" })
+    const nothingKept = (state: DurableObjectState) =>
+      state.storage.sql.exec("SELECT * FROM events").toArray().length === 0
+    await until(() => runInDurableObject(session.stub, (_, state) => nothingKept(state)))
+  })
+
+  it("is answered on the stream of /sse, which ends then", async () => {
+    const { session, stream, answers } = await connectSse()
+    assert.strictEqual((await session.post(call(1, "leave"))).status, 202)
+    await until(() => stream.state.closed === closing.ended)
+    assert.deepEqual(answers().at(-1).result.structuredContent, { text: "left" })
+  })
+
+  it("has 5 s for it", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const before = Date.now()
+    assert.deepEqual(await messagesOf(await session.post(call(1, "leaveAndHang"))), [])
+    assert.isAtLeast(Date.now() - before, limits.lastAnswers - 100)
+    assert.isBelow(Date.now() - before, limits.lastAnswers + 2_000)
+  })
+
+  it("does not hold up a client that ends its session", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const waiting = await session.post(call(1, "hang"))
+    const before = Date.now()
+    await session.remove()
+    await waiting.text()
+    assert.isBelow(Date.now() - before, 1_000)
   })
 })
 
@@ -201,6 +267,43 @@ describe("an account that was closed", () => {
     })
     assert.isUndefined(other.state.closed)
     await Session.open(identityOf(user, "grant-4"))
+  })
+})
+
+describe("a grant that was revoked a short while ago", () => {
+  it("opens nothing, also after an eviction, until its tokens are known everywhere to be void", async () => {
+    const identity = identityOf(freshUser())
+    await stubOf(identity.userId).endGrants([identity.grantId])
+    await evictDurableObject(stubOf(identity.userId))
+    const refused = await new Session(identity).post(initialize())
+    assert.strictEqual(refused.status, 401)
+    assert.strictEqual(refused.headers.get("www-authenticate"), 'Bearer error="invalid_token"')
+    await refused.text()
+    assert.strictEqual((await new Session(identity, "sse").listen()).status, 401)
+    assert.strictEqual((await new Session(identity, "changes").listen()).status, 401)
+    await Session.open(identityOf(identity.userId, "grant-2"))
+    await runInDurableObject(stubOf(identity.userId), (_, { storage }) => {
+      storage.sql.exec(`UPDATE ended_grants SET time = time - ${limits.grantMemory}`)
+    })
+    await Session.open(identity)
+    await stubOf(identity.userId).endGrants([identityOf(identity.userId, "grant-3").grantId])
+    await runInDurableObject(stubOf(identity.userId), (_, { storage }) => {
+      const [kept, ...others] = storage.sql.exec("SELECT grant_id FROM ended_grants").toArray()
+      assert.deepEqual([kept, others], [{ grant_id: "grant-3" }, []])
+    })
+  })
+})
+
+describe("a session whose row cannot be read", () => {
+  it("neither saves the others of its grant, nor itself", async () => {
+    const identity = identityOf(freshUser())
+    const [broken, other] = [await Session.open(identity), await Session.open(identity)]
+    await runInDurableObject(stubOf(identity.userId), (_, { storage }) => {
+      storage.sql.exec("UPDATE sessions SET initialize = 'no JSON' WHERE id = ?", broken.id)
+    })
+    await stubOf(identity.userId).endGrants([identity.grantId])
+    assert.strictEqual((await other.post(request(1, "ping"))).status, 404)
+    assert.strictEqual((await broken.post(request(1, "ping"))).status, 404)
   })
 })
 
@@ -230,6 +333,47 @@ describe("beyond the limits", () => {
     assert.strictEqual(again.id, 100)
     await flooding.remove()
     await Promise.all(waiting.slice(1).map((response) => response.text()))
+  })
+
+  it("the id of a request that waits does not make another one of it", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const waiting = await session.post(call(1, "hang"))
+    for (const body of [call(1, "hang"), [call(1, "echo"), call(2, "echo")], [call(3, "echo"), call(3, "echo")]]) {
+      const refused = await session.post(body)
+      assert.strictEqual(refused.status, 400)
+      assert.deepEqual(await refused.json(), {
+        jsonrpc: "2.0",
+        error: { code: -32600, message: "Invalid Request: the id of a request that is still being answered" },
+        id: null
+      })
+    }
+    await session.post({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } })
+    assert.deepEqual(await messagesOf(waiting), [])
+    assert.lengthOf(await messagesOf(await session.post(call(1, "echo"))), 1)
+  })
+
+  it("requests of all sessions together are refused", async () => {
+    const user = freshUser()
+    const sessions = await Promise.all([1, 2, 3, 4, 5].map(() => Session.open(identityOf(user))))
+    const [last, ...flooding] = sessions
+    const ids = Array.from({ length: limits.requestsPerSession }, (_, id) => id)
+    const waiting = await Promise.all(flooding.flatMap((by) => ids.map((id) => by.post(call(id, "hang")))))
+    assert.lengthOf(waiting, limits.requests)
+    assert.deepEqual(await refusalOf(await last!.post(call(1, "echo"))), [
+      429,
+      "1",
+      "No more than 64 requests may wait for an answer. Send this one again later."
+    ])
+    await Promise.all(flooding.map((session) => session.remove()))
+    await Promise.all(waiting.map((response) => response.text()))
+    assert.lengthOf(await messagesOf(await last!.post(call(1, "echo"))), 1)
+  })
+
+  it("refused requests take no place", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    for (let id = 0; id <= limits.requestsPerSession; id++) {
+      assert.strictEqual((await session.post(call(id, "costly"))).status, 403)
+    }
   })
 
   it("no further session opens", async () => {

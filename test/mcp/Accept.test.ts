@@ -16,7 +16,7 @@ const ask = (accept: string | null, answers: ReadonlyArray<string> = events, mor
       const body = answers.map((data) => `event: message\r\ndata: ${data}\r\n\r\n`).join("")
       return Promise.resolve(new Response(body, { headers: { "content-type": "text/event-stream" } }))
     })
-    return { seen, type: response.headers.get("content-type"), body: await response.text() }
+    return { seen, status: response.status, type: response.headers.get("content-type"), body: await response.text() }
   })
 
 const both = "application/json, text/event-stream"
@@ -49,6 +49,15 @@ describe("clients that do not list both media types", () => {
         JSON.parse(body).map(({ id }: { id: number }) => id),
         [1, 2]
       )
+    })
+  )
+
+  it.effect("get no JSON where nothing was answered, as happens to a request that was cancelled", () =>
+    Effect.gen(function* () {
+      for (const answers of [[], [""], ['{"jsonrpc":"2.0","method":"notifications/progress"}']]) {
+        const { status, type, body } = yield* ask("application/json", answers)
+        assert.deepEqual({ status, type, body }, { status: 202, type: null, body: "" })
+      }
     })
   )
 

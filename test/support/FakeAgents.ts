@@ -8,13 +8,18 @@ import { testConfig } from "./TestConfig.ts"
 export class FakeAgents {
   /** `user grant` for each grant that ended, `user all` for each account that was closed. */
   readonly ended: Array<string> = []
+  /** The users whose followers were told of a change. */
+  readonly told: Array<string> = []
   /** How many of the next calls fail, as those of an object do that is being replaced. */
   failures = 0
+  /** Whether they fail because the object has too much to do. */
+  overloaded = false
 
   /** Stands in for the binding. */
   readonly namespace = {
     getByName: (userId: string) => ({
       endGrants: async (grants: ReadonlyArray<string>) => this.#record(grants.map((grant) => `${userId} ${grant}`)),
+      tellFollowers: async () => void this.told.push(userId),
       endAll: async () => this.#record([`${userId} all`])
     })
   }
@@ -30,7 +35,7 @@ export class FakeAgents {
   #record(ended: ReadonlyArray<string>): void {
     if (this.failures > 0) {
       this.failures -= 1
-      throw new Error("the object was reset: internal detail")
+      throw Object.assign(new Error("the object was reset: internal detail"), { overloaded: this.overloaded })
     }
     this.ended.push(...ended)
   }

@@ -53,12 +53,16 @@ export const messagesOf = async (response: Response): Promise<ReadonlyArray<any>
   return text.split("\n").flatMap((line) => (/^data: ./u.test(line) ? JSON.parse(line.slice(6)) : []))
 }
 
+/** Those that came as a whole. */
 const eventsIn = (text: string) =>
-  text.split("\n\n").flatMap((event) => {
-    const [, id] = /^id: (\S+)$/mu.exec(event) ?? []
-    const [, data] = /^data: (.+)$/mu.exec(event) ?? []
-    return id === undefined ? [] : [{ id, message: data === undefined ? undefined : JSON.parse(data) }]
-  })
+  text
+    .split("\n\n")
+    .slice(0, -1)
+    .flatMap((event) => {
+      const [, id] = /^id: (\S+)$/mu.exec(event) ?? []
+      const [, data] = /^data: (.+)$/mu.exec(event) ?? []
+      return id === undefined ? [] : [{ id, message: data === undefined ? undefined : JSON.parse(data) }]
+    })
 
 /** The stream of a request while it is open. */
 export const reading = (response: Response) => {
@@ -195,12 +199,12 @@ export const until = async (check: () => boolean | Promise<boolean>): Promise<vo
 }
 
 /** A client of `/sse` that has been introduced, and what it was answered so far. */
-export const connectSse = async () => {
+export const connectSse = async (introduction: unknown = initialize("2024-11-05")) => {
   const session = new Session(identityOf(freshUser()), "sse")
   const stream = await session.stream()
   session.id = stream.id
   const answers = () => stream.frames.flatMap(({ message }) => (message === undefined ? [] : [message]))
-  await session.post(initialize("2024-11-05"))
+  await session.post(introduction)
   await until(() => answers().length === 1)
   if (answers()[0].result.protocolVersion !== "2024-11-05") throw new Error(JSON.stringify(answers()))
   await session.post({ jsonrpc: "2.0", method: "notifications/initialized" })

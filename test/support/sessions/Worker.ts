@@ -1,3 +1,4 @@
+import { env } from "cloudflare:workers"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,6 +11,7 @@ import * as Policy from "../../../src/access/Policy.ts"
 import { AccountObject } from "../../../src/agent/AccountAgent.ts"
 import { ClerkApi } from "../../../src/clerk/ClerkApi.ts"
 import { AppConfig } from "../../../src/config/AppConfig.ts"
+import { CurrentIdentity } from "../../../src/domain/Identity.ts"
 import { Offer, ServerFactory } from "../../../src/mcp/ServerFactory.ts"
 import { ToolCalls } from "../../../src/mcp/ToolCalls.ts"
 import { StateSigner } from "../../../src/oauth/StateSigner.ts"
@@ -63,9 +65,35 @@ const Hang = tool("hang")
 const Question = tool("question")
 /** Logs a line of every second level. */
 const Chatty = tool("chatty")
+/** Ends the grant that it is called under, and answers 300 ms later. */
+const Leave = tool("leave")
+/** The same, and answers never. */
+const LeaveAndHang = tool("leaveAndHang")
+/** Reports its progress, and answers 300,000 characters. */
+const Long = tool("long")
+/** Answers a bit less than 256,000 characters, as an event and within it. */
+const Middling = tool("middling")
 const Costly = tool("costly").annotate(Policy.Required, Policy.scopes("images:generate"))
 
-const toolkit = Toolkit.make(Echo, Slow, Hang, Question.addDependency(Ask.Ask), Chatty, Costly)
+const toolkit = Toolkit.make(
+  Echo,
+  Slow,
+  Hang,
+  Question.addDependency(Ask.Ask),
+  Chatty,
+  Leave.addDependency(CurrentIdentity),
+  LeaveAndHang.addDependency(CurrentIdentity),
+  Long,
+  Middling,
+  Costly
+)
+
+const namespace = (env as unknown as { readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject> }).ACCOUNT_AGENT
+
+const leave = Effect.gen(function* () {
+  const { userId, grantId } = yield* CurrentIdentity
+  yield* Effect.promise(() => namespace.getByName(userId).endGrants([grantId]))
+})
 
 const handlers = toolkit.toLayer({
   echo: () => Effect.succeed({ text: "echo" }),
@@ -87,6 +115,14 @@ const handlers = toolkit.toLayer({
     for (const level of ["debug", "notice", "error", "alert"] as const) yield* log({ level, data: level })
     return { text: "chatty" }
   }),
+  leave: () => leave.pipe(Effect.andThen(Effect.sleep(300)), Effect.as({ text: "left" })),
+  leaveAndHang: () => Effect.andThen(leave, Effect.never),
+  long: Effect.fnUntraced(function* () {
+    const report = yield* Progress
+    yield* report({ progress: 1 })
+    return { text: "x".repeat(300_000) }
+  }),
+  middling: () => Effect.succeed({ text: "x".repeat(127_000) }),
   costly: () => Effect.succeed({ text: "costly" })
 })
 

@@ -1,0 +1,34 @@
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+import { Access } from "../access/Access.ts"
+import { allowing, type Snapshot } from "../access/Snapshot.ts"
+import type { UserId } from "../domain/Identity.ts"
+import { Announcements } from "./Announcements.ts"
+
+/** How many users' facts are compared. Those of one that was forgotten are taken as they come. */
+const capacity = 2_000
+
+/**
+ * The facts as requests without a session are judged on. Where they allow something else than the last ones did that
+ * this isolate knew of a user, those who follow the user's changes are told, once for each change. Clerk is asked for
+ * nothing that a request does not need, and an object only wakes for a change.
+ */
+export const layer = Layer.effect(
+  Access,
+  Effect.gen(function* () {
+    const { current } = yield* Access
+    const { tell } = yield* Announcements
+    const seen = new Map<UserId, Snapshot>()
+    const notice = Effect.fnUntraced(function* (snapshot: Snapshot) {
+      const { userId } = snapshot
+      const before = seen.get(userId)
+      if (before === snapshot) return
+      if (before === undefined && seen.size >= capacity) seen.clear()
+      seen.set(userId, snapshot)
+      if (before === undefined || allowing(before) === allowing(snapshot)) return
+      yield* tell(userId, "A change of what a user may use was not told", ({ tellFollowers }) => tellFollowers)
+    })
+    return Access.of({ current: (userId) => Effect.tap(current(userId), notice) })
+  })
+).pipe(Layer.provide(Announcements.layer))

@@ -1,0 +1,97 @@
+import { isJSONRPCRequest } from "@modelcontextprotocol/server"
+import * as Cause from "effect/Cause"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as Schedule from "effect/Schedule"
+
+import { toAuthInfo } from "../mcp/Admission.ts"
+import { ServerFactory } from "../mcp/ServerFactory.ts"
+import * as Incident from "../observability/Incident.ts"
+import { type Live, LiveServers } from "./LiveServers.ts"
+import * as Session from "./Session.ts"
+import { RequestIdInUse, SessionFailure, SessionsBusy, TooManyRequests } from "./SessionFailure.ts"
+import type { SessionStreams } from "./SessionStreams.ts"
+import { SessionTransport } from "./SessionTransport.ts"
+
+const { limits } = Session
+
+/** What the servers need of the object. */
+export interface Surroundings {
+  readonly streams: SessionStreams
+  /** Has `sweep` called at this time, unless it is due earlier. */
+  readonly sweepAt: (time: number) => Promise<void>
+}
+
+/** The servers behind the sessions of one user, made when they are needed, and what they are asked. */
+export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepAt }: Surroundings) {
+  const factory = yield* ServerFactory
+  const random = yield* SecureRandom.SecureRandom
+  const log = Effect.runSyncWith(yield* Effect.context())
+  const live = new LiveServers(limits.liveServers)
+
+  /** The session's server: the one in memory, or a new one that is told what the client said first. */
+  const serverOf = Effect.fnUntraced(function* ({ id, wire, initialize, logLevel }: Session.Session) {
+    const epoch = Hex.encode(yield* random.randomBytes(6))
+    const kept = (time: number) => sweepAt(time + limits.eventAge)
+    const make = async (): Promise<Live> => {
+      const server = factory.make({ listChanged: true })
+      // Faults of clients, and clients that left. It is no event target.
+      // oxlint-disable-next-line unicorn/prefer-add-event-listener
+      server.server.onerror = ({ name }) =>
+        log(Effect.logDebug("MCP request of a session not served").pipe(Effect.annotateLogs({ error: name })))
+      const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept), (error) =>
+        log(Incident.report("An answer of a session could not be stored or sent", Cause.die(error)))
+      )
+      await server.connect(transport)
+      if (initialize !== null) await transport.restore(initialize, logLevel)
+      return { server, transport }
+    }
+    const server = live.get(id, make)
+    if (server === undefined)
+      return yield* new SessionFailure({ reason: new SessionsBusy({ limit: limits.liveServers }) })
+    return yield* Effect.promise(() => server)
+  })
+
+  /** Why further requests are refused; answers and cancellations are always taken, because they make room. */
+  const refused = (body: unknown, transport: SessionTransport): SessionFailure["reason"] | undefined => {
+    const ids = Session.messages(body).flatMap((message) => (isJSONRPCRequest(message) ? [message.id] : []))
+    if (!transport.distinguishes(ids)) return new RequestIdInUse()
+    for (const [waiting, limit] of [
+      [transport.unanswered, limits.requestsPerSession],
+      [live.unanswered, limits.requests]
+    ] as const) {
+      if (ids.length > 0 && waiting + ids.length > limit) return new TooManyRequests({ limit })
+    }
+    return undefined
+  }
+
+  return {
+    /** Hands a session's server what its client posted. */
+    receive: Effect.fnUntraced(function* (session: Session.Session, post: Session.Post, body: unknown) {
+      const { transport } = yield* serverOf(session)
+      const reason = refused(body, transport)
+      if (reason !== undefined) return yield* new SessionFailure({ reason })
+      const authInfo = toAuthInfo(post.identity, post.resourceMetadataUrl)
+      // At once: what two requests were admitted to must not be one place.
+      const answer = transport.receive(body, { authInfo, protocolVersion: post.protocolVersion })
+      return yield* Effect.promise(() => answer)
+    }),
+
+    /** The rest of the stream of a request, after an event. */
+    resume: Effect.fnUntraced(function* (session: Session.Session, lastEventId: string) {
+      const { transport } = yield* serverOf(session)
+      return yield* Effect.promise(() => transport.resume(lastEventId, session.initialize?.protocolVersion))
+    }),
+
+    /** Waits until no request of a session is being answered, or until they have had their time. */
+    answered: (id: Session.McpSessionId) =>
+      Effect.sync(() => live.unansweredOf(id)).pipe(
+        Effect.repeat({ until: (unanswered) => unanswered === 0, schedule: Schedule.spaced("50 millis") }),
+        Effect.timeoutOption(limits.lastAnswers)
+      ),
+
+    /** Lets a session's server go; its requests are aborted. */
+    drop: (id: Session.McpSessionId) => Effect.promise(() => live.drop(id))
+  }
+})

@@ -1,0 +1,55 @@
+import { McpServer } from "@modelcontextprotocol/server"
+import { assert, describe, it } from "vitest"
+
+import { type Live, LiveServers } from "../../src/agent/LiveServers.ts"
+import { McpSessionId } from "../../src/agent/Session.ts"
+import { SessionTransport } from "../../src/agent/SessionTransport.ts"
+
+const id = McpSessionId.make("0123456789abcdef0123456789abcdef")
+
+/** A server whose making the test ends. */
+const making = () => {
+  const transport = new SessionTransport(
+    id,
+    "one",
+    { storeEvent: async () => "", replayEventsAfter: async () => "" },
+    () => {}
+  )
+  Object.defineProperty(transport, "unanswered", { value: 1 })
+  const { promise, resolve, reject } = Promise.withResolvers<Live>()
+  return {
+    make: () => promise,
+    made: () => resolve({ server: new McpServer({ name: "test", version: "1" }), transport }),
+    reject
+  }
+}
+
+describe("a server that is let go while it is being made", () => {
+  it("leaves nothing behind", async () => {
+    const [live, first, second] = [new LiveServers(1), making(), making()]
+    const asked = live.get(id, first.make)
+    const dropped = live.drop(id)
+    const again = live.get(id, second.make)
+    first.made()
+    await Promise.all([asked, dropped])
+    assert.strictEqual(live.unanswered, 0)
+    second.made()
+    await again
+    assert.strictEqual(live.unanswered, 1)
+    await live.drop(id)
+    assert.strictEqual(live.unanswered, 0)
+  })
+
+  it("may fail, and takes no place of another one", async () => {
+    const [live, first, second] = [new LiveServers(1), making(), making()]
+    const asked = live.get(id, first.make)?.catch((error: unknown) => String(error))
+    const dropped = live.drop(id)
+    const again = live.get(id, second.make)
+    first.reject(new Error("no memory"))
+    assert.strictEqual(await asked, "Error: no memory")
+    await dropped
+    second.made()
+    await again
+    assert.strictEqual(live.unansweredOf(id), 1)
+  })
+})
