@@ -1,5 +1,6 @@
 import type { McpServer } from "@modelcontextprotocol/server"
 
+import type { GrantId } from "../domain/Identity.ts"
 import type { McpSessionId } from "./Session.ts"
 import type { SessionTransport } from "./SessionTransport.ts"
 
@@ -7,6 +8,8 @@ import type { SessionTransport } from "./SessionTransport.ts"
 export interface Live {
   readonly server: McpServer
   readonly transport: SessionTransport
+  /** Whose session it is. */
+  readonly grantId: GrantId
 }
 
 /**
@@ -21,14 +24,16 @@ export class LiveServers {
     this.#capacity = capacity
   }
 
-  /** How many requests of all sessions wait for their answer. */
-  get unanswered(): number {
-    return [...this.#places.values()].reduce((sum, { transport }) => sum + (transport?.unanswered ?? 0), 0)
+  /** How many requests wait for their answer: those of the sessions of one grant, or of all. */
+  unanswered(grantId?: GrantId): number {
+    return [...this.#places.values()]
+      .filter(({ made }) => grantId === undefined || made?.grantId === grantId)
+      .reduce((sum, { made }) => sum + (made?.transport.unanswered ?? 0), 0)
   }
 
   /** How many requests of a session wait for their answer. */
   unansweredOf(id: McpSessionId): number {
-    return this.#places.get(id)?.transport?.unanswered ?? 0
+    return this.#places.get(id)?.made?.transport.unanswered ?? 0
   }
 
   /** The session's server, made once for all who ask at the same time. Undefined: every place is taken by one at work. */
@@ -53,7 +58,7 @@ export class LiveServers {
   #keep(id: McpSessionId, made: Promise<Live>): Place {
     const live = made.then(
       (live) => {
-        place.transport = live.transport
+        place.made = live
         return live
       },
       (error: unknown) => {
@@ -61,14 +66,14 @@ export class LiveServers {
         throw error
       }
     )
-    const place: Place = { live, transport: undefined }
+    const place: Place = { live, made: undefined }
     return place
   }
 
   #makeRoom(): boolean {
     if (this.#places.size < this.#capacity) return true
-    for (const [id, { transport }] of this.#places) {
-      if (transport === undefined || transport.unanswered > 0) continue
+    for (const [id, { made }] of this.#places) {
+      if (made === undefined || made.transport.unanswered > 0) continue
       // Nothing waits for an idle server, and its session lives on.
       this.drop(id).catch(() => {})
       return true
@@ -77,8 +82,8 @@ export class LiveServers {
   }
 }
 
-/** The transport is there once the server is. */
 interface Place {
   readonly live: Promise<Live>
-  transport: SessionTransport | undefined
+  /** What `live` resolved to. */
+  made: Live | undefined
 }

@@ -56,15 +56,18 @@ export const Session = Schema.Struct({
 })
 export type Session = typeof Session.Type
 
-/** What one user may use up. */
+/** What one user may use up, and one grant of it: a client that runs wild leaves room for the others. */
 export const limits = {
   sessions: 1_024,
+  sessionsPerGrant: 512,
   /** Servers held in memory; the sessions beyond them are restored when they are used. */
   liveServers: 32,
   /** Connections without a session that hear of changed lists. */
   followers: 256,
-  /** Requests that are being worked on, of one session and of all. */
+  followersPerGrant: 128,
+  /** Requests that are being worked on, of one session, of one grant and of all. */
   requestsPerSession: 16,
+  requestsPerGrant: 32,
   requests: 64,
   /** An `initialize` as it is stored, in bytes. */
   initialize: 3 * 1024,

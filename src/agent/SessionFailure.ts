@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 /** No session of that id belongs to this user and this grant. Whether it belongs to others is not told. */
 export class SessionNotFound extends Schema.TaggedError<SessionNotFound>()("SessionNotFound", {}) {}
 
-/** The user has as many open sessions as a user may have. */
+/** The user, or this grant of the user, has as many open sessions as may be. */
 export class TooManySessions extends Schema.TaggedError<TooManySessions>()("TooManySessions", {
   limit: Schema.Int
 }) {}
@@ -64,11 +64,11 @@ export const answer: (reason: SessionFailure["reason"]) => Response = Match.type
 >()({
   SessionNotFound: () => refusal(404, -32001, "Session not found"),
   TooManySessions: ({ limit }) =>
-    tryLater(`Your account has ${limit} open sessions, the most it can have. Close one, or wait until one expires.`),
+    tryLater(`There are ${limit} open sessions, the most there can be. Close one, or wait until one expires.`),
   TooManyRequests: ({ limit }) =>
     tryLater(`No more than ${limit} requests may wait for an answer. Send this one again later.`),
   RequestIdInUse: () => refusal(400, -32600, "Invalid Request: the id of a request that is still being answered"),
-  TooManyFollowers: ({ limit }) => tryLater(`Your account has ${limit} open subscriptions, the most it can have.`),
+  TooManyFollowers: ({ limit }) => tryLater(`There are ${limit} open subscriptions, the most there can be.`),
   SessionsBusy: ({ limit }) => tryLater(`${limit} of your sessions are busy. Send this request again later.`),
   InitializeRejected: ({ description }) => refusal(400, -32600, `Invalid Request: ${description}`),
   EventUnknown: () => refusal(400, -32000, "Invalid event ID"),

@@ -1,4 +1,5 @@
 import { type CapabilityWebSocketUpgradeContext, LifecycleCapability } from "agents/lifecycle"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
@@ -9,8 +10,9 @@ import type { Access } from "../access/Access.ts"
 import type { AppConfig } from "../config/AppConfig.ts"
 import type { GrantId } from "../domain/Identity.ts"
 import type { ServerFactory } from "../mcp/ServerFactory.ts"
+import * as Incident from "../observability/Incident.ts"
 import { closing, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
-import { answer, type SessionFailure } from "./SessionFailure.ts"
+import { answer, refusal, type SessionFailure } from "./SessionFailure.ts"
 import { makeSessions, type Sessions } from "./Sessions.ts"
 import { SessionStore } from "./SessionStore.ts"
 import { attachmentOf, SessionStreams } from "./SessionStreams.ts"
@@ -67,7 +69,15 @@ export class SessionHost extends LifecycleCapability {
     const header = request.headers.get(listenHeader)
     if (header === null) return undefined
     return this.#answer((sessions) =>
-      Effect.flatMap(Effect.orDie(decodeListen(decodeURIComponent(header))), sessions.listen)
+      Effect.orDie(decodeListen(decodeURIComponent(header))).pipe(
+        Effect.flatMap(sessions.listen),
+        // What is thrown here, the lifecycle would answer with a socket that closes at once.
+        Effect.catchDefect((defect) =>
+          Effect.map(Incident.report("A stream could not be opened", Cause.die(defect)), (reference) =>
+            refusal(500, -32603, Incident.apology(reference))
+          )
+        )
+      )
     )
   }
 

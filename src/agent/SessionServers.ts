@@ -31,7 +31,7 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
   const live = new LiveServers(limits.liveServers)
 
   /** The session's server: the one in memory, or a new one that is told what the client said first. */
-  const serverOf = Effect.fnUntraced(function* ({ id, wire, initialize, logLevel }: Session.Session) {
+  const serverOf = Effect.fnUntraced(function* ({ id, grantId, wire, initialize, logLevel }: Session.Session) {
     const epoch = Hex.encode(yield* random.randomBytes(6))
     const kept = (time: number) => sweepAt(time + limits.eventAge)
     const make = async (): Promise<Live> => {
@@ -45,7 +45,7 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
       )
       await server.connect(transport)
       if (initialize !== null) await transport.restore(initialize, logLevel)
-      return { server, transport }
+      return { server, transport, grantId }
     }
     const server = live.get(id, make)
     if (server === undefined)
@@ -54,12 +54,13 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
   })
 
   /** Why further requests are refused; answers and cancellations are always taken, because they make room. */
-  const refused = (body: unknown, transport: SessionTransport): SessionFailure["reason"] | undefined => {
+  const refused = (body: unknown, { transport, grantId }: Live): SessionFailure["reason"] | undefined => {
     const ids = Session.messages(body).flatMap((message) => (isJSONRPCRequest(message) ? [message.id] : []))
     if (!transport.distinguishes(ids)) return new RequestIdInUse()
     for (const [waiting, limit] of [
       [transport.unanswered, limits.requestsPerSession],
-      [live.unanswered, limits.requests]
+      [live.unanswered(grantId), limits.requestsPerGrant],
+      [live.unanswered(), limits.requests]
     ] as const) {
       if (ids.length > 0 && waiting + ids.length > limit) return new TooManyRequests({ limit })
     }
@@ -69,12 +70,12 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
   return {
     /** Hands a session's server what its client posted. */
     receive: Effect.fnUntraced(function* (session: Session.Session, post: Session.Post, body: unknown) {
-      const { transport } = yield* serverOf(session)
-      const reason = refused(body, transport)
+      const server = yield* serverOf(session)
+      const reason = refused(body, server)
       if (reason !== undefined) return yield* new SessionFailure({ reason })
       const authInfo = toAuthInfo(post.identity, post.resourceMetadataUrl)
       // At once: what two requests were admitted to must not be one place.
-      const answer = transport.receive(body, { authInfo, protocolVersion: post.protocolVersion })
+      const answer = server.transport.receive(body, { authInfo, protocolVersion: post.protocolVersion })
       return yield* Effect.promise(() => answer)
     }),
 

@@ -51,6 +51,10 @@ export class SessionStore {
     return decodeCount(this.#sql.exec("SELECT count(*) AS count FROM sessions").one()).count
   }
 
+  countOf(grantId: GrantId): number {
+    return decodeCount(this.#sql.exec("SELECT count(*) AS count FROM sessions WHERE grant_id = ?", grantId).one()).count
+  }
+
   find(id: string): Session | undefined {
     const [row] = this.#sql.exec(`SELECT ${columns} FROM sessions WHERE id = ?`, id).toArray()
     return row && decodeSession(row)

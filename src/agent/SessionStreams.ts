@@ -92,6 +92,8 @@ export class SessionStreams {
 
   /** Accepts a socket that hears of changed lists. Undefined: there are as many as there may be. */
   follow(grantId: GrantId, lastEventId: string | undefined): WebSocket | undefined {
+    const ofGrant = this.#sockets.get(grantTag(grantId)).filter((socket) => attachmentOf(socket)?.session === null)
+    if (ofGrant.length >= limits.followersPerGrant) return undefined
     if (this.#sockets.get(followerTag).length >= limits.followers) return undefined
     const { client, server } = this.#accept({ session: null }, [followerTag, grantTag(grantId)])
     this.#begin(server, lastEventId === undefined ? undefined : parseEventId(lastEventId)?.seq)

@@ -1,4 +1,4 @@
-import { isInitializeRequest } from "@modelcontextprotocol/server"
+import { isInitializeRequest, LATEST_PROTOCOL_VERSION, SUPPORTED_PROTOCOL_VERSIONS } from "@modelcontextprotocol/server"
 import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
@@ -61,7 +61,12 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
 
   const create = Effect.fnUntraced(function* (identity: Identity, wire: Session.Wire) {
     yield* refuseEnded(identity)
-    if (store.count >= limits.sessions) return yield* fail(new TooManySessions({ limit: limits.sessions }))
+    for (const [open, limit] of [
+      [store.countOf(identity.grantId), limits.sessionsPerGrant],
+      [store.count, limits.sessions]
+    ] as const) {
+      if (open >= limit) return yield* fail(new TooManySessions({ limit }))
+    }
     const id = Session.McpSessionId.make(Hex.encode(yield* random.randomBytes(16)))
     const now = yield* Clock.currentTimeMillis
     store.insert(id, identity.grantId, wire, now)
@@ -111,9 +116,13 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     const initialize = yield* Effect.mapError(decodeInitialize(introduced.params), () =>
       rejected("malformed initialize")
     )
-    return JSON.stringify(initialize).length > limits.initialize
-      ? yield* rejected(`an initialize may have ${limits.initialize} bytes`)
-      : initialize
+    if (JSON.stringify(initialize).length > limits.initialize) {
+      return yield* rejected(`an initialize may have ${limits.initialize} bytes`)
+    }
+    // As the SDK negotiates: a version that it does not know becomes the latest one with sessions.
+    const { protocolVersion: asked } = initialize
+    const protocolVersion = SUPPORTED_PROTOCOL_VERSIONS.includes(asked) ? asked : LATEST_PROTOCOL_VERSION
+    return { ...initialize, protocolVersion }
   })
 
   return {

@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { AccountAgents } from "../agent/AccountAgents.ts"
+import { messages } from "../agent/Session.ts"
 import { refusal } from "../agent/SessionFailure.ts"
 import { CurrentIdentity } from "../domain/Identity.ts"
 import { fitted, takes, takesAnswers } from "../mcp/Accept.ts"
@@ -24,6 +25,11 @@ interface Posted {
 /** The largest batch of messages (MCP 2025-03-26): one request shall not start a hundred tools. */
 const maxBatch = 10
 
+/** The longest id of a request: it comes back with each answer. */
+const maxId = 256
+
+const hasLongId = Schema.is(Schema.Struct({ id: Schema.String.check(Schema.isMinLength(maxId + 1)) }))
+
 /** Reads what a client posted: JSON of at most 1 MiB, a batch of at most 10 messages. Fails with the answer that refuses it. */
 export const readPosted = Effect.fnUntraced(function* (
   request: Request
@@ -35,6 +41,9 @@ export const readPosted = Effect.fnUntraced(function* (
   if (Option.isNone(json)) return yield* Effect.fail(refusal(400, -32700, "Parse error: Invalid JSON"))
   if (Array.isArray(json.value) && json.value.length > maxBatch) {
     return yield* Effect.fail(refusal(400, -32600, `A batch may hold ${maxBatch} messages`))
+  }
+  if (messages(json.value).some((message) => hasLongId(message))) {
+    return yield* Effect.fail(refusal(400, -32600, `An id may have ${maxId} characters`))
   }
   return { text: body.text, json: json.value }
 })

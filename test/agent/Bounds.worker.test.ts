@@ -87,16 +87,19 @@ describe("a session in use", () => {
 
 describe("connections without a session", () => {
   it("are as many as may be, and one that leaves makes room", async () => {
-    const follower = new Session(identityOf(freshUser()), "changes")
-    const first = await follower.stream()
-    for (let opened = 1; opened < limits.followers; opened++) await follower.stream()
-    const refused = await follower.listen()
+    const user = freshUser()
+    const [follower, other] = ["grant-1", "grant-2"].map((grant) => new Session(identityOf(user, grant), "changes"))
+    const first = await follower!.stream()
+    for (let opened = 1; opened < limits.followersPerGrant; opened++) await follower!.stream()
+    assert.strictEqual((await follower!.listen()).status, 429)
+    for (let opened = limits.followersPerGrant; opened < limits.followers; opened++) await other!.stream()
+    const refused = await new Session(identityOf(user, "grant-3"), "changes").listen()
     assert.strictEqual(refused.status, 429)
-    assert.include(await refused.text(), "Your account has 256 open subscriptions, the most it can have.")
+    assert.include(await refused.text(), "There are ")
     first.webSocket.close(1000)
-    await runInDurableObject(follower.stub, async (_, state) => {
+    await runInDurableObject(follower!.stub, async (_, state) => {
       while (state.getWebSockets().length === limits.followers) await new Promise((go) => setTimeout(go, 10))
     })
-    assert.strictEqual((await follower.listen()).status, 101)
+    assert.strictEqual((await follower!.listen()).status, 101)
   })
 })

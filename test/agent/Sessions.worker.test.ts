@@ -35,6 +35,17 @@ describe("a session", () => {
     })
   }
 
+  it("is of a version that the server speaks, whatever was asked for", async () => {
+    for (const asked of ["9999-99-99", "2026-07-28", "2024-11-05\r\nx: 1"]) {
+      const session = await Session.open(identityOf(freshUser()), asked)
+      const answer = await session.listen()
+      assert.strictEqual(answer.status, 101)
+      assert.strictEqual(answer.headers.get("mcp-protocol-version"), "2025-11-25")
+      answer.webSocket?.accept()
+      answer.webSocket?.close(1000)
+    }
+  })
+
   it("survives the eviction of its object between two requests", async () => {
     const session = await Session.open(identityOf(freshUser()))
     await evictDurableObject(session.stub)

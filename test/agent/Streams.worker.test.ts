@@ -352,9 +352,27 @@ describe("beyond the limits", () => {
     assert.lengthOf(await messagesOf(await session.post(call(1, "echo"))), 1)
   })
 
+  it("requests of all sessions of a grant together are refused, those of another grant are not", async () => {
+    const user = freshUser()
+    const [last, ...flooding] = await Promise.all([1, 2, 3].map(() => Session.open(identityOf(user))))
+    const other = await Session.open(identityOf(user, "grant-2"))
+    const ids = Array.from({ length: limits.requestsPerSession }, (_, id) => id)
+    const waiting = await Promise.all(flooding.flatMap((by) => ids.map((id) => by.post(call(id, "hang")))))
+    assert.lengthOf(waiting, limits.requestsPerGrant)
+    assert.deepEqual(await refusalOf(await last!.post(call(1, "echo"))), [
+      429,
+      "1",
+      "No more than 32 requests may wait for an answer. Send this one again later."
+    ])
+    assert.lengthOf(await messagesOf(await other.post(call(1, "echo"))), 1)
+    await Promise.all(flooding.map((session) => session.remove()))
+    await Promise.all(waiting.map((response) => response.text()))
+  })
+
   it("requests of all sessions together are refused", async () => {
     const user = freshUser()
-    const sessions = await Promise.all([1, 2, 3, 4, 5].map(() => Session.open(identityOf(user))))
+    const grants = ["grant-1", "grant-2", "grant-2", "grant-3", "grant-3"]
+    const sessions = await Promise.all(grants.map((grant) => Session.open(identityOf(user, grant))))
     const [last, ...flooding] = sessions
     const ids = Array.from({ length: limits.requestsPerSession }, (_, id) => id)
     const waiting = await Promise.all(flooding.flatMap((by) => ids.map((id) => by.post(call(id, "hang")))))
@@ -376,21 +394,35 @@ describe("beyond the limits", () => {
     }
   })
 
-  it("no further session opens", async () => {
-    const user = freshUser()
-    const session = await Session.open(identityOf(user))
-    await runInDurableObject(session.stub, (_, { storage }) => {
-      for (let row = 1; row < limits.sessions; row++) {
+  /** Gives a user as many sessions as may be, of so many grants. */
+  const fill = (session: Session, count: number, grants: number) =>
+    runInDurableObject(session.stub, (_, { storage }) => {
+      for (let row = 1; row < count; row++) {
         storage.sql.exec(
-          "INSERT INTO sessions SELECT printf('%032x', ?), grant_id, wire, initialize, used_at FROM sessions LIMIT 1",
-          row
+          "INSERT INTO sessions SELECT printf('%032x', ?), 'grant-' || ?, wire, initialize, used_at FROM sessions LIMIT 1",
+          row,
+          String(1 + (row % grants))
         )
       }
     })
+
+  it("no further session of a grant opens, one of another grant does", async () => {
+    const user = freshUser()
+    const session = await Session.open(identityOf(user))
+    await fill(session, limits.sessionsPerGrant, 1)
+    const [status] = await refusalOf(await new Session(session.identity).post(initialize()))
+    assert.strictEqual(status, 429)
+    assert.strictEqual((await new Session(identityOf(user, "grant-2")).post(initialize())).status, 200)
+  })
+
+  it("no further session opens", async () => {
+    const user = freshUser()
+    const session = await Session.open(identityOf(user))
+    await fill(session, limits.sessions, 4)
     const refusal = [
       429,
       "1",
-      "Your account has 1024 open sessions, the most it can have. Close one, or wait until one expires."
+      "There are 1024 open sessions, the most there can be. Close one, or wait until one expires."
     ]
     assert.deepEqual(await refusalOf(await new Session(session.identity).post(initialize())), refusal)
     assert.deepEqual(await refusalOf(await new Session(session.identity, "sse").listen()), refusal)

@@ -54,6 +54,13 @@ layer(RunningServer.layer)("sessions", (it) => {
       })
       await ofPage.text()
       assert.include(ofPage.headers.get("access-control-expose-headers") ?? "", "Mcp-Session-Id")
+      const withLongId = await bearer(token)(server.mcp, {
+        method: "POST",
+        headers: { ...posted, "mcp-session-id": sessionId },
+        body: JSON.stringify({ jsonrpc: "2.0", id: "i".repeat(257), method: "ping" })
+      })
+      assert.strictEqual(withLongId.status, 400)
+      assert.include(await withLongId.text(), "An id may have 256 characters")
       const text = stream.text()
       await transport.terminateSession()
       assert.match(await text, /^id: _GET_stream\.\d+\nretry: 1000\ndata: \n\n$/u)

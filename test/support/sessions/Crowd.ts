@@ -49,13 +49,14 @@ export default {
   fetch: async (request) => {
     if (request.method === "GET") return new Response()
     const { userId, objects } = await request.json<Crowd>()
-    const identity: Identity = {
+    // Several grants: one alone may not have as many sessions as a user.
+    const identity = (index: number): Identity => ({
       userId: UserId.make(userId),
       clientId: ClientId.make("client"),
-      grantId: GrantId.make("grant"),
+      grantId: GrantId.make(`grant-${index % 4}`),
       scopes: ["mcp:tools"]
-    }
-    await Promise.all(objects.map((object) => open(object, identity)))
+    })
+    await Promise.all(objects.map((object, index) => open(object, identity(index))))
     return new Response()
   }
 } satisfies ExportedHandler
