@@ -9,6 +9,7 @@ import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { ClerkError, ClerkUnexpected } from "../clerk/ClerkError.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import type { UserId } from "../domain/Identity.ts"
+import { remember } from "./Recent.ts"
 import * as SingleFlight from "./SingleFlight.ts"
 import * as Snapshot from "./Snapshot.ts"
 
@@ -41,8 +42,6 @@ const staleFor = Duration.toMillis("5 minutes")
 const defaultRetryAfter = 5
 /** The longest that a named time is believed, in seconds. */
 const longestRetryAfter = 60
-/** How many users an isolate remembers. */
-const capacity = 2_000
 
 /** What a user may do now. */
 export class Access extends Context.Service<
@@ -66,13 +65,6 @@ export class Access extends Context.Service<
       let limitedUntil = 0
 
       const quietTime = (userId: UserId) => Math.max(limitedUntil, quietUntil.get(userId) ?? 0)
-
-      const remember = <V>(map: Map<UserId, V>, userId: UserId, value: V) => {
-        map.delete(userId)
-        map.set(userId, value)
-        const oldest = map.size > capacity ? map.keys().next().value : undefined
-        if (oldest !== undefined) map.delete(oldest)
-      }
 
       const ask = Effect.fnUntraced(function* (userId: UserId) {
         const takenAt = yield* Clock.currentTimeMillis

@@ -11,6 +11,7 @@ import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { ClerkError, ClerkUnexpected, type SessionEnded } from "../clerk/ClerkError.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import type { SessionId } from "../domain/Identity.ts"
+import { remember } from "./Recent.ts"
 import * as SingleFlight from "./SingleFlight.ts"
 
 /** Why there is no token. */
@@ -24,8 +25,6 @@ const aliveFor = Duration.toMillis("60 seconds")
 const quietFor = Duration.toMillis("5 seconds")
 /** The longest that a time which Clerk names is believed, in seconds. */
 const longestRetryAfter = 60
-/** How many sessions an isolate remembers. */
-const capacity = 2_000
 
 /** How often Clerk is asked once more for a token that is needed, and the pauses between, in milliseconds. */
 const retries = 2
@@ -161,13 +160,6 @@ interface Failure {
   readonly until: number
   /** Clerk was asked several times. */
   readonly isFinal: boolean
-}
-
-const remember = <V>(map: Map<SessionId, V>, id: SessionId, value: V) => {
-  map.delete(id)
-  map.set(id, value)
-  const oldest = map.size > capacity ? map.keys().next().value : undefined
-  if (oldest !== undefined) map.delete(oldest)
 }
 
 const decodeTimes = Schema.decodeUnknownEffect(Schema.Struct({ exp: Schema.Finite, iat: Schema.Finite }))
