@@ -23,6 +23,8 @@ const margin = Duration.toMillis("10 seconds")
 const aliveFor = Duration.toMillis("60 seconds")
 /** How long Clerk is left alone after a failure, and an app with its second refusal, in milliseconds. */
 const quietFor = Duration.toMillis("5 seconds")
+/** How long a session counts as alive that Clerk does not speak about, in milliseconds. */
+const doubtFor = Duration.toMillis("5 minutes")
 /** The longest that a time which Clerk names is believed, in seconds. */
 const longestRetryAfter = 60
 
@@ -31,15 +33,20 @@ const retries = 2
 const firstPause = 200
 const longestPause = 2_000
 
+/** Clerk has not said for too long whether the session is alive. */
+export class SessionUnknown extends Schema.TaggedError<SessionUnknown>()("SessionUnknown", {}) {
+  override readonly message = "Your session cannot be checked right now. Please try again in a moment."
+}
+
 /** Clerk's short-lived tokens of sessions. Who gets one learns that the session is alive. */
 export class SessionTokens extends Context.Service<
   SessionTokens,
   {
     /**
      * Fails once Clerk says that the session has ended, which it is asked again after a minute. Asks once: a session
-     * that Clerk does not speak about counts as alive.
+     * that Clerk does not speak about counts as alive for 5 minutes more.
      */
-    readonly alive: (id: SessionId) => Effect.Effect<void, SessionEnded>
+    readonly alive: (id: SessionId) => Effect.Effect<void, SessionEnded | SessionUnknown>
     /** A token that is good for some seconds yet. Asks up to three times. */
     readonly current: (id: SessionId) => Effect.Effect<Redacted.Redacted, NoToken>
     /** Another token in place of one that somebody refused; the same one, where it has just been replaced. */
@@ -54,6 +61,7 @@ export class SessionTokens extends Context.Service<
       const tokens = new Map<SessionId, Token>()
       const failures = new Map<SessionId, Failure>()
       const renewals = new Map<SessionId, number>()
+      const doubts = new Map<SessionId, number>()
       /** A rate limit is one of the Clerk instance, whichever session was asked about. */
       let limited: Failure | undefined
 
@@ -62,6 +70,7 @@ export class SessionTokens extends Context.Service<
           const token = yield* read(yield* clerk.sessionToken(id), yield* Clock.currentTimeMillis)
           remember(tokens, id, token)
           failures.delete(id)
+          doubts.delete(id)
           return token
         },
         (minted, id) =>
@@ -116,11 +125,14 @@ export class SessionTokens extends Context.Service<
           const failure = quiet(id, now)
           yield* (failure === undefined ? ask(id) : Effect.fail(failure.error)).pipe(
             Effect.asVoid,
-            Effect.catchTag("ClerkError", ({ reason }) =>
-              reason._tag === "SessionEnded"
-                ? Effect.fail(reason)
+            Effect.catchTag("ClerkError", ({ reason }): Effect.Effect<void, SessionEnded | SessionUnknown> => {
+              if (reason._tag === "SessionEnded") return Effect.fail(reason)
+              const since = doubts.get(id) ?? now
+              remember(doubts, id, since)
+              return now - since > doubtFor
+                ? Effect.fail(new SessionUnknown())
                 : Effect.annotateLogs(Effect.logWarning("Clerk did not say whether a session is alive"), { reason })
-            )
+            })
           )
         }),
 

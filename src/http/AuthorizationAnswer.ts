@@ -86,17 +86,17 @@ const printable = (text: string): string => text.replace(/[^\x20\x21\x23-\x5B\x5
 
 /**
  * The one place where a failed authorization becomes an answer: a redirect to the client with `error`, `state` and
- * `iss` (RFC 6749, section 4.1.2.1; RFC 9207) where the redirect is trusted, a page otherwise. Both carry a reference.
+ * `iss` (RFC 6749, section 4.1.2.1; RFC 9207) where the redirect is trusted, a page otherwise. Both carry a reference,
+ * and these cookies.
  */
 export const answerFailure = Effect.fnUntraced(function* (
-  failure: AuthorizationFailure
+  failure: AuthorizationFailure,
+  cookies: ReadonlyArray<string> = []
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse> {
   const { code, status, title, text } = answerTo(failure.reason)
   const reference = yield* Incident.note("Authorization failed", failure.reason)
+  const headers = new Headers(cookies.map((cookie): [string, string] => ["set-cookie", cookie]))
   return failure.redirect === undefined
-    ? errorPage(status, title, text, reference)
-    : redirect(
-        authorizationErrorRedirect(failure.redirect, code, printable(`${text} Reference ${reference}`)),
-        new Headers()
-      )
+    ? errorPage(status, title, text, reference, headers)
+    : redirect(authorizationErrorRedirect(failure.redirect, code, printable(`${text} Reference ${reference}`)), headers)
 })

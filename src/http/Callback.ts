@@ -2,18 +2,18 @@ import * as Effect from "effect/Effect"
 
 import type { UserId } from "../domain/Identity.ts"
 import { AuthorizationFailure } from "../oauth/AuthorizationFailure.ts"
-import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
+import { AuthorizationServer, type AuthRequest } from "../oauth/AuthorizationServer.ts"
 import { SignIn } from "../oauth/SignIn.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
 import { askForConsent } from "./Authorize.ts"
 import { redirect } from "./Page.ts"
 import { readForm, webRequest } from "./WebRequest.ts"
 
-/** Whether the person has a connection to this client that was not ended. */
-const hasGrant = Effect.fnUntraced(function* (userId: UserId, clientId: string) {
+/** Whether the person has a connection to this client, not ended, that may do all of this already. */
+const hasGrant = Effect.fnUntraced(function* (userId: UserId, { clientId, scope }: AuthRequest) {
   const server = yield* AuthorizationServer
   const grants = yield* server.grants(userId)
-  return grants.some((grant) => grant.clientId === clientId)
+  return grants.some((grant) => grant.clientId === clientId && scope.every((asked) => grant.scopes.includes(asked)))
 })
 
 /** `POST /callback`: the app where the person is signed in hands over its proof, by way of the browser. */
@@ -25,14 +25,22 @@ export const receive = Effect.gen(function* () {
   return redirect(next.location, next.headers)
 }).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
 
-/** `GET /callback`: the browser is back from the sign-in; the client gets its code (RFC 6749, section 4.1.2). */
-export const finish = Effect.gen(function* () {
+const goOn = Effect.fnUntraced(function* (request: Request) {
   const server = yield* AuthorizationServer
   const signIn = yield* SignIn
-  const { authRequest, subject, consent, headers } = yield* signIn.finish(yield* webRequest)
+  const { authRequest, subject, consent, headers } = yield* signIn.finish(request)
   // What a browser remembers was said by somebody. Only now it is known whether by this person, and whether it stands.
-  if (consent === "earlier" && !(yield* hasGrant(subject.userId, authRequest.clientId))) {
+  if (consent === "earlier" && !(yield* hasGrant(subject.userId, authRequest))) {
     return yield* askForConsent(authRequest, headers)
   }
   return redirect(yield* server.complete(authRequest, subject), headers)
-}).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
+})
+
+/** `GET /callback`: the browser is back from the sign-in; the client gets its code (RFC 6749, section 4.1.2). */
+export const finish = Effect.gen(function* () {
+  const request = yield* webRequest
+  const { leftovers } = yield* SignIn
+  return yield* Effect.catchTag(goOn(request), "AuthorizationFailure", (failure) =>
+    answerFailure(failure, leftovers(request))
+  )
+})

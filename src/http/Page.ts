@@ -3,7 +3,10 @@ import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Html, html } from "./Html.ts"
 import { fromResponse } from "./WebRequest.ts"
 
-/** The one style sheet. It stands in the page, so that a page is one request; the policy names it by its hash. */
+/**
+ * The one style sheet. It stands in the page, so that a page is one request; the policy names it by its hash. Buttons
+ * take no click at first: the second one of a double-click on another page shall not decide anything.
+ */
 const style = `
 :root { color-scheme: light dark; --line: #8889; --accent: #2457d6; --on-accent: #fff; --warn: #b45309 }
 @media (prefers-color-scheme: dark) { :root { --accent: #8ab0ff; --on-accent: #0b1220; --warn: #fbbf24 } }
@@ -23,6 +26,8 @@ code { overflow-wrap: anywhere }
 .warning { border-left: .3rem solid var(--warn); padding-left: .75rem }
 .buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.25rem }
 button { flex: 1; font: inherit; padding: .65rem 1.4rem; border-radius: .5rem; border: 1px solid var(--line); background: none; color: inherit; min-width: 8rem; cursor: pointer }
+@keyframes arm { 0%, 99% { pointer-events: none } }
+.buttons button { animation: arm .7s }
 button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600 }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 `
@@ -31,7 +36,7 @@ button.primary { background: var(--accent); border-color: var(--accent); color: 
 const styleElement = new Html(`<style>${style}</style>`)
 
 /** SHA-256 of `style` (Content Security Policy Level 3, section 2.3.1). */
-const styleHash = "sha256-yLa3qth4C0TT972ZdlcSGY+L8C8QX/9wuSxvNoMTsJY="
+const styleHash = "sha256-5QJtsBn1dmtrzth+d2tzdY6PffBRjJXTikZbWVCR/5I="
 
 /** What every page is sent with: nothing runs, nothing is fetched, nobody frames it, nothing keeps it. */
 const securityHeaders = {
@@ -75,7 +80,8 @@ export const errorPage = (
   status: number,
   title: string,
   text: string,
-  reference?: string
+  reference?: string,
+  headers = new Headers()
 ): HttpServerResponse.HttpServerResponse =>
   page(
     title,
@@ -87,7 +93,7 @@ export const errorPage = (
               <small>Reference: <code>${reference}</code></small>
             </p>`
       }`,
-    { status }
+    { status, headers }
   )
 
 /** A redirect that also hands over the cookies of the step before it. */

@@ -20,8 +20,9 @@ const isToken = (text: string) => text.length <= longestToken && /^[\w-]+\.[\w-]
 
 /** Each sign-in has its own: two at a time do not disturb each other. */
 const cookieName = (state: string) => `__Host-app-proof-${state.slice(-16)}`
-const cookie = (state: string, value: string, maxAge: number) =>
-  `${cookieName(state)}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; Secure; SameSite=Lax`
+const cookie = (name: string, value: string, maxAge: number) =>
+  `${name}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; Secure; SameSite=Lax`
+const cookiesOf = (request: Request) => Cookies.parseHeader(request.headers.get("cookie") ?? "")
 
 /**
  * `SIGN_IN=app`: an app of the team, where the person has a Clerk session, and which posts that session's token back.
@@ -69,6 +70,13 @@ export const layer = (appUrl: URL) =>
           return { location: url.href, headers }
         }),
 
+        // Whoever makes a browser fail often shall not fill it with proofs.
+        leftovers: (request) => {
+          const query = new URL(request.url).searchParams
+          const name = cookieName(query.get("state") ?? "")
+          return name in cookiesOf(request) && !query.has("session_token") ? [cookie(name, "", 0)] : []
+        },
+
         receive: Effect.fn("SignIn.receive")(function* (origin, form) {
           if (origin !== appUrl.origin) return yield* rejected(`The form was not sent by ${appUrl.host}`)
           const state = form.get("state") ?? ""
@@ -79,7 +87,7 @@ export const layer = (appUrl: URL) =>
           }
           const token = form.get("session_token") ?? ""
           if (!isToken(token)) return yield* rejected(`${appUrl.host} sent no session token`)
-          return { location: goOn(state), headers: new Headers({ "set-cookie": cookie(state, token, 60) }) }
+          return { location: goOn(state), headers: new Headers({ "set-cookie": cookie(cookieName(state), token, 60) }) }
         }),
 
         finish: Effect.fn("SignIn.finish")(function* (request) {
@@ -89,12 +97,12 @@ export const layer = (appUrl: URL) =>
           }
           const { authRequest, kept, headers, failed } = yield* waiting.resume(request)
           const state = query.get("state") ?? ""
-          headers.append("set-cookie", cookie(state, "", 0))
+          headers.append("set-cookie", cookie(cookieName(state), "", 0))
           const error = query.get("error")
           if (error !== null) {
             return yield* failed(new SignInDeclined({ error: error === "access_denied" ? error : "other" }))
           }
-          const token = Cookies.parseHeader(request.headers.get("cookie") ?? "")[cookieName(state)]
+          const token = cookiesOf(request)[cookieName(state)]
           if (token === undefined) {
             const description = `The proof of ${appUrl.host} did not arrive`
             return yield* failed(new RequestRejected({ code: "invalid_request", description }))

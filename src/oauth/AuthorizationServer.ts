@@ -25,6 +25,7 @@ export type { AuthRequest, ConsentDescription }
 export interface Grant {
   readonly id: GrantId
   readonly clientId: ClientId
+  readonly scopes: ReadonlyArray<string>
 }
 
 /** A step that leaves cookies behind: whoever answers the browser sends these headers along. */
@@ -210,7 +211,11 @@ export class AuthorizationServer extends Context.Service<
               helpers.listUserGrants(userId, from === undefined ? {} : { cursor: from })
             )
             grants.push(
-              ...page.items.map(({ id, clientId }) => ({ id: GrantId.make(id), clientId: ClientId.make(clientId) }))
+              ...page.items.map(({ id, clientId, scope }) => ({
+                id: GrantId.make(id),
+                clientId: ClientId.make(clientId),
+                scopes: scope
+              }))
             )
             cursor = page.cursor
           } while (cursor !== undefined)

@@ -40,6 +40,8 @@ export const layer = Layer.effect(
         return { location: url.href, headers }
       }),
 
+      leftovers: () => [],
+
       receive: () => Effect.fail(rejected("People sign in to this server with Clerk, which posts nothing here")),
 
       finish: Effect.fn("SignIn.finish")(function* (request) {

@@ -42,6 +42,8 @@ export const makeGuard = Effect.fnUntraced(function* (
           false
         )
       ),
+      // The library answers 503 to what it is thrown.
+      Effect.catchTag("SessionUnknown", (unknown) => Effect.die(unknown)),
       Effect.catchReasons("AccessError", {
         AccountClosed: () => Effect.succeed(false),
         // Not known to be closed: the call itself is refused later, with a reason that a person can read.

@@ -47,6 +47,8 @@ export const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<S
       Effect.flatMap(standing),
       Effect.catchTags({
         SchemaError: () => Effect.succeed(new OAuthError("invalid_grant", { description: "Unknown user" })),
+        SessionUnknown: ({ message }) =>
+          Effect.succeed(new OAuthError("temporarily_unavailable", { description: message, statusCode: 503 })),
         SessionEnded: ({ message }) => Effect.succeed(new OAuthError("invalid_grant", { description: message }))
       }),
       Effect.catchReasons("AccessError", {

@@ -29,6 +29,8 @@ export class SignIn extends Context.Service<
       headers: Headers,
       consent: Consent
     ) => Effect.Effect<Step, AuthorizationFailure>
+    /** What of a sign-in that failed is still in the browser: the cookies that take it away. */
+    readonly leftovers: (request: Request) => ReadonlyArray<string>
     /** Takes a form that a page of another site, `origin`, made the browser post to `/callback`. */
     readonly receive: (origin: string | null, form: URLSearchParams) => Effect.Effect<Step, AuthorizationFailure>
     /**

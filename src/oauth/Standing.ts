@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 
 import { Access, type AccessError } from "../access/Access.ts"
-import { SessionTokens } from "../access/SessionTokens.ts"
+import { SessionTokens, type SessionUnknown } from "../access/SessionTokens.ts"
 import { SessionEnded } from "../clerk/ClerkError.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { Subject } from "../domain/Identity.ts"
@@ -17,7 +17,7 @@ export const makeStanding = Effect.gen(function* () {
   return Effect.fnUntraced(function* ({
     userId,
     sessionId
-  }: Subject): Effect.fn.Return<void, AccessError | SessionEnded> {
+  }: Subject): Effect.fn.Return<void, AccessError | SessionEnded | SessionUnknown> {
     const session =
       sessionId !== undefined
         ? tokens.alive(sessionId)

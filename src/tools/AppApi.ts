@@ -8,6 +8,7 @@ import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 
 import { type NoToken, SessionTokens } from "../access/SessionTokens.ts"
 import { CurrentIdentity, type Identity } from "../domain/Identity.ts"
@@ -152,10 +153,28 @@ const unavailable = (problem: AppUnavailable["problem"]) => failed(new AppUnavai
 const isPassing = ({ reason }: AppApiError) =>
   reason._tag === "AppUnavailable" && reason.problem !== "no answer in time"
 
+/** The most that an answer may have, in bytes. An isolate has little memory, and many users. */
+const longestAnswer = 4 * 1024 * 1024
+
+const textOf = (response: HttpClientResponse.HttpClientResponse) =>
+  response.stream.pipe(
+    Stream.mapAccumEffect(
+      () => 0,
+      (sum, chunk) => {
+        const bytes = sum + chunk.length
+        return bytes > longestAnswer
+          ? Effect.fail(failed(new AppUnexpected({ problem: "an answer of more than 4 MiB" })))
+          : Effect.succeed([bytes, [chunk]] as const)
+      }
+    ),
+    Stream.decodeText(),
+    Stream.mkString
+  )
+
 const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
   const { status, headers } = response
   if (status === 429) return yield* unavailable("too many requests")
   if (status >= 500) return yield* unavailable("an error")
   const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/iu.test(headers["content-type"] ?? "")
-  return { status, isJson, text: status === 200 && isJson ? yield* response.text : "" }
+  return { status, isJson, text: status === 200 && isJson ? yield* textOf(response) : "" }
 })

@@ -341,6 +341,24 @@ describe("SessionTokens", () => {
     )
   )
 
+  it.effect("has doubts of a session about which Clerk has not spoken for 5 minutes, until it does", () =>
+    withMint((mint) =>
+      Effect.gen(function* () {
+        assert.isTrue(yield* alive())
+        mint.failures.push(...Array.from({ length: 70 }, () => down))
+        yield* TestClock.adjust("60 seconds")
+        for (let asked = 0; asked <= 300; asked += 10) {
+          assert.isTrue(yield* alive(), `${asked} s`)
+          yield* TestClock.adjust("10 seconds")
+        }
+        assert.isFalse(yield* alive())
+        mint.failures.length = 0
+        yield* TestClock.adjust("5 seconds")
+        assert.isTrue(yield* alive())
+      })
+    )
+  )
+
   const numbered = (number: number) => current(SessionId.make(`sess_n${number}`))
 
   it.effect("remembers 2000 sessions", () =>

@@ -93,6 +93,27 @@ for (const instance of ["development", "production"] as const) {
   })
 }
 
+describe("Clerk's parameters in a link that somebody made up", () => {
+  for (const [instance, parameter] of [
+    ["development", "__clerk_redirect_url=http://evil.example/steal"],
+    ["production", "__clerk_redirect_url=http://evil.example/steal"],
+    ["production", "__clerk_handshake=a.b.c"],
+    ["production", "__clerk_handshake_nonce=n"],
+    ["production", "__clerk_db_jwt=dvb_x"]
+  ] as const) {
+    it.effect(`change nothing for a visitor who is signed in: ${parameter}, ${instance}`, () =>
+      Effect.gen(function* () {
+        const { appUrl, clerk, signIn } = yield* fixture(instance)
+        const { browser } = yield* signIn("premium@example.com", "/auth/mcp?state=abc")
+        const [session] = yield* clerk.admin.sessionsOf("premium@example.com")
+        const page = yield* Effect.promise(() => browser.send(`${appUrl}/auth/mcp?state=abc&${parameter}`))
+        assert.strictEqual(page.status, 200)
+        assert.strictEqual(jose.decodeJwt(formOf(page.html).get("session_token") ?? "")["sid"], session?.id)
+      })
+    )
+  }
+})
+
 describe("the page for the MCP server", () => {
   it.effect("posts to the configured address, whatever the request says", () =>
     Effect.gen(function* () {

@@ -67,6 +67,11 @@ for (const [name, start] of Object.entries(exampleApps)) {
         yield* clerk.admin.setRole("premium@example.com", "premium")
         const [session] = yield* clerk.admin.sessionsOf("premium@example.com")
         assert.strictEqual(session?.status, "active")
+        const foreign = yield* Effect.promise(() =>
+          visitor.send(`${appUrl}/sign-out`, new URLSearchParams(), { origin: "http://127.0.0.1:1" })
+        )
+        assert.strictEqual(foreign.status, 403)
+        assert.strictEqual((yield* clerk.admin.sessionsOf("premium@example.com"))[0]?.status, "active")
         const after = yield* open(`${appUrl}/sign-out`, {})
         assert.include(after.html, "You are not signed in.")
         assert.strictEqual((yield* clerk.admin.sessionsOf("premium@example.com"))[0]?.status, "revoked")

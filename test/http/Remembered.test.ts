@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { formOf } from "../support/WebBrowser.ts"
 import { testApp } from "../support/TestApp.ts"
-import { authorizationRequest, locationOf } from "../support/Visitor.ts"
+import { authorizationRequest, locationOf, Visitor } from "../support/Visitor.ts"
 
 /** A browser in which Ada approved a client and asked not to be asked again. */
-const remembered = async () => {
+const remembered = async (scopes: ReadonlyArray<string> = []) => {
   const app = testApp()
   const { visitor } = app
   const clientId = await visitor.register()
@@ -13,6 +13,7 @@ const remembered = async () => {
   const form = formOf(await page.text())
   form.set("decision", "approve")
   form.set("remember", "yes")
+  for (const scope of scopes) form.append("scope", scope)
   const signIn = locationOf(await visitor.post("/authorize", form))
   const state = signIn.searchParams.get("state") ?? ""
   const back = locationOf(await visitor.get("/callback", { state, code: "user_ada" }))
@@ -42,6 +43,20 @@ describe("remembered consent", () => {
     const state = signIn.searchParams.get("state") ?? ""
     const back = locationOf(await visitor.get("/callback", { state, code: "user_mina" }))
     assert.isNotNull(back.searchParams.get("code"))
+  })
+
+  it("gives nobody more than they allowed themselves: a connection with fewer scopes is asked about", async () => {
+    const { again, clientId, handler } = await remembered(["connections:manage"])
+    const mina = new Visitor(handler)
+    const consent = await mina.get("/authorize", await authorizationRequest(clientId))
+    const state = (await mina.decide(consent, "approve")).searchParams.get("state") ?? ""
+    const back = locationOf(await mina.get("/callback", { state, code: "user_mina" }))
+    assert.strictEqual((await mina.redeem(clientId, back.searchParams.get("code") ?? "")).status, 200)
+    // She signs in where Ada's consent, to more than that, is remembered.
+    const page = await again("user_mina")
+    assert.strictEqual(page.status, 200)
+    assert.include(await page.text(), "in your name?")
+    assert.isNotNull(locationOf(await again("user_ada")).searchParams.get("code"))
   })
 
   it("ends with the connection", async () => {

@@ -55,6 +55,11 @@ describe("AppApi", () => {
     ["a redirect", Response.redirect(`https://app.example.com/${confidential}`, 302), unfit("status 302")],
     ["a page", new Response(`<html>${confidential}`, { headers: html }), unfit("no JSON")],
     ["no type", new Response(new TextEncoder().encode(`{"hello":"${confidential}"}`)), unfit("no JSON")],
+    [
+      "more than 4 MiB",
+      Response.json({ hello: confidential, more: "m".repeat(4 * 1024 * 1024) }),
+      unfit("an answer of more than 4 MiB")
+    ],
     ["other JSON", Response.json({ hello: 7, [confidential]: confidential }), unfit("other JSON than agreed")],
     ["half of some JSON", new Response(`{"hello":"${confidential}`, Response.json({})), unfit("other JSON than agreed")]
   ]

@@ -12,7 +12,11 @@ export const signOut = (settings: Settings): ((request: Request) => Promise<Resp
   const clerk = clerkClient(settings)
   const sessionOf = sessionReader(settings)
 
+  const { origin } = new URL(settings.appUrl)
+
   return async (request) => {
+    // Pages of a sibling host are the same site, and their forms carry this app's cookies.
+    if (request.headers.get("origin") !== origin) return new Response("Sent by another site.\n", { status: 403 })
     const session = await sessionOf(request)
     if (session.kind === "signed-in") await clerk.sessions.revokeSession(session.sessionId)
     const headers = new Headers({ location: "/" })

@@ -3,7 +3,7 @@ import { TokenVerificationError } from "@clerk/backend/errors"
 import { decodeJwt } from "@clerk/backend/jwt"
 import type { Settings } from "./Settings.ts"
 
-/** The user on whose behalf the MCP server calls, as of the moment that Clerk signed the token: a minute ago at most. */
+/** The user on whose behalf the MCP server calls, as of the moment that Clerk signed the token: two minutes ago at most. */
 export interface Caller {
   readonly userId: string
   readonly email: string | null
@@ -25,6 +25,12 @@ export const apiError = (status: number, error: string, message: string): Respon
       }
     }
   )
+
+/**
+ * The oldest token that counts, in milliseconds, however long the template lets tokens live: what it says of the role,
+ * and that there was a session, was true then. The MCP server brings a new one when it is told 401.
+ */
+const oldestToken = 120_000
 
 const invalid = (message: string): Response => apiError(401, "invalid_token", message)
 
@@ -63,6 +69,7 @@ export const mcpApi = (settings: Settings): ((request: Request) => Promise<Calle
       if (category !== templateCategory || Object.hasOwn(claims, "sid")) {
         return invalid("Only tokens of a JWT template are accepted.")
       }
+      if (claims.iat * 1_000 < Date.now() - oldestToken) return invalid("The token is too old.")
       if (claims["aud"] !== settings.appUrl) return invalid("The token is for another audience.")
       if (claims.azp !== undefined && claims.azp !== origin)
         return invalid("The token was made for another application.")

@@ -35,6 +35,21 @@ const signedOutReasons: ReadonlySet<string> = new Set(["session-token-and-uat-mi
 /** What Clerk reads. Without the rest, no header of a proxy or a visitor decides which origin this is. */
 const readByClerk = ["cookie", "accept", "sec-fetch-dest", "user-agent"]
 
+/** By these, a development instance hands a browser's session to an app; a production instance does it in cookies. */
+const handshakeParameters = new Set(["__clerk_db_jwt", "__clerk_handshake", "__clerk_handshake_nonce"])
+
+/**
+ * The query without Clerk's parameters that this app does not expect: somebody who made up a link could otherwise have
+ * the browser's credential sent elsewhere, or sign the visitor in as somebody else.
+ */
+const expected = (search: string, isDevelopment: boolean): string => {
+  const query = new URLSearchParams(search)
+  for (const name of new URLSearchParams(search).keys()) {
+    if (name.startsWith("__clerk") && !(isDevelopment && handshakeParameters.has(name))) query.delete(name)
+  }
+  return query.toString()
+}
+
 const cookiesOf = (headers: Headers): Headers =>
   new Headers(headers.getSetCookie().map((cookie): [string, string] => ["set-cookie", cookie]))
 
@@ -61,6 +76,7 @@ const forgetting = (request: Request, cookies: Headers): Headers => {
 export const sessionReader = (settings: Settings): ((request: Request) => Promise<Session>) => {
   const clerk = clerkClient(settings)
   const { origin } = new URL(settings.appUrl)
+  const isDevelopment = settings.publishableKey.startsWith("pk_test_")
 
   return async (request) => {
     const { pathname, search } = new URL(request.url)
@@ -69,7 +85,7 @@ export const sessionReader = (settings: Settings): ((request: Request) => Promis
       const value = request.headers.get(name)
       if (value !== null) headers.set(name, value)
     }
-    const seen = new Request(new URL(`${origin}${pathname}${search}`), { headers })
+    const seen = new Request(`${origin}${pathname}?${expected(search, isDevelopment)}`, { headers })
     const state = await clerk.authenticateRequest(seen, { authorizedParties: [origin] })
 
     // A handshake, or the end of one: a signed-in state, too, may ask for a redirect.

@@ -42,7 +42,7 @@ export const mcpSignIn = (
       case "refused":
         return refusal(500, `Clerk's session could not be verified here (${session.reason}).`)
       case "signed-out": {
-        const here = new URL(pathname, settings.appUrl)
+        const here = new URL(`${new URL(settings.appUrl).origin}${pathname}`)
         here.searchParams.set("state", state)
         const signIn = new URL(settings.signInUrl)
         signIn.searchParams.set("redirect_url", here.href)
