@@ -23,6 +23,25 @@ layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (
   )
 
   it.effect(
+    "does not decide by the second click of a double-click that began on another page",
+    inBrowser(async ({ page, register, open }) => {
+      await open(await register())
+      /** What a click on the button would hit, so long after the page was there. */
+      const hit = (milliseconds: number) =>
+        page.evaluate<boolean>(`
+          for (const animation of document.getAnimations()) {
+            animation.pause()
+            animation.currentTime = ${milliseconds}
+          }
+          const button = document.querySelector("button.primary")
+          const { x, y, width, height } = button.getBoundingClientRect()
+          document.elementFromPoint(x + width / 2, y + height / 2) === button
+        `)
+      assert.deepStrictEqual([await hit(0), await hit(500), await hit(700)], [false, false, true])
+    })
+  )
+
+  it.effect(
     "denies it, and the app learns access_denied without a sign-in",
     inBrowser(async (scene) => {
       const { page, register, open, server } = scene
