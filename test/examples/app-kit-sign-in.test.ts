@@ -149,6 +149,20 @@ describe("the page for the MCP server", () => {
     })
   )
 
+  it.effect("is not for scripts and frames", () =>
+    Effect.gen(function* () {
+      const { appUrl, signIn } = yield* fixture()
+      const { browser } = yield* signIn("member@example.com", "/auth/mcp?state=s")
+      for (const destination of ["empty", "iframe", "script"]) {
+        const page = yield* Effect.promise(() =>
+          browser.send(`${appUrl}/auth/mcp?state=s`, undefined, { "sec-fetch-dest": destination })
+        )
+        assert.strictEqual(page.status, 403)
+        assert.notInclude(page.html, "eyJ")
+      }
+    })
+  )
+
   it.effect("keeps a state with quotes and angle brackets inside its attribute", () =>
     Effect.gen(function* () {
       const { signIn } = yield* fixture()

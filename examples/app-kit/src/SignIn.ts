@@ -29,6 +29,9 @@ export const mcpSignIn = (
 
   return async (request) => {
     if (request.method !== "GET") return refusal(405, "This page can only be visited.", { allow: "GET" })
+    // Scripts and frames have no business with a page that holds a token, nor with its data.
+    const destination = request.headers.get("sec-fetch-dest") ?? "document"
+    if (destination !== "document") return refusal(403, "This page can only be visited.")
     const { pathname, searchParams } = new URL(request.url)
     const [state = "", ...others] = searchParams.getAll("state")
     if (state === "" || state.length > maximumStateLength || others.length > 0) {
