@@ -43,7 +43,7 @@ const build = Effect.gen(function* () {
 })
 
 /** Where the example application finds Clerk when Clerk is the stand-in. */
-const appSettings = (clerk: ClerkStandIn["Service"]): Readonly<Record<string, string>> => {
+export const appSettings = (clerk: ClerkStandIn["Service"]): Readonly<Record<string, string>> => {
   const { CLERK_API_URL, CLERK_FRONTEND_API, CLERK_PUBLISHABLE_KEY, CLERK_SECRET_KEY } = clerk.settings
   return {
     CLERK_API_URL,

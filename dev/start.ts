@@ -6,21 +6,24 @@ import * as Console from "effect/Console"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { createServer } from "node:net"
 import { ClerkStandIn } from "./clerk/ClerkStandIn.ts"
 import { mcpServerTemplate } from "./clerk/JwtTemplates.ts"
 import { demoOptions } from "./clerk/StandInOptions.ts"
-import { startApp } from "./LocalApp.ts"
+import { appSettings, startApp } from "./LocalApp.ts"
 import { startWorker } from "./LocalWorker.ts"
 
 interface Addresses {
   readonly worker: string
   readonly clerk: ClerkStandIn["Service"]
   readonly app: string | undefined
+  /** What an application needs that somebody else runs. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
-const guide = ({ worker, clerk, app }: Addresses) => `
+const guide = ({ worker, clerk, app, settings = {} }: Addresses) => `
   MCP server     ${worker}/mcp
   Clerk stand-in ${clerk.url}${
     app === undefined
@@ -28,7 +31,9 @@ const guide = ({ worker, clerk, app }: Addresses) => `
       : `
   Application    ${app}
                  ${app}/auth/mcp signs people in`
-  }
+  }${Object.entries(settings)
+    .map(([name, value]) => `\n                 ${name}="${value}"`)
+    .join("")}
 
   Sign in as     ${Object.values(clerk.users)
     .map(({ email }) => email)
@@ -37,7 +42,7 @@ const guide = ({ worker, clerk, app }: Addresses) => `
   Try it         npx mcp-inspector --transport http --server-url ${worker}/mcp
                  claude mcp add --transport http example ${worker}/mcp
 
-  Ctrl-C stops ${app === undefined ? "both" : "all three"}.
+  Ctrl-C stops ${app === undefined ? "both" : "all of them"}.
 `
 
 class PortTaken extends Schema.TaggedError<PortTaken>()("PortTaken", { port: Schema.Int, flag: Schema.String }) {
@@ -65,17 +70,22 @@ const start = Command.make(
       Flag.withDescription("Port of the application, for --sign-in app"),
       Flag.withDefault(3000)
     ),
+    ownApp: Flag.String("app-url").pipe(
+      Flag.withDescription("Origin of an application of your own, for --sign-in app: it is run by you"),
+      Flag.withSchema(Schema.URLFromString),
+      Flag.optional
+    ),
     clerkPort: Flag.Int("clerk-port").pipe(
       Flag.withDescription("Port of the Clerk stand-in"),
       Flag.withDefault(demoOptions.port)
     )
   },
-  Effect.fnUntraced(function* ({ appPort, clerkPort, port, signIn }) {
+  Effect.fnUntraced(function* ({ appPort, clerkPort, ownApp, port, signIn }) {
     const url = `http://localhost:${port}`
-    const appUrl = `http://127.0.0.1:${appPort}`
+    const appUrl = Option.match(ownApp, { onNone: () => `http://127.0.0.1:${appPort}`, onSome: ({ origin }) => origin })
     yield* requireFree(port, "--port")
     yield* requireFree(clerkPort, "--clerk-port")
-    if (signIn === "app") yield* requireFree(appPort, "--app-port", "127.0.0.1")
+    if (signIn === "app" && Option.isNone(ownApp)) yield* requireFree(appPort, "--app-port", "127.0.0.1")
     const standIn = ClerkStandIn.layer({
       port: clerkPort,
       redirectUris: [`${url}/callback`],
@@ -89,13 +99,16 @@ const start = Command.make(
         yield* Console.log(guide({ worker: url, clerk, app: undefined }))
         return yield* worker.stopped
       }
-      const [app, worker] = yield* Effect.all(
-        [
-          startApp({ port: appPort, mcpServerUrl: url, clerk }),
-          startWorker({ port, settings: { ...clerk.settings, SIGN_IN: "app", APP_URL: appUrl } })
-        ],
-        { concurrency: 2 }
-      )
+      const starting = startWorker({ port, settings: { ...clerk.settings, SIGN_IN: "app", APP_URL: appUrl } })
+      if (Option.isSome(ownApp)) {
+        const worker = yield* starting
+        const settings = { ...appSettings(clerk), APP_URL: appUrl, MCP_SERVER_URL: url }
+        yield* Console.log(guide({ worker: url, clerk, app: appUrl, settings }))
+        return yield* worker.stopped
+      }
+      const [app, worker] = yield* Effect.all([startApp({ port: appPort, mcpServerUrl: url, clerk }), starting], {
+        concurrency: 2
+      })
       yield* Console.log(guide({ worker: url, clerk, app: app.url }))
       return yield* Effect.raceFirst(app.stopped, worker.stopped)
     }).pipe(Effect.provide(standIn))

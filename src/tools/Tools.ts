@@ -12,10 +12,10 @@ export const toolkit = Toolkit.merge(Arithmetic.toolkit, Account.toolkit, Images
 
 export const layer = Layer.mergeAll(Arithmetic.layer, Account.layer, Images.layer, SignOut.layer)
 
-/** The tools of a server with an app behind it: those that call its API, and all others. */
+/** The tools of a server with an app behind it: those that call its API, and all others. The same goes for these lists. */
 export const toolkitWithApp = Toolkit.merge(toolkit, AppAccounts.toolkit)
 
-export const layerWithApp = Layer.merge(layer, AppAccounts.layer)
+export const layerWithApp = Layer.mergeAll(layer, AppAccounts.layer)
 
 /** What the server offers beside its tools. */
 export const offer = { resources: [Account.me], templates: [], prompts: [Account.introduceMe] }

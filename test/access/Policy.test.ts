@@ -240,7 +240,7 @@ describe("Policy", () => {
       role: Role.make(role)
     }))
     const offered = [
-      ...Object.values(Tools.toolkit.tools).map((tool) => Context.get(tool.annotations, Policy.Required)),
+      ...Object.values(Tools.toolkitWithApp.tools).map((tool) => Context.get(tool.annotations, Policy.Required)),
       ...[...Tools.offer.resources, ...Tools.offer.prompts].map(({ policy }) => policy)
     ]
     assert.isAtLeast(offered.length, 5)

@@ -26,7 +26,7 @@ const objectsIn = (schema: unknown): ReadonlyArray<JsonSchema> =>
       : []
 
 const name = /^[A-Za-z0-9_-]{1,60}$/u
-const tools = Object.entries(Tools.toolkit.tools).map(([name, tool]) => ({ definition: tool as Tool.Any, name }))
+const tools = Object.entries(Tools.toolkitWithApp.tools).map(([name, tool]) => ({ definition: tool as Tool.Any, name }))
 
 describe("the tools of the server", () => {
   it("are there", () => {

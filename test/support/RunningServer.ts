@@ -78,7 +78,12 @@ const harnessOptions = (
         CLERK_FRONTEND_API: clerk.CLERK_FRONTEND_API,
         CLERK_API_URL: clerk.CLERK_API_URL,
         CLERK_CLIENT_ID: clerk.CLERK_CLIENT_ID,
-        ...(app !== undefined && { SIGN_IN: "app", APP_URL: app }),
+        // All of them, so that nobody's .dev.vars has a say.
+        SIGN_IN: app === undefined ? "clerk" : "app",
+        APP_URL: app ?? "",
+        CLERK_JWT_TEMPLATE: "mcp-server",
+        ALLOWED_ORIGINS: "",
+        SESSION_IDLE_HOURS: "",
         // No setting of the Worker: without a difference, the harness would not start it again.
         START: String(start)
       },

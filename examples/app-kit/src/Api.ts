@@ -32,7 +32,11 @@ export const apiError = (status: number, error: string, message: string): Respon
  */
 const oldestToken = 120_000
 
-const invalid = (message: string): Response => apiError(401, "invalid_token", message)
+/** The MCP server tells people nothing of the answer, so the reason stands in this app's log as well. */
+const invalid = (message: string): Response => {
+  console.warn(`A token of the MCP server was refused: ${message}`)
+  return apiError(401, "invalid_token", message)
+}
 
 const bearerOf = (request: Request): string | undefined =>
   /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get("authorization") ?? "")?.[1]

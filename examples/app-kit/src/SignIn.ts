@@ -56,7 +56,7 @@ export const mcpSignIn = (
       }
       case "signed-in": {
         const declined = (await options.decline?.(session)) === true
-        const outcome = declined ? { error: "access_denied" } : { session_token: session.token }
+        const outcome: Record<string, string> = declined ? { error: "access_denied" } : { session_token: session.token }
         return postingPage(callback, { state, ...outcome }, session.headers)
       }
     }
