@@ -66,7 +66,7 @@ export const mcpApi = (settings: Settings): ((request: Request) => Promise<Calle
 
   return async (request) => {
     const token = bearerOf(request)
-    if (token === undefined) return invalid("A bearer token is required.")
+    if (token === undefined) return apiError(401, "invalid_token", "A bearer token is required.")
     try {
       const claims = await verifyToken(token, options)
       const category: unknown = decodeJwt(token).header.cat
