@@ -9,6 +9,7 @@ import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { ClerkError, ClerkUnexpected } from "../clerk/ClerkError.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import type { UserId } from "../domain/Identity.ts"
+import * as Quiet from "./Quiet.ts"
 import { remember } from "./Recent.ts"
 import * as SingleFlight from "./SingleFlight.ts"
 import * as Snapshot from "./Snapshot.ts"
@@ -38,11 +39,6 @@ export class AccessError extends Schema.TaggedError<AccessError>()("AccessError"
 const freshFor = Duration.toMillis("60 seconds")
 /** How much older it may grow while Clerk does not answer, in milliseconds. */
 const staleFor = Duration.toMillis("5 minutes")
-/** How long Clerk is left alone after a failure that named no time, in seconds. */
-const defaultRetryAfter = 5
-/** The longest that a named time is believed, in seconds. */
-const longestRetryAfter = 60
-
 /** What a user may do now. */
 export class Access extends Context.Service<
   Access,
@@ -60,11 +56,7 @@ export class Access extends Context.Service<
       const clerk = yield* ClerkApi
       const share = SingleFlight.make<void, never>(yield* KeepAlive)
       const answers = new Map<UserId, Answer>()
-      const quietUntil = new Map<UserId, number>()
-      /** A rate limit is one of the Clerk instance, whoever was asked about. */
-      let limitedUntil = 0
-
-      const quietTime = (userId: UserId) => Math.max(limitedUntil, quietUntil.get(userId) ?? 0)
+      const quiet = Quiet.make<UserId>()
 
       const ask = Effect.fnUntraced(function* (userId: UserId) {
         const takenAt = yield* Clock.currentTimeMillis
@@ -94,12 +86,7 @@ export class Access extends Context.Service<
               ),
             (reason) =>
               Effect.gen(function* () {
-                const unavailable = reason._tag === "ClerkUnavailable" ? reason : undefined
-                const until =
-                  (yield* Clock.currentTimeMillis) +
-                  Math.min(unavailable?.retryAfter ?? defaultRetryAfter, longestRetryAfter) * 1_000
-                remember(quietUntil, userId, until)
-                if (unavailable?.status === 429) limitedUntil = until
+                quiet.begin(userId, { reason }, yield* Clock.currentTimeMillis)
                 yield* Effect.logWarning("Clerk did not say what a user may do").pipe(Effect.annotateLogs({ reason }))
               })
           )
@@ -109,11 +96,11 @@ export class Access extends Context.Service<
         current: Effect.fnUntraced(function* (userId) {
           const asked = yield* Clock.currentTimeMillis
           const due = asked - (answers.get(userId)?.takenAt ?? -Infinity) > freshFor
-          if (due && asked >= quietTime(userId)) yield* share(userId, refresh(userId))
+          if (due && quiet.failure(userId, asked) === undefined) yield* share(userId, refresh(userId))
           const answer = answers.get(userId)
           const now = yield* Clock.currentTimeMillis
           if (answer === undefined || now - answer.takenAt > freshFor + staleFor) {
-            const wait = Math.max(quietTime(userId) - now, 1_000)
+            const wait = Math.max((quiet.failure(userId, now)?.until ?? 0) - now, 1_000)
             const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000) })
             return yield* new AccessError({ reason })
           }

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { decodeJwt } from "jose"
 
@@ -11,27 +12,38 @@ import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { ClerkError, ClerkUnexpected, type SessionEnded } from "../clerk/ClerkError.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import type { SessionId } from "../domain/Identity.ts"
+import * as Quiet from "./Quiet.ts"
 import { remember } from "./Recent.ts"
 import * as SingleFlight from "./SingleFlight.ts"
-
-/** Why there is no token. */
-export type NoToken = ClerkError
 
 /** How much of its life a token has to have left, in milliseconds; half of it where that is less. */
 const margin = Duration.toMillis("10 seconds")
 /** How long an answer about a session holds, in milliseconds. */
 const aliveFor = Duration.toMillis("60 seconds")
-/** How long Clerk is left alone after a failure, and an app with its second refusal, in milliseconds. */
-const quietFor = Duration.toMillis("5 seconds")
+/** How long an app that refuses one token after the other is left with the last one, in milliseconds. */
+const renewedFor = Duration.toMillis("5 seconds")
 /** How long a session counts as alive that Clerk does not speak about, in milliseconds. */
 const doubtFor = Duration.toMillis("5 minutes")
-/** The longest that a time which Clerk names is believed, in seconds. */
-const longestRetryAfter = 60
-
-/** How often Clerk is asked once more for a token that is needed, and the pauses between, in milliseconds. */
+/** How often Clerk is asked once more for a token that is needed. */
 const retries = 2
-const firstPause = 200
+/** The longest that somebody waits for that, in milliseconds, before Clerk is asked again. */
 const longestPause = 2_000
+
+/** The pauses between, unless Clerk names a time. */
+const pauses = Schedule.exponential("200 millis").pipe(
+  Schedule.setInputType<ClerkError>(),
+  Schedule.modifyDelay(({ duration, input: { reason } }) =>
+    Effect.succeed(
+      reason._tag === "ClerkUnavailable" && reason.retryAfter !== undefined
+        ? Duration.seconds(reason.retryAfter)
+        : duration
+    )
+  )
+)
+
+/** Whether it may help to ask again soon. */
+const isPassing = ({ reason }: ClerkError) =>
+  reason._tag === "ClerkUnavailable" && (reason.retryAfter ?? 0) * 1_000 <= longestPause
 
 /** Clerk has not said for too long whether the session is alive. */
 export class SessionUnknown extends Schema.TaggedError<SessionUnknown>()("SessionUnknown", {}) {
@@ -48,66 +60,53 @@ export class SessionTokens extends Context.Service<
      */
     readonly alive: (id: SessionId) => Effect.Effect<void, SessionEnded | SessionUnknown>
     /** A token that is good for some seconds yet. Asks up to three times. */
-    readonly current: (id: SessionId) => Effect.Effect<Redacted.Redacted, NoToken>
+    readonly current: (id: SessionId) => Effect.Effect<Redacted.Redacted, ClerkError>
     /** Another token in place of one that somebody refused; the same one, where it has just been replaced. */
-    readonly renewed: (id: SessionId, refused: Redacted.Redacted) => Effect.Effect<Redacted.Redacted, NoToken>
+    readonly renewed: (id: SessionId, refused: Redacted.Redacted) => Effect.Effect<Redacted.Redacted, ClerkError>
   }
 >()("access/SessionTokens") {
   static readonly layer = Layer.effect(
     SessionTokens,
     Effect.gen(function* () {
       const clerk = yield* ClerkApi
-      const share = SingleFlight.make<Token, NoToken>(yield* KeepAlive)
+      const share = SingleFlight.make<Token, ClerkError>(yield* KeepAlive)
       const tokens = new Map<SessionId, Token>()
-      const failures = new Map<SessionId, Failure>()
+      const quiet = Quiet.make<SessionId>()
       const renewals = new Map<SessionId, number>()
       const doubts = new Map<SessionId, number>()
-      /** A rate limit is one of the Clerk instance, whichever session was asked about. */
-      let limited: Failure | undefined
+
+      const leaveAlone = (id: SessionId, { reason }: ClerkError, insisted: boolean) =>
+        Effect.map(Clock.currentTimeMillis, (now) => quiet.begin(id, { reason, insisted }, now))
 
       const mint = Effect.fn("SessionTokens.mint")(
         function* (id: SessionId) {
           const token = yield* read(yield* clerk.sessionToken(id), yield* Clock.currentTimeMillis)
           remember(tokens, id, token)
-          failures.delete(id)
+          quiet.end(id)
           doubts.delete(id)
           return token
         },
-        (minted, id) =>
-          Effect.tapError(minted, (error) =>
-            Effect.map(Clock.currentTimeMillis, (now) => {
-              const failure = { error, until: now + quietTime(error), isFinal: false }
-              remember(failures, id, failure)
-              if (error.reason._tag === "ClerkUnavailable" && error.reason.status === 429) limited = failure
-            })
-          )
+        (minted, id) => Effect.tapError(minted, (error) => leaveAlone(id, error, false))
       )
 
       const ask = (id: SessionId) => share(id, mint(id))
 
       /** Asks again where that may help soon. */
-      const insist = (id: SessionId, attempt = 1): Effect.Effect<Token, NoToken> =>
-        Effect.catchTag(ask(id), "ClerkError", (error) => {
-          const wait = pause(error, attempt)
-          if (wait !== undefined) return Effect.delay(insist(id, attempt + 1), wait)
-          const failure = failures.get(id)
-          if (failure !== undefined) failures.set(id, { ...failure, isFinal: true })
-          return Effect.fail(error)
-        })
-
-      /** The failure for which Clerk shall be left alone now. */
-      const quiet = (id: SessionId, now: number) =>
-        [failures.get(id), limited].find((failure) => failure !== undefined && now < failure.until)
+      const insist = (id: SessionId) =>
+        ask(id).pipe(
+          Effect.retry({ while: isPassing, times: retries, schedule: pauses }),
+          Effect.tapError((error) => leaveAlone(id, error, true))
+        )
 
       /** A new token; where there is none, the old one while it is good. */
       const replace = Effect.fnUntraced(function* (id: SessionId) {
         const now = yield* Clock.currentTimeMillis
-        const failure = quiet(id, now)
+        const failure = quiet.failure(id, now)
         const wait = failure === undefined ? 0 : delayAfter(failure, now)
         const old = tokens.get(id)
         return yield* Effect.catchTag(
           failure !== undefined && wait === undefined
-            ? Effect.fail(failure.error)
+            ? Effect.fail(new ClerkError({ reason: failure.reason }))
             : Effect.delay(insist(id), wait ?? 0),
           "ClerkError",
           (error) =>
@@ -122,8 +121,8 @@ export class SessionTokens extends Context.Service<
           const now = yield* Clock.currentTimeMillis
           const token = tokens.get(id)
           if (token !== undefined && now < Math.min(token.goodUntil, token.mintedAt + aliveFor)) return
-          const failure = quiet(id, now)
-          yield* (failure === undefined ? ask(id) : Effect.fail(failure.error)).pipe(
+          const failure = quiet.failure(id, now)
+          yield* (failure === undefined ? ask(id) : Effect.fail(new ClerkError({ reason: failure.reason }))).pipe(
             Effect.asVoid,
             Effect.catchTag("ClerkError", ({ reason }): Effect.Effect<void, SessionEnded | SessionUnknown> => {
               if (reason._tag === "SessionEnded") return Effect.fail(reason)
@@ -147,7 +146,7 @@ export class SessionTokens extends Context.Service<
           const token = tokens.get(id)
           // Somebody else may have come back with the same token before; and an app may refuse every one.
           const isNew = token !== undefined && token.value !== refused && now < token.goodUntil
-          if (token !== undefined && (isNew || now < (renewals.get(id) ?? -Infinity) + quietFor)) return token.value
+          if (token !== undefined && (isNew || now < (renewals.get(id) ?? -Infinity) + renewedFor)) return token.value
           remember(renewals, id, now)
           tokens.delete(id)
           return (yield* replace(id)).value
@@ -166,17 +165,9 @@ interface Token {
   readonly expiresAt: number
 }
 
-/** What Clerk said instead of a token, and until when it is left alone, in milliseconds since 1970. */
-interface Failure {
-  readonly error: NoToken
-  readonly until: number
-  /** Clerk was asked several times. */
-  readonly isFinal: boolean
-}
-
 const decodeTimes = Schema.decodeUnknownEffect(Schema.Struct({ exp: Schema.Finite, iat: Schema.Finite }))
 
-const read = (value: Redacted.Redacted, mintedAt: number): Effect.Effect<Token, NoToken> =>
+const read = (value: Redacted.Redacted, mintedAt: number): Effect.Effect<Token, ClerkError> =>
   Effect.try(() => decodeJwt(Redacted.value(value))).pipe(
     Effect.flatMap(decodeTimes),
     Effect.map(({ exp, iat }) => {
@@ -190,20 +181,8 @@ const read = (value: Redacted.Redacted, mintedAt: number): Effect.Effect<Token, 
   )
 
 /** How long to wait until Clerk may be asked for a token that is needed, in milliseconds; none for as long as that takes. */
-const delayAfter = ({ error: { reason }, until, isFinal }: Failure, now: number): number | undefined => {
+const delayAfter = ({ reason, until, insisted }: Quiet.Failure, now: number): number | undefined => {
   if (reason._tag !== "ClerkUnavailable") return undefined
-  if (reason.retryAfter === undefined) return isFinal ? undefined : 0
+  if (reason.retryAfter === undefined) return insisted ? undefined : 0
   return until - now > longestPause ? undefined : until - now
 }
-
-/** How long to wait before the next attempt, in milliseconds; none where waiting does not help or takes too long. */
-const pause = ({ reason }: NoToken, attempt: number): number | undefined => {
-  if (reason._tag !== "ClerkUnavailable" || attempt > retries) return undefined
-  const wait = reason.retryAfter === undefined ? firstPause * 2 ** (attempt - 1) : reason.retryAfter * 1_000
-  return wait > longestPause ? undefined : wait
-}
-
-const quietTime = ({ reason }: NoToken): number =>
-  reason._tag === "ClerkUnavailable" && reason.retryAfter !== undefined
-    ? Math.min(reason.retryAfter, longestRetryAfter) * 1_000
-    : quietFor

@@ -10,7 +10,8 @@ import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-import { type NoToken, SessionTokens } from "../access/SessionTokens.ts"
+import { SessionTokens } from "../access/SessionTokens.ts"
+import type { ClerkError } from "../clerk/ClerkError.ts"
 import { CurrentIdentity, type Identity } from "../domain/Identity.ts"
 import { Connections } from "./Connections.ts"
 
@@ -101,7 +102,7 @@ export class AppApi extends Context.Service<
           Effect.catchIf(attempt(asked, token), isPassing, () => Effect.delay(attempt(asked, token), pause))
 
         /** Clerk knows best whether the session is alive. Whoever called has to sign in again if it is not. */
-        const unproven = Effect.fnUntraced(function* ({ userId, grantId }: Identity, { reason }: NoToken) {
+        const unproven = Effect.fnUntraced(function* ({ userId, grantId }: Identity, { reason }: ClerkError) {
           if (reason._tag === "SessionEnded") {
             yield* Effect.ignore(connections.end(userId, grantId))
             return yield* failed(new SignInNeeded())
@@ -118,7 +119,7 @@ export class AppApi extends Context.Service<
             const { sessionId } = identity
             if (sessionId === undefined) return yield* failed(new SignInNeeded())
             const asked = request(path, query)
-            const proven = (token: Effect.Effect<Redacted.Redacted, NoToken>) =>
+            const proven = (token: Effect.Effect<Redacted.Redacted, ClerkError>) =>
               Effect.catchTag(token, "ClerkError", (error) => unproven(identity, error))
             const token = yield* proven(tokens.current(sessionId))
             const first = yield* send(asked, token)
