@@ -2,12 +2,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import { Access } from "../access/Access.ts"
+import { remember } from "../access/Recent.ts"
 import { allowing, type Snapshot } from "../access/Snapshot.ts"
 import type { UserId } from "../domain/Identity.ts"
 import { Announcements } from "./Announcements.ts"
-
-/** How many users' facts are compared. Those of one that was forgotten are taken as they come. */
-const capacity = 2_000
 
 /**
  * The facts as requests without a session are judged on. Where they allow something else than the last ones did that
@@ -24,8 +22,7 @@ export const layer = Layer.effect(
       const { userId } = snapshot
       const before = seen.get(userId)
       if (before === snapshot) return
-      if (before === undefined && seen.size >= capacity) seen.clear()
-      seen.set(userId, snapshot)
+      remember(seen, userId, snapshot)
       if (before === undefined || allowing(before) === allowing(snapshot)) return
       yield* tell(userId, "A change of what a user may use was not told", ({ tellFollowers }) => tellFollowers)
     })

@@ -85,6 +85,10 @@ export const limits = {
   grantMemory: 3_600_000
 } as const
 
+/** The first limit that is exceeded, of counts that are held against one each. */
+export const exceeded = (counts: ReadonlyArray<readonly [count: number, limit: number]>): number | undefined =>
+  counts.find(([count, limit]) => count > limit)?.[1]
+
 /** A message of a client, on its way from the Worker to the object of its user. */
 export interface Post {
   readonly identity: Identity

@@ -17,7 +17,7 @@ export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooM
 /** A request has the id of another one whose stream is still open, or that came with it. */
 export class RequestIdInUse extends Schema.TaggedError<RequestIdInUse>()("RequestIdInUse", {}) {}
 
-/** As many connections without a session hear of changes as may. */
+/** As many connections without a session hear of changes as may, of the user or of this grant. */
 export class TooManyFollowers extends Schema.TaggedError<TooManyFollowers>()("TooManyFollowers", {
   limit: Schema.Int
 }) {}

@@ -57,14 +57,13 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
   const refused = (body: unknown, { transport, grantId }: Live): SessionFailure["reason"] | undefined => {
     const ids = Session.messages(body).flatMap((message) => (isJSONRPCRequest(message) ? [message.id] : []))
     if (!transport.distinguishes(ids)) return new RequestIdInUse()
-    for (const [waiting, limit] of [
-      [transport.unanswered, limits.requestsPerSession],
-      [live.unanswered(grantId), limits.requestsPerGrant],
-      [live.unanswered(), limits.requests]
-    ] as const) {
-      if (ids.length > 0 && waiting + ids.length > limit) return new TooManyRequests({ limit })
-    }
-    return undefined
+    if (ids.length === 0) return undefined
+    const limit = Session.exceeded([
+      [transport.unanswered + ids.length, limits.requestsPerSession],
+      [live.unanswered(grantId) + ids.length, limits.requestsPerGrant],
+      [live.unanswered() + ids.length, limits.requests]
+    ])
+    return limit === undefined ? undefined : new TooManyRequests({ limit })
   }
 
   return {

@@ -90,11 +90,13 @@ export class SessionStreams {
     return client
   }
 
-  /** Accepts a socket that hears of changed lists. Undefined: there are as many as there may be. */
-  follow(grantId: GrantId, lastEventId: string | undefined): WebSocket | undefined {
-    const ofGrant = this.#sockets.get(grantTag(grantId)).filter((socket) => attachmentOf(socket)?.session === null)
-    if (ofGrant.length >= limits.followersPerGrant) return undefined
-    if (this.#sockets.get(followerTag).length >= limits.followers) return undefined
+  /** How many sockets hear of changed lists only: those that were opened under a grant, or all. */
+  followers(grant?: GrantId): number {
+    return this.#followers(grant).length
+  }
+
+  /** Accepts a socket that hears of changed lists. */
+  follow(grantId: GrantId, lastEventId: string | undefined): WebSocket {
     const { client, server } = this.#accept({ session: null }, [followerTag, grantTag(grantId)])
     this.#begin(server, lastEventId === undefined ? undefined : parseEventId(lastEventId)?.seq)
     return client
@@ -102,9 +104,7 @@ export class SessionStreams {
 
   /** Closes what belongs to no session: all of it, or what was opened under a grant. */
   closeFollowers(grant?: GrantId): void {
-    for (const socket of this.#sockets.get(grant === undefined ? followerTag : grantTag(grant))) {
-      if (attachmentOf(socket)?.session === null) socket.close(closing.ended, "revoked")
-    }
+    for (const socket of this.#followers(grant)) socket.close(closing.ended, "revoked")
   }
 
   close(id: McpSessionId, code: number, reason: string): void {
@@ -118,13 +118,18 @@ export class SessionStreams {
 
   /** The same on the streams that belong to no session. */
   tellFollowers(): void {
-    this.#tellListsChanged(this.#sockets.get(followerTag))
+    this.#tellListsChanged(this.#followers())
   }
 
   #tellListsChanged(sockets: Iterable<WebSocket>): void {
     const seqs = lists.map(() => this.#store.nextSeq(this.#now()))
     this.#store.listsChangedAt = seqs.at(-1) ?? 0
     for (const socket of sockets) sendListsChanged(socket, seqs)
+  }
+
+  #followers(grant?: GrantId): ReadonlyArray<WebSocket> {
+    if (grant === undefined) return this.#sockets.get(followerTag)
+    return this.#sockets.get(grantTag(grant)).filter((socket) => attachmentOf(socket)?.session === null)
   }
 
   #accept(attachment: typeof Attachment.Type, tags: Array<string>) {
@@ -138,7 +143,8 @@ export class SessionStreams {
   #begin(socket: WebSocket, after: number | undefined): void {
     const changedAt = this.#store.listsChangedAt
     if (after !== undefined && changedAt !== undefined && changedAt > after) {
-      sendListsChanged(socket, [changedAt, changedAt, changedAt])
+      const seqs = lists.map(() => changedAt)
+      sendListsChanged(socket, seqs)
     }
     socket.send(encodeFrame({ id: eventId(standalone, this.#store.nextSeq(this.#now())) }))
   }

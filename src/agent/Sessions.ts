@@ -61,12 +61,11 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
 
   const create = Effect.fnUntraced(function* (identity: Identity, wire: Session.Wire) {
     yield* refuseEnded(identity)
-    for (const [open, limit] of [
-      [store.countOf(identity.grantId), limits.sessionsPerGrant],
-      [store.count, limits.sessions]
-    ] as const) {
-      if (open >= limit) return yield* fail(new TooManySessions({ limit }))
-    }
+    const limit = Session.exceeded([
+      [store.countOf(identity.grantId) + 1, limits.sessionsPerGrant],
+      [store.count + 1, limits.sessions]
+    ])
+    if (limit !== undefined) return yield* fail(new TooManySessions({ limit }))
     const id = Session.McpSessionId.make(Hex.encode(yield* random.randomBytes(16)))
     const now = yield* Clock.currentTimeMillis
     store.insert(id, identity.grantId, wire, now)
@@ -162,11 +161,14 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     listen: Effect.fn("Sessions.listen")(function* ({ identity, wire, sessionId, lastEventId }: Session.Listen) {
       if (wire === "changes") {
         yield* refuseEnded(identity)
+        const limit = Session.exceeded([
+          [streams.followers(identity.grantId) + 1, limits.followersPerGrant],
+          [streams.followers() + 1, limits.followers]
+        ])
+        if (limit !== undefined) return yield* fail(new TooManyFollowers({ limit }))
         const webSocket = streams.follow(identity.grantId, lastEventId)
         yield* noticeAccess(identity)
-        return webSocket
-          ? new Response(null, { status: 101, webSocket })
-          : yield* fail(new TooManyFollowers({ limit: limits.followers }))
+        return new Response(null, { status: 101, webSocket })
       }
       const opening = sessionId === undefined && wire === "sse"
       const session = opening ? yield* create(identity, wire) : yield* find(identity, sessionId, wire)

@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { Access } from "../access/Access.ts"
+import { remember } from "../access/Recent.ts"
 import { GrantId, UserId } from "../domain/Identity.ts"
 import { GrantsEnded } from "./GrantsEnded.ts"
 import { OAuthStorage } from "./OAuthStorage.ts"
@@ -39,20 +40,16 @@ const storage = Layer.effect(
   })
 )
 
-/** How many closed accounts are kept in mind. One that was forgotten is told of again. */
-const capacity = 2_000
-
-/** An account that is found closed is told of once, until it is found open again. */
+/** An account that is found closed is told of once, until it is found open again, or was forgotten. */
 const access = Layer.effect(
   Access,
   Effect.gen(function* () {
     const { current } = yield* Access
     const ended = yield* GrantsEnded
-    const closed = new Set<UserId>()
+    const closed = new Map<UserId, true>()
     const close = Effect.fnUntraced(function* (userId: UserId) {
       if (closed.has(userId)) return
-      if (closed.size >= capacity) closed.clear()
-      closed.add(userId)
+      remember(closed, userId, true)
       yield* ended.all(userId)
     })
     return Access.of({

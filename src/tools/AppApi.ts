@@ -7,6 +7,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
@@ -79,12 +80,12 @@ export class AppApi extends Context.Service<
         // An answer that nobody reads to its end would hold its connection.
         const http = HttpClient.withScope(yield* HttpClient.HttpClient)
 
+        /** A path such as "//elsewhere", which would carry the token out of the house, is a mistake of the tool's. */
         const request = (path: string, query: Readonly<Record<string, string>>) => {
           const url = new URL(path, appUrl)
-          // A path such as "//elsewhere" would carry the token out of the house.
-          if (url.origin !== appUrl.origin) throw new TypeError("a path of the app must stay in the app")
+          if (url.origin !== appUrl.origin) return Effect.die(new TypeError("a path of the app must stay in the app"))
           url.search = new URLSearchParams(query).toString()
-          return HttpClientRequest.acceptJson(HttpClientRequest.get(url))
+          return Effect.succeed(HttpClientRequest.acceptJson(HttpClientRequest.get(url)))
         }
 
         /** Status and text of one answer. A redirect, as to a sign-in page, is an answer and not followed. */
@@ -99,7 +100,7 @@ export class AppApi extends Context.Service<
           )
 
         const send = (asked: HttpClientRequest.HttpClientRequest, token: Redacted.Redacted) =>
-          Effect.catchIf(attempt(asked, token), isPassing, () => Effect.delay(attempt(asked, token), pause))
+          Effect.retry(attempt(asked, token), { while: isPassing, times: 1, schedule: Schedule.spaced(pause) })
 
         /** Clerk knows best whether the session is alive. Whoever called has to sign in again if it is not. */
         const unproven = Effect.fnUntraced(function* ({ userId, grantId }: Identity, { reason }: ClerkError) {
@@ -118,7 +119,7 @@ export class AppApi extends Context.Service<
             const identity = yield* CurrentIdentity
             const { sessionId } = identity
             if (sessionId === undefined) return yield* failed(new SignInNeeded())
-            const asked = request(path, query)
+            const asked = yield* request(path, query)
             const proven = (token: Effect.Effect<Redacted.Redacted, ClerkError>) =>
               Effect.catchTag(token, "ClerkError", (error) => unproven(identity, error))
             const token = yield* proven(tokens.current(sessionId))
