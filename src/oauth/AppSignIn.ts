@@ -8,8 +8,8 @@ import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { ClerkJwt, TokenRejected } from "../clerk/ClerkJwt.ts"
 import { verifySessionToken } from "../clerk/SessionToken.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import { rejected, RequestRejected, SignInDeclined } from "./AuthorizationFailure.ts"
-import { Consent, makeWaiting, SignIn } from "./SignIn.ts"
+import { rejected, RequestRejected } from "./AuthorizationFailure.ts"
+import { Consent, makePending, SignIn } from "./SignIn.ts"
 
 /** Where the app takes people who come to sign in. */
 const appPath = "/auth/mcp"
@@ -39,7 +39,7 @@ export const layer = (appUrl: URL) =>
       const jwt = yield* ClerkJwt
       const clerk = yield* ClerkApi
       const access = yield* Access
-      const waiting = yield* makeWaiting("app-sign-in", Schema.Struct({ consent: Consent }))
+      const pending = yield* makePending("app-sign-in", Schema.Struct({ consent: Consent }))
 
       /** Who is signed in to the app: the account is open, and the session alive at this moment. */
       const signedIn = Effect.fnUntraced(function* (token: string) {
@@ -64,7 +64,7 @@ export const layer = (appUrl: URL) =>
         announcement: `You go on to ${appUrl.host} on the next page, and sign in there if you have not yet.`,
 
         begin: Effect.fn("SignIn.begin")(function* (authRequest, given, consent) {
-          const { state, headers } = yield* waiting.begin(authRequest, { consent }, given)
+          const { state, headers } = yield* pending.begin(authRequest, { consent }, given)
           const url = new URL(appPath, appUrl)
           url.searchParams.set("state", state)
           return { location: url.href, headers }
@@ -80,7 +80,7 @@ export const layer = (appUrl: URL) =>
         receive: Effect.fn("SignIn.receive")(function* (origin, form) {
           if (origin !== appUrl.origin) return yield* rejected(`The form was not sent by ${appUrl.host}`)
           const state = form.get("state") ?? ""
-          yield* waiting.verify(state)
+          yield* pending.verify(state)
           if (form.has("error")) {
             const error = form.get("error") === "access_denied" ? "access_denied" : "server_error"
             return { location: goOn(state, { error }), headers: new Headers() }
@@ -95,20 +95,16 @@ export const layer = (appUrl: URL) =>
           if (query.has("session_token")) {
             return yield* rejected("A session token belongs in a form, never in an address")
           }
-          const { authRequest, kept, headers, failed } = yield* waiting.resume(request)
-          const state = query.get("state") ?? ""
-          headers.append("set-cookie", cookie(cookieName(state), "", 0))
-          const error = query.get("error")
-          if (error !== null) {
-            return yield* failed(new SignInDeclined({ error: error === "access_denied" ? error : "other" }))
-          }
-          const token = cookiesOf(request)[cookieName(state)]
-          if (token === undefined) {
+          const name = cookieName(query.get("state") ?? "")
+          const finished = yield* pending.finish(request, () => {
+            const token = cookiesOf(request)[name]
             const description = `The proof of ${appUrl.host} did not arrive`
-            return yield* failed(new RequestRejected({ code: "invalid_request", description }))
-          }
-          const subject = yield* Effect.mapError(signedIn(token), ({ reason }) => failed(reason))
-          return { authRequest, subject, consent: kept.consent, headers }
+            return token === undefined
+              ? Effect.fail({ reason: new RequestRejected({ code: "invalid_request", description }) })
+              : signedIn(token)
+          })
+          finished.headers.append("set-cookie", cookie(name, "", 0))
+          return finished
         })
       })
     })

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 import type { Subject } from "../domain/Identity.ts"
-import { AuthorizationFailure, trustedRedirect } from "./AuthorizationFailure.ts"
+import { AuthorizationFailure, SignInDeclined, trustedRedirect } from "./AuthorizationFailure.ts"
 import { AuthorizationServer, type AuthRequest, type WithHeaders } from "./AuthorizationServer.ts"
 import { type Purpose, StateSigner } from "./StateSigner.ts"
 
@@ -49,10 +49,23 @@ export class SignIn extends Context.Service<
 /** The consent page, the sign-in and the way back have to fit in here. The library's cookie lives as long. */
 const lifetime = Duration.minutes(10)
 
-/** Authorizations that wait for their browser to come back, each under a signed `state`, with what is kept for it. */
-export const makeWaiting = Effect.fnUntraced(function* <A>(purpose: Purpose, kept: Schema.Decoder<A>) {
+/** Why nobody is signed in, before it is known whether a client can be told. */
+type NotSignedIn = Pick<AuthorizationFailure, "reason">
+
+/** Whether the browser came back with an error (RFC 6749, section 4.1.2.1): nobody did sign in. */
+const declined = (query: URLSearchParams): SignInDeclined | undefined => {
+  const error = query.get("error")
+  return error === null ? undefined : new SignInDeclined({ error: error === "access_denied" ? error : "other" })
+}
+
+/** Authorizations that wait for their browser to come back, each under a signed `state`, with what is `kept` for it. */
+export const makePending = Effect.fnUntraced(function* <Kept extends { readonly consent: Consent }>(
+  purpose: Purpose,
+  kept: Schema.Decoder<Kept>
+) {
   const server = yield* AuthorizationServer
   const signer = yield* StateSigner
+  const decodeKept = Schema.decodeUnknownEffect(kept)
 
   const verify = (state: string) =>
     Effect.mapError(signer.verify(purpose, state), ({ reason }) => new AuthorizationFailure({ reason }))
@@ -62,22 +75,29 @@ export const makeWaiting = Effect.fnUntraced(function* <A>(purpose: Purpose, kep
     verify,
 
     /** Lets the authorization wait. */
-    begin: Effect.fnUntraced(function* (authRequest: AuthRequest, data: A, headers: Headers) {
+    begin: Effect.fnUntraced(function* (authRequest: AuthRequest, data: Kept, headers: Headers) {
       const { handle, headers: cookies } = yield* server.suspend(authRequest, data, headers)
       return { state: yield* signer.sign(purpose, handle, lifetime), headers: cookies }
     }),
 
-    /** Goes on with the authorization, once, in its own browser. `failed` tells the client why it ends here. */
-    resume: Effect.fnUntraced(function* (request: Request) {
-      const handle = yield* verify(new URL(request.url).searchParams.get("state") ?? "")
+    /**
+     * Goes on with the authorization, once, in its own browser: `subjectOf` tells from the query, and from what was
+     * kept, who signed in. Why nobody did, the client is told.
+     */
+    finish: Effect.fnUntraced(function* (
+      request: Request,
+      subjectOf: (query: URLSearchParams, kept: Kept) => Effect.Effect<Subject, NotSignedIn>
+    ) {
+      const query = new URL(request.url).searchParams
+      const handle = yield* verify(query.get("state") ?? "")
       const { authRequest, data, headers } = yield* server.resume(request, handle)
-      const redirect = trustedRedirect(authRequest)
-      return {
-        authRequest,
-        headers,
-        kept: yield* Effect.orDie(Schema.decodeUnknownEffect(kept)(data)),
-        failed: (reason: AuthorizationFailure["reason"]) => new AuthorizationFailure({ reason, redirect })
-      }
+      const known = yield* Effect.orDie(decodeKept(data))
+      const reason = declined(query)
+      const subject = yield* Effect.mapError(
+        reason === undefined ? subjectOf(query, known) : Effect.fail({ reason }),
+        ({ reason }) => new AuthorizationFailure({ reason, redirect: trustedRedirect(authRequest) })
+      )
+      return { authRequest, subject, consent: known.consent, headers }
     })
   }
 })
