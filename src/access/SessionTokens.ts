@@ -16,6 +16,9 @@ import * as Quiet from "./Quiet.ts"
 import { remember } from "./Recent.ts"
 import * as SingleFlight from "./SingleFlight.ts"
 
+/** Why there is no token. */
+export type NoToken = ClerkError
+
 /** How much of its life a token has to have left, in milliseconds; half of it where that is less. */
 const margin = Duration.toMillis("10 seconds")
 /** How long an answer about a session holds, in milliseconds. */
@@ -60,16 +63,16 @@ export class SessionTokens extends Context.Service<
      */
     readonly alive: (id: SessionId) => Effect.Effect<void, SessionEnded | SessionUnknown>
     /** A token that is good for some seconds yet. Asks up to three times. */
-    readonly current: (id: SessionId) => Effect.Effect<Redacted.Redacted, ClerkError>
+    readonly current: (id: SessionId) => Effect.Effect<Redacted.Redacted, NoToken>
     /** Another token in place of one that somebody refused; the same one, where it has just been replaced. */
-    readonly renewed: (id: SessionId, refused: Redacted.Redacted) => Effect.Effect<Redacted.Redacted, ClerkError>
+    readonly renewed: (id: SessionId, refused: Redacted.Redacted) => Effect.Effect<Redacted.Redacted, NoToken>
   }
 >()("access/SessionTokens") {
   static readonly layer = Layer.effect(
     SessionTokens,
     Effect.gen(function* () {
       const clerk = yield* ClerkApi
-      const share = SingleFlight.make<Token, ClerkError>(yield* KeepAlive)
+      const share = SingleFlight.make<Token, NoToken>(yield* KeepAlive)
       const tokens = new Map<SessionId, Token>()
       const quiet = Quiet.make<SessionId>()
       const renewals = new Map<SessionId, number>()
@@ -167,7 +170,7 @@ interface Token {
 
 const decodeTimes = Schema.decodeUnknownEffect(Schema.Struct({ exp: Schema.Finite, iat: Schema.Finite }))
 
-const read = (value: Redacted.Redacted, mintedAt: number): Effect.Effect<Token, ClerkError> =>
+const read = (value: Redacted.Redacted, mintedAt: number): Effect.Effect<Token, NoToken> =>
   Effect.try(() => decodeJwt(Redacted.value(value))).pipe(
     Effect.flatMap(decodeTimes),
     Effect.map(({ exp, iat }) => {

@@ -11,8 +11,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-import { SessionTokens } from "../access/SessionTokens.ts"
-import type { ClerkError } from "../clerk/ClerkError.ts"
+import { type NoToken, SessionTokens } from "../access/SessionTokens.ts"
 import { CurrentIdentity, type Identity } from "../domain/Identity.ts"
 import { Connections } from "./Connections.ts"
 
@@ -103,7 +102,7 @@ export class AppApi extends Context.Service<
           Effect.retry(attempt(asked, token), { while: isPassing, times: 1, schedule: Schedule.spaced(pause) })
 
         /** Clerk knows best whether the session is alive. Whoever called has to sign in again if it is not. */
-        const unproven = Effect.fnUntraced(function* ({ userId, grantId }: Identity, { reason }: ClerkError) {
+        const unproven = Effect.fnUntraced(function* ({ userId, grantId }: Identity, { reason }: NoToken) {
           if (reason._tag === "SessionEnded") {
             yield* Effect.ignore(connections.end(userId, grantId))
             return yield* failed(new SignInNeeded())
@@ -120,7 +119,7 @@ export class AppApi extends Context.Service<
             const { sessionId } = identity
             if (sessionId === undefined) return yield* failed(new SignInNeeded())
             const asked = yield* request(path, query)
-            const proven = (token: Effect.Effect<Redacted.Redacted, ClerkError>) =>
+            const proven = (token: Effect.Effect<Redacted.Redacted, NoToken>) =>
               Effect.catchTag(token, "ClerkError", (error) => unproven(identity, error))
             const token = yield* proven(tokens.current(sessionId))
             const first = yield* send(asked, token)
