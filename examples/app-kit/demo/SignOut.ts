@@ -1,11 +1,5 @@
-import { clerkClient, sessionReader } from "../src/Session.ts"
+import { clerkClient, forgetting, sessionReader } from "../src/Session.ts"
 import type { Settings } from "../src/Settings.ts"
-
-const sessionCookies = (request: Request): ReadonlyArray<string> =>
-  (request.headers.get("cookie") ?? "")
-    .split(";")
-    .map((pair) => pair.split("=", 1)[0]?.trim() ?? "")
-    .filter((name) => /^__session(?:_[\w-]+)?$/.test(name))
 
 /** `POST /sign-out`: ends the Clerk session itself, and with it what MCP clients may do in its name. */
 export const signOut = (settings: Settings): ((request: Request) => Promise<Response>) => {
@@ -19,8 +13,6 @@ export const signOut = (settings: Settings): ((request: Request) => Promise<Resp
     if (request.headers.get("origin") !== origin) return new Response("Sent by another site.\n", { status: 403 })
     const session = await sessionOf(request)
     if (session.kind === "signed-in") await clerk.sessions.revokeSession(session.sessionId)
-    const headers = new Headers({ location: "/" })
-    for (const name of sessionCookies(request)) headers.append("set-cookie", `${name}=; Path=/; Max-Age=0`)
-    return new Response(null, { status: 303, headers })
+    return new Response(null, { status: 303, headers: forgetting(request, new Headers({ location: "/" })) })
   }
 }

@@ -63,13 +63,20 @@ const hasEnded = async (clerk: ClerkClient, sessionId: string): Promise<boolean>
   }
 }
 
-/** Takes the session cookies away, so that Clerk is asked who this is. */
-const forgetting = (request: Request, cookies: Headers): Headers => {
-  const headers = new Headers(cookies)
-  for (const [name] of (request.headers.get("cookie") ?? "").matchAll(/__session[\w-]*(?==)/g)) {
-    headers.append("set-cookie", `${name}=; Path=/; Max-Age=0`)
+/** `headers` and what takes the session cookies of a request away, so that Clerk is asked who this is. */
+export const forgetting = (request: Request, headers: Headers): Headers => {
+  const all = new Headers(headers)
+  for (const [name] of (request.headers.get("cookie") ?? "").matchAll(/(?<![^;\s])__session(?:_[\w-]+)?(?==)/g)) {
+    all.append("set-cookie", `${name}=; Path=/; Max-Age=0`)
   }
-  return headers
+  return all
+}
+
+/** The sign-in page, from where the browser comes back to an address of this application. */
+export const signInAddress = (settings: Settings, backTo: string): string => {
+  const url = new URL(settings.signInUrl)
+  url.searchParams.set("redirect_url", backTo)
+  return url.href
 }
 
 /** Answers who sent a request for a page, by Clerk's session cookies. */

@@ -1,4 +1,4 @@
-import { type Session, sessionReader } from "./Session.ts"
+import { type Session, sessionReader, signInAddress } from "./Session.ts"
 import type { Settings } from "./Settings.ts"
 import { postingPage } from "./SignInPage.ts"
 
@@ -47,10 +47,8 @@ export const mcpSignIn = (
       case "signed-out": {
         const here = new URL(`${new URL(settings.appUrl).origin}${pathname}`)
         here.searchParams.set("state", state)
-        const signIn = new URL(settings.signInUrl)
-        signIn.searchParams.set("redirect_url", here.href)
         const headers = new Headers(session.headers)
-        headers.set("location", signIn.href)
+        headers.set("location", signInAddress(settings, here.href))
         headers.set("cache-control", "no-store")
         return new Response(null, { status: 303, headers })
       }

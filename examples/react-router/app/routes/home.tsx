@@ -1,5 +1,5 @@
 import { data, Form, type LoaderFunctionArgs, useLoaderData } from "react-router"
-import { person, sessionOf, settings } from "../mcp.server.ts"
+import { person, sessionOf, signInUrl } from "../mcp.server.ts"
 
 /** The person who is signed in, or where to sign in. */
 export const loader = async ({ request }: LoaderFunctionArgs) => {
@@ -8,12 +8,7 @@ export const loader = async ({ request }: LoaderFunctionArgs) => {
   if (session.kind === "signed-in") {
     return data({ person: await person(session.userId), signInUrl: null }, { headers: session.headers })
   }
-  const signIn = new URL(settings.signInUrl)
-  signIn.searchParams.set("redirect_url", `${settings.appUrl}/`)
-  return data(
-    { person: null, signInUrl: signIn.href },
-    session.kind === "signed-out" ? { headers: session.headers } : {}
-  )
+  return data({ person: null, signInUrl }, session.kind === "signed-out" ? { headers: session.headers } : {})
 }
 
 const Home = () => {
