@@ -3,8 +3,11 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { type ClerkSession, ClerkSessions } from "./ClerkSessions.ts"
 import { type ClerkUser, Directory } from "./Directory.ts"
+import { sessionCookie } from "./oauth/OidcConfiguration.ts"
 import { signInPage } from "./oauth/SignInPage.ts"
+import { errorPage } from "./PageFrame.ts"
 
 const Submission = Schema.Struct({
   email: Schema.optionalKey(Schema.String),
@@ -40,6 +43,25 @@ export const page = (html: string, status = 200): HttpServerResponse.HttpServerR
     contentType: "text/html; charset=utf-8",
     headers: { "cache-control": "no-store" }
   })
+
+const unreadable = page(errorPage("This form could not be read", "Go back and send it again."), 400)
+
+/** Answers what went wrong with a page: `known` errors in their own words, any other is one of the form. */
+export const orErrorPage = <E, R>(
+  handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+  known: (error: E) => HttpServerResponse.HttpServerResponse | undefined
+) => handler.pipe(Effect.catch((error) => Effect.succeed(known(error) ?? unreadable)))
+
+/** Opens a session for somebody who has signed in. */
+export const openSession = Effect.fnUntraced(function* ({ id, organization }: ClerkUser) {
+  const session = yield* (yield* ClerkSessions).create(id, organization?.id)
+  yield* (yield* Directory).recordSignIn(id)
+  return session
+})
+
+/** The browser keeps the session, for its next sign-in. */
+export const withSession = (response: HttpServerResponse.HttpServerResponse, { id }: ClerkSession) =>
+  HttpServerResponse.setCookie(response, sessionCookie, id, { httpOnly: true, sameSite: "lax", path: "/" })
 
 /** The form, empty or with what was wrong the last time. */
 export const signInForm = Effect.fnUntraced(function* (

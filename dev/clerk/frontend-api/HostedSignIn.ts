@@ -1,12 +1,12 @@
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { ClerkSessions } from "../ClerkSessions.ts"
-import { Directory } from "../Directory.ts"
+import type { ClerkSessions } from "../ClerkSessions.ts"
+import type { Directory } from "../Directory.ts"
 import { randomSecret } from "../Ids.ts"
-import { routes, sessionCookie } from "../oauth/OidcConfiguration.ts"
+import { routes } from "../oauth/OidcConfiguration.ts"
 import { errorPage } from "../PageFrame.ts"
-import { page, signInAnswer, signInForm } from "../SignInForm.ts"
+import { openSession, orErrorPage, page, signInAnswer, signInForm, withSession } from "../SignInForm.ts"
 import { StandInSettings } from "../StandInOptions.ts"
 import { appRedirect, clerkBrowser, ForeignRedirect } from "./AppRedirect.ts"
 import { Handshakes } from "./Handshakes.ts"
@@ -20,8 +20,7 @@ const foreign = page(
 export const hostedSignInRoutes = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const { instance } = yield* StandInSettings
-    const directory = yield* Directory
-    const sessions = yield* ClerkSessions
+    const services = yield* Effect.context<ClerkSessions | Directory>()
     const handshakes = yield* Handshakes
 
     /**
@@ -49,26 +48,13 @@ export const hostedSignInRoutes = HttpRouter.use(
       const answer = yield* signInAnswer
       if (answer.kind === "cancelled") return HttpServerResponse.redirect(target.origin, { status: 303 })
       if (answer.kind === "refused") return yield* signInForm(target.host, answer)
-      const session = yield* sessions.create(answer.user.id, answer.user.organization?.id)
-      yield* directory.recordSignIn(answer.user.id)
-      const response = yield* back(target, yield* handshakes.signedInAt(session.id))
-      return yield* HttpServerResponse.setCookie(response, sessionCookie, session.id, {
-        httpOnly: true,
-        sameSite: "lax",
-        path: "/"
-      })
+      const session = yield* openSession(answer.user)
+      return yield* withSession(yield* back(target, yield* handshakes.signedInAt(session.id)), session)
     })
 
     const answered = <E, R>(handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
-      handler.pipe(
-        Effect.catch((error) =>
-          Effect.succeed(
-            error instanceof ForeignRedirect
-              ? foreign
-              : page(errorPage("This form could not be read", "Go back and send it again."), 400)
-          )
-        ),
-        Effect.provideService(Directory, directory)
+      orErrorPage(handler, (error) => (error instanceof ForeignRedirect ? foreign : undefined)).pipe(
+        Effect.provideContext(services)
       )
 
     yield* router.add("GET", routes.signIn, answered(show))

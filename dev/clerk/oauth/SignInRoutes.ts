@@ -2,13 +2,13 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
-import { ClerkSessions } from "../ClerkSessions.ts"
-import { Directory } from "../Directory.ts"
+import type { ClerkSessions } from "../ClerkSessions.ts"
+import type { Directory } from "../Directory.ts"
 import { OAuthApplications } from "../OAuthApplications.ts"
 import { errorPage } from "../PageFrame.ts"
-import { page, signInAnswer, signInForm } from "../SignInForm.ts"
+import { openSession, orErrorPage, page, signInAnswer, signInForm, withSession } from "../SignInForm.ts"
 import { OAuthServer, SignInExpired } from "./OAuthServer.ts"
-import { routes, sessionCookie } from "./OidcConfiguration.ts"
+import { routes } from "./OidcConfiguration.ts"
 
 const expired = page(errorPage("This sign-in has expired", "Go back to the application and start again."), 400)
 
@@ -16,8 +16,7 @@ const expired = page(errorPage("This sign-in has expired", "Go back to the appli
 export const signInRoutes = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const server = yield* OAuthServer
-    const directory = yield* Directory
-    const sessions = yield* ClerkSessions
+    const services = yield* Effect.context<ClerkSessions | Directory>()
     const applications = yield* OAuthApplications
 
     const form = Effect.fnUntraced(function* (clientId: string, previous: { email: string; error?: string }) {
@@ -38,25 +37,13 @@ export const signInRoutes = HttpRouter.use(
         return HttpServerResponse.redirect(yield* server.finishSignIn("cancelled"), { status: 303 })
       }
       if (answer.kind === "refused") return yield* form(pending.clientId, answer)
-      const { user } = answer
-      const returnTo = yield* server.finishSignIn({ userId: user.id })
-      const session = yield* sessions.create(user.id, user.organization?.id)
-      yield* directory.recordSignIn(user.id)
-      return yield* HttpServerResponse.redirect(returnTo, { status: 303 }).pipe(
-        HttpServerResponse.setCookie(sessionCookie, session.id, { httpOnly: true, sameSite: "lax", path: "/" })
-      )
+      const returnTo = yield* server.finishSignIn({ userId: answer.user.id })
+      return yield* withSession(HttpServerResponse.redirect(returnTo, { status: 303 }), yield* openSession(answer.user))
     })
 
     const answered = <E, R>(handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
-      handler.pipe(
-        Effect.catch((error) =>
-          Effect.succeed(
-            error instanceof SignInExpired
-              ? expired
-              : page(errorPage("This form could not be read", "Go back and send it again."), 400)
-          )
-        ),
-        Effect.provideService(Directory, directory)
+      orErrorPage(handler, (error) => (error instanceof SignInExpired ? expired : undefined)).pipe(
+        Effect.provideContext(services)
       )
 
     yield* router.add("GET", `${routes.signIn}/:uid`, answered(show))
