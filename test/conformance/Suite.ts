@@ -7,7 +7,8 @@ import * as Stream from "effect/Stream"
 import { join } from "node:path"
 
 import { connect } from "../support/Connect.ts"
-import { freePort, withServer } from "../support/LocalServer.ts"
+import { freePort } from "../support/FreePort.ts"
+import { withServer } from "../support/LocalServer.ts"
 import { OAuthClient } from "../support/OAuthClient.ts"
 import { Person } from "../support/Person.ts"
 import { startProxy } from "./Proxy.ts"
@@ -79,7 +80,7 @@ const score = Effect.fnUntraced(function* (set: keyof Report, lines: ReadonlyArr
 
 /** The two scenarios of the authorization server. The suite prints an address, where a person has to go. */
 const authorization = Effect.fnUntraced(function* (issuer: string, clerk: string) {
-  const port = yield* freePort
+  const port = yield* Effect.promise(freePort)
   const redirectUris = [`http://127.0.0.1:${port}/callback`]
   const client = yield* Effect.promise(() => OAuthClient.register(`${issuer}/mcp`, { redirectUris }))
   const person = new Person({ url: issuer, clerk: { url: clerk } }, email)
@@ -98,7 +99,7 @@ const authorization = Effect.fnUntraced(function* (issuer: string, clerk: string
  * in folders of its own.
  */
 export const run = Effect.gen(function* () {
-  const [publicPort, port] = [yield* freePort, yield* freePort]
+  const [publicPort, port] = [yield* Effect.promise(freePort), yield* Effect.promise(freePort)]
   const proxy = yield* startProxy(publicPort, port)
   const entry = join(import.meta.dirname, "worker.ts")
   return yield* withServer({ port, publicUrl: `http://localhost:${publicPort}`, entry }, (at) =>

@@ -8,14 +8,14 @@ import * as jose from "jose"
 import { ClerkStandIn } from "../../dev/clerk/ClerkStandIn.ts"
 import type { StandInOptions } from "../../dev/clerk/StandInOptions.ts"
 import { serve } from "../support/FetchServer.ts"
-import { freePort } from "../support/LocalServer.ts"
+import { freePort } from "../support/FreePort.ts"
 import { WebBrowser } from "../support/WebBrowser.ts"
 
 type Instance = StandInOptions["instance"]
 
 /** An application that says what the SDK makes of a request, and passes on the headers that the SDK asks for. */
 const application = Effect.fnUntraced(function* (instance: Instance) {
-  const port = yield* freePort
+  const port = yield* Effect.promise(freePort)
   const standIn = ClerkStandIn.layer({
     port: 0,
     // A production instance shares its host name with the application, a development instance does not.

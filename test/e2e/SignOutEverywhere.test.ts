@@ -3,7 +3,8 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import * as Effect from "effect/Effect"
 
 import { connect } from "../support/Connect.ts"
-import { freePort, platform, withServer } from "../support/LocalServer.ts"
+import { freePort } from "../support/FreePort.ts"
+import { platform, withServer } from "../support/LocalServer.ts"
 
 /** The status of a call that every token with the baseline scope may make, and its answer. */
 const ping = (worker: string, token: string, accept = "application/json, text/event-stream") =>
@@ -48,7 +49,7 @@ it.live(
   "signOutEverywhere ends a person's other connections with their sessions, and nobody else's",
   () =>
     Effect.gen(function* () {
-      const port = yield* freePort
+      const port = yield* Effect.promise(freePort)
       yield* withServer({ port }, (at) =>
         Effect.gen(function* () {
           const signIn = (email: string, ...scopes: ReadonlyArray<string>) =>

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process"
-import { createServer } from "node:net"
 import { join } from "node:path"
 
+import { freePort } from "./FreePort.ts"
 import { Home } from "./Home.ts"
 import type { Choice, Person } from "./Person.ts"
 
@@ -13,16 +13,6 @@ export interface Run {
   readonly stdout: string
   readonly stderr: string
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 /** The MCP Inspector's command line, with a home of its own. */
 export class InspectorCli {

@@ -4,22 +4,12 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
-import { createServer } from "node:net"
 
 import { ClerkStandIn } from "../../dev/clerk/ClerkStandIn.ts"
 import { startWorker } from "../../dev/LocalWorker.ts"
 
 /** What starting a Worker takes of this machine. */
 export const platform = Layer.mergeAll(NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto)
-
-/** A port that nobody listens on at this moment. */
-export const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "localhost", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
 
 /**
  * Runs `use` on the Worker and its Clerk stand-in, on ports and in a folder of their own. `publicUrl` is where people

@@ -1,29 +1,13 @@
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
-import { randomInt } from "node:crypto"
 import { readdir, rm } from "node:fs/promises"
-import { createServer } from "node:net"
 import { join } from "node:path"
 
+import { freePort } from "./FreePort.ts"
 import { Home } from "./Home.ts"
 import type { Choice, Person } from "./Person.ts"
 
 const program = "node_modules/mcp-remote/dist/proxy.js"
-
-/**
- * A port for the answers of sign-ins, free and outside the range that systems hand out by themselves. Without one
- * mcp-remote derives it from the address of the server and, where it is taken, uses the next, for which it has to
- * register again.
- */
-const callbackPort = async (): Promise<number> => {
-  const port = randomInt(20_000, 30_000)
-  const server = createServer()
-  const free = await new Promise<boolean>((resolve) => {
-    server.once("error", () => resolve(false))
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)))
-  })
-  return free ? port : callbackPort()
-}
 
 /** A host of MCP servers that knows commands only, and mcp-remote, by which it reaches one on the network. */
 export class McpRemote {
@@ -39,7 +23,8 @@ export class McpRemote {
   }
 
   static async make(address: string, transport: "http-only" | "sse-only"): Promise<McpRemote> {
-    return new McpRemote([program, address, `${await callbackPort()}`, "--transport", transport], await Home.make())
+    // Of its own accord it takes another port where its first choice is taken, and has to register again for that.
+    return new McpRemote([program, address, `${await freePort()}`, "--transport", transport], await Home.make())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 
 import { wallClock } from "../../dev/clerk/StandInClock.ts"
 import { startApp } from "../../dev/LocalApp.ts"
-import { freePort } from "./LocalServer.ts"
+import { freePort } from "./FreePort.ts"
 import { RunningServer } from "./RunningServer.ts"
 
 /**
@@ -13,7 +13,7 @@ import { RunningServer } from "./RunningServer.ts"
  * they are in production. Two ports of one host would be one site, and cookies would go where they must not be needed.
  */
 export const serverAndApp = Layer.unwrap(
-  Effect.map(freePort, (port) => {
+  Effect.map(Effect.promise(freePort), (port) => {
     const app = Effect.flatMap(RunningServer, ({ url, clerk }) =>
       startApp({ port, mcpServerUrl: url, clerk, quiet: true })
     )

@@ -6,7 +6,7 @@ import * as jose from "jose"
 import { ClerkStandIn } from "../../dev/clerk/ClerkStandIn.ts"
 import { mcpServerTemplate } from "../../dev/clerk/JwtTemplates.ts"
 import type { StandInOptions } from "../../dev/clerk/StandInOptions.ts"
-import { freePort } from "./LocalServer.ts"
+import { freePort } from "./FreePort.ts"
 import { WebBrowser } from "./WebBrowser.ts"
 
 const keyPair = () => jose.generateKeyPair("RS256", { extractable: true })
@@ -16,7 +16,7 @@ export const mcpServerUrl = "http://localhost:8788"
 
 /** A Clerk stand-in for one application on this machine, and the settings of that application. */
 export const clerkForApp = Effect.fnUntraced(function* (instance: StandInOptions["instance"] = "development") {
-  const port = yield* freePort
+  const port = yield* Effect.promise(freePort)
   const appUrl = `http://127.0.0.1:${port}`
   const [own, stranger] = yield* Effect.promise(() => Promise.all([keyPair(), keyPair()]))
   const signingKey = { ...(yield* Effect.promise(() => jose.exportJWK(own.privateKey))), kid: "ins_own" }
