@@ -49,6 +49,7 @@ class Mint {
 const current = (id = one) => Effect.flatMap(SessionTokens, (tokens) => tokens.current(id))
 const renewed = (refused: Redacted.Redacted, id = one) =>
   Effect.flatMap(SessionTokens, (tokens) => tokens.renewed(id, refused))
+const alive = (id = one) => Effect.flatMap(SessionTokens, (tokens) => Effect.isSuccess(tokens.alive(id)))
 const refusal = <A, R>(self: Effect.Effect<A, ClerkError, R>) =>
   Effect.map(Effect.flip(self), ({ reason }) => reason._tag)
 
@@ -279,6 +280,19 @@ describe("SessionTokens", () => {
     )
   )
 
+  it.effect("calls an ended session ended also while Clerk answers nobody", () =>
+    withMint((mint) =>
+      Effect.gen(function* () {
+        mint.failures.push(new SessionEnded(), limited(30))
+        assert.isFalse(yield* alive())
+        assert.isTrue(yield* alive(other))
+        assert.isFalse(yield* alive())
+        assert.strictEqual(yield* refusal(current()), "SessionEnded")
+        assert.lengthOf(mint.askedAt, 2)
+      })
+    )
+  )
+
   it.effect("serves the old token while it is good and there is no new one", () =>
     withMint((mint) =>
       Effect.gen(function* () {
@@ -307,8 +321,6 @@ describe("SessionTokens", () => {
       })
     )
   )
-
-  const alive = (id = one) => Effect.flatMap(SessionTokens, (tokens) => Effect.isSuccess(tokens.alive(id)))
 
   it.effect("asks once a minute whether a session is alive, however long its tokens live", () =>
     withMint((mint) =>
@@ -354,6 +366,10 @@ describe("SessionTokens", () => {
         assert.isFalse(yield* alive())
         mint.failures.length = 0
         yield* TestClock.adjust("5 seconds")
+        assert.isTrue(yield* alive())
+        // What comes after an answer are doubts of their own.
+        yield* TestClock.adjust("60 seconds")
+        mint.failures.push(down)
         assert.isTrue(yield* alive())
       })
     )
