@@ -1,25 +1,27 @@
 import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import type { Fault } from "../../dev/clerk/Faults.ts"
 import { AppPerson } from "../support/AppPerson.ts"
 import { serve } from "../support/FetchServer.ts"
+import { freePort } from "../support/FreePort.ts"
 import { OAuthClient } from "../support/OAuthClient.ts"
 import { onServer, RunningServer, type Server } from "../support/RunningServer.ts"
 import { legacy } from "../support/Wire.ts"
 
-const port = 28_731
 const profile = { id: "user_x", email: null, firstName: "Ada", lastName: null, role: "admin" }
 
 /** An app that answers as a test says, and keeps the tokens that it was shown. */
 const app = { answer: (): Response | Promise<Response> => Response.json(profile), tokens: new Array<string>() }
 
-const App = Layer.effectDiscard(
-  serve(port, (request) => {
-    app.tokens.push(request.headers.get("authorization") ?? "")
-    return Promise.resolve(app.answer())
-  })
-)
+const appAt = (port: number) =>
+  Layer.effectDiscard(
+    serve(port, (request) => {
+      app.tokens.push(request.headers.get("authorization") ?? "")
+      return Promise.resolve(app.answer())
+    })
+  )
 
 /** A connection of somebody who signed in through the app, with the scope for its API. */
 const connect = async (server: Server, email = "admin@example.com") => {
@@ -47,7 +49,11 @@ const told = async (server: Server, token: string, answer: typeof app.answer) =>
   return textOf(reply)
 }
 
-const running = RunningServer.layerWithApp(`http://127.0.0.1:${port}`).pipe(Layer.merge(App))
+const running = Layer.unwrap(
+  Effect.map(Effect.promise(freePort), (port) =>
+    Layer.merge(RunningServer.layerWithApp(`http://127.0.0.1:${port}`), appAt(port))
+  )
+)
 
 layer(running)("tools that call the app", (it) => {
   it.effect(
