@@ -40,6 +40,8 @@ export class ClerkSessions extends Context.Service<
   {
     readonly create: (userId: UserId, organizationId?: string) => Effect.Effect<ClerkSession>
     readonly find: (id: string) => Effect.Effect<Option.Option<ClerkSession>>
+    /** The browser was there. */
+    readonly touch: (id: string) => Effect.Effect<void>
     /** Newest first. */
     readonly list: (filter: {
       readonly userId?: string | undefined
@@ -106,6 +108,10 @@ export class ClerkSessions extends Context.Service<
           return session
         }),
         find,
+        touch: Effect.fnUntraced(function* (id) {
+          const session = sessions.get(id)
+          if (session !== undefined) sessions.set(id, { ...session, lastActiveAt: yield* clock.nowMillis })
+        }),
         list,
         end,
         endAllOf: Effect.fnUntraced(function* (userId, status) {

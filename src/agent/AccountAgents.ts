@@ -18,7 +18,6 @@ export class AgentUnavailable extends Schema.TaggedError<AgentUnavailable>()("Ag
 }) {}
 
 const leaveAlone = Duration.seconds(5)
-const longestPause = Duration.seconds(30)
 
 /**
  * How long to wait before an object is asked again: longer each time, and not the same for all who wait. One that has too
@@ -27,7 +26,7 @@ const longestPause = Duration.seconds(30)
 export const backoff = Schedule.exponential("200 millis", 1.6).pipe(
   Schedule.setInputType<{ readonly overloaded: boolean }>(),
   Schedule.modifyDelay(({ duration, input }) =>
-    Effect.succeed(input.overloaded ? Duration.max(duration, leaveAlone) : Duration.min(duration, longestPause))
+    Effect.succeed(input.overloaded ? Duration.max(duration, leaveAlone) : duration)
   ),
   Schedule.jittered
 )

@@ -12,7 +12,7 @@ import { heldStream } from "../../src/agent/HeldStream.ts"
 const hold = (
   options: {
     readonly primes?: boolean
-    readonly refusals?: ReadonlyArray<"unavailable" | "overloaded" | 404 | 429>
+    readonly refusals?: ReadonlyArray<"unavailable" | "overloaded" | 401 | 404 | 429>
     /** Every socket but the first is closed as soon as it is open. */
     readonly crashes?: boolean
   } = {}
@@ -139,13 +139,18 @@ describe("the stream that the Worker holds for an object", () => {
     })
   )
 
-  it.effect("ends when the session is gone", () =>
-    Effect.gen(function* () {
-      const object = hold({ refusals: [404] })
-      assert.isEmpty(yield* givingUp(object))
-      assert.lengthOf(object.dialled, 1)
-    })
-  )
+  for (const [what, status] of [
+    ["session", 404],
+    ["grant", 401]
+  ] as const) {
+    it.effect(`ends when the ${what} is gone`, () =>
+      Effect.gen(function* () {
+        const object = hold({ refusals: [status] })
+        assert.isEmpty(yield* givingUp(object))
+        assert.lengthOf(object.dialled, 1)
+      })
+    )
+  }
 
   it.effect("ends, and notes it, when the object refuses for another reason", () =>
     Effect.gen(function* () {

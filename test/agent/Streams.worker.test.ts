@@ -282,9 +282,14 @@ describe("a grant that was revoked a short while ago", () => {
     assert.strictEqual((await new Session(identity, "sse").listen()).status, 401)
     assert.strictEqual((await new Session(identity, "changes").listen()).status, 401)
     await Session.open(identityOf(identity.userId, "grant-2"))
-    await runInDurableObject(stubOf(identity.userId), (_, { storage }) => {
-      storage.sql.exec(`UPDATE ended_grants SET time = time - ${limits.grantMemory}`)
-    })
+    const pass = (millis: number) =>
+      runInDurableObject(stubOf(identity.userId), (_, { storage }) => {
+        storage.sql.exec("UPDATE ended_grants SET time = time - ?", millis)
+      })
+    // An access token lives for an hour.
+    await pass(3_590_000)
+    assert.strictEqual((await new Session(identity, "sse").listen()).status, 401)
+    await pass(10_000)
     await Session.open(identity)
     await stubOf(identity.userId).endGrants([identityOf(identity.userId, "grant-3").grantId])
     await runInDurableObject(stubOf(identity.userId), (_, { storage }) => {

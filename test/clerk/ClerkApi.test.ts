@@ -177,8 +177,11 @@ layer(pointedAt().pipe(Layer.provideMerge(ClerkStandIn.layer({ port: 0 }))))("Cl
       yield* admin.setClockOffset(60)
       const second = yield* admin.createSession(users.admin.id)
       assert.strictEqual(String(yield* last), second.id)
-      yield* admin.endSession(second.id)
+      yield* admin.setClockOffset(120)
+      yield* admin.mintSessionToken(first.id, "https://app.example.com")
       assert.strictEqual(String(yield* last), first.id)
+      yield* admin.endSession(first.id)
+      assert.strictEqual(String(yield* last), second.id)
     })
   )
 

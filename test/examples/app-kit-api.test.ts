@@ -30,6 +30,15 @@ it.effect("the caller is who the template token says", () =>
   })
 )
 
+it.effect("a token counts for two minutes, however long it lives", () =>
+  Effect.gen(function* () {
+    const { ask, forge } = yield* fixture
+    const now = Math.floor(Date.now() / 1_000)
+    const young = yield* forge({ iat: now - 100, nbf: now - 110, exp: now + 600 })
+    assert.propertyVal(yield* ask({ authorization: `Bearer ${young}` }), "role", "admin")
+  })
+)
+
 it.effect("an azp is not required, but has to be the application's", () =>
   Effect.gen(function* () {
     const { appUrl, ask, forge } = yield* fixture

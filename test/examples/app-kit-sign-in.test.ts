@@ -114,6 +114,14 @@ describe("Clerk's parameters in a link that somebody made up", () => {
   }
 })
 
+/** What a browser of a development instance sends that holds this session token. */
+const browserHeaders = (settings: { readonly CLERK_PUBLISHABLE_KEY: string }, token: string) => {
+  const suffix = cookieSuffixOf(settings.CLERK_PUBLISHABLE_KEY)
+  const cookies = { __clerk_db_jwt: "dvb_1", __client_uat: "1", __session: token }
+  const cookie = Object.entries(cookies).map(([name, value]) => `${name}=${value}; ${name}_${suffix}=${value}`)
+  return { accept: "text/html", cookie: cookie.join("; ") }
+}
+
 describe("the page for the MCP server", () => {
   it.effect("posts to the configured address, whatever the request says", () =>
     Effect.gen(function* () {
@@ -209,18 +217,28 @@ describe("the page for the MCP server", () => {
     })
   )
 
+  it.effect("sends people to the sign-in page whose session still waits for something", () =>
+    Effect.gen(function* () {
+      const { appUrl, clerk, forge, handler, settings } = yield* fixture()
+      const session = yield* clerk.admin.createSession("member@example.com")
+      const claims = { sid: session.id, azp: appUrl, sts: "pending", v: 2, aud: undefined }
+      const token = yield* forge(claims, { cat: "cl_B7d4PD111AAA" })
+      const headers = browserHeaders(settings, token)
+      const answer = yield* Effect.promise(() => handler(new Request(`${appUrl}/auth/mcp?state=s`, { headers })))
+      assert.strictEqual(answer.status, 303)
+      assert.isTrue(answer.headers.get("location")?.startsWith(settings.CLERK_SIGN_IN_URL))
+    })
+  )
+
   it.effect("does not send people around in circles whose token is for another application", () =>
     Effect.gen(function* () {
-      const { appUrl, clerk, handler } = yield* fixture()
+      const { appUrl, clerk, handler, settings } = yield* fixture()
       const session = yield* clerk.admin.createSession("member@example.com")
       for (const token of [
         yield* clerk.admin.mintSessionToken(session.id, "https://other.example.com"),
         yield* Effect.map(clerk.admin.mintSessionToken(session.id, appUrl), (jwt) => `${jwt.slice(0, -9)}AAAAAAAAA`)
       ]) {
-        const suffix = cookieSuffixOf(clerk.settings.CLERK_PUBLISHABLE_KEY)
-        const cookies = { __clerk_db_jwt: "dvb_1", __client_uat: "1", __session: token }
-        const cookie = Object.entries(cookies).map(([name, value]) => `${name}=${value}; ${name}_${suffix}=${value}`)
-        const headers = { accept: "text/html", cookie: cookie.join("; ") }
+        const headers = browserHeaders(settings, token)
         const answer = yield* Effect.promise(() => handler(new Request(`${appUrl}/auth/mcp?state=s`, { headers })))
         assert.strictEqual(answer.status, 500)
         assert.notInclude(yield* Effect.promise(() => answer.text()), "eyJ")

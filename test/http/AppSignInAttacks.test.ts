@@ -125,6 +125,7 @@ describe("GET /callback", () => {
     const { grants, state, visitor } = await atApp()
     assert.strictEqual(outcome(await comeBack(visitor, { state, session_token: token })), "a code")
     await assertPage(await comeBack(visitor, { state, session_token: token }), "cannot be continued")
+    assert.notInclude(visitor.cookies, "app-proof")
     await assertPage(await comeBack(visitor, { state, error: "access_denied" }), "cannot be continued")
     assert.strictEqual(grants(), 1)
   })

@@ -61,6 +61,8 @@ describe("remembered consent", () => {
 
   it("ends with the connection", async () => {
     const { again, clientId, tokens, visitor } = await remembered()
+    // Another one, of another client, does not stand in for it.
+    await visitor.signIn("user_ada")
     await visitor.token({ token: tokens.refresh_token, client_id: clientId })
     const page = await again("user_ada")
     assert.strictEqual(page.status, 200)

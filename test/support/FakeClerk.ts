@@ -46,6 +46,8 @@ export class FakeClerk {
   calls = 0
   /** What to answer instead, as long as it is set. */
   outage: ClerkError["reason"] | undefined
+  /** The same, of sessions only. */
+  sessionOutage: ClerkError["reason"] | undefined
   /** What every answer waits for. */
   latency: Effect.Effect<unknown> = Effect.void
 
@@ -66,7 +68,8 @@ export class FakeClerk {
 
   readonly #session = Effect.fnUntraced({ self: this }, function* (id: string) {
     yield* this.latency
-    if (this.outage !== undefined) return yield* new ClerkError({ reason: this.outage })
+    const outage = this.outage ?? this.sessionOutage
+    if (outage !== undefined) return yield* new ClerkError({ reason: outage })
     const userId = this.sessions.get(id)
     return userId === undefined ? yield* new ClerkError({ reason: new SessionEnded() }) : UserId.make(userId)
   })

@@ -116,6 +116,7 @@ export const clerkForApp = Effect.fnUntraced(function* (instance: StandInOptions
     "a token of a template with the audience only": templateToken("admin@example.com", "namesake"),
     "a template token with a session in it": forge({ sid: "sess_1" }),
     "an expired token": forge({ iat: now - 120, nbf: now - 130, exp: now - 60 }),
+    "a token of more than two minutes ago": forge({ iat: now - 125, nbf: now - 130, exp: now + 600 }),
     "a token that is not valid yet": forge({ nbf: now + 60 }),
     "another audience among others": forge({ aud: [appUrl, "https://app.example.com"] }),
     "a wrong azp": forge({ azp: "https://app.example.com" }),

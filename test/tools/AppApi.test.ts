@@ -22,6 +22,13 @@ import {
 } from "../support/AppWorld.ts"
 import { networkDown } from "../support/FakeHttp.ts"
 
+/** The operator is told what the person is told in brackets, and nothing of what is the person's own. */
+const assertLogged = (world: World, message: string) => {
+  const [, problem] = /\((.+)\)/u.exec(message) ?? []
+  assert.lengthOf(world.log, problem === undefined ? 0 : 1)
+  if (problem !== undefined) assert.include(world.log[0], `"problem":"${problem}"`)
+}
+
 describe("AppApi", () => {
   it.effect("asks the app as the user, with the query encoded, and decodes its answer", () =>
     inWorld((world) =>
@@ -71,6 +78,7 @@ describe("AppApi", () => {
           assert.strictEqual(yield* told(world, call()), message)
           assert.lengthOf(world.sent, 1)
           assert.deepStrictEqual(world.ended, [])
+          assertLogged(world, message)
         })
       )
     )
@@ -102,6 +110,7 @@ describe("AppApi", () => {
           world.answers.push(answer(), answer(), answer())
           assert.strictEqual(yield* told(world, call()), unreachable(problem))
           assert.lengthOf(world.sent, 2)
+          assertLogged(world, unreachable(problem))
         })
       )
     )

@@ -118,6 +118,7 @@ export class StandInAdmin extends Context.Service<
         mintSessionToken: Effect.fnUntraced(function* (id, application) {
           const session = yield* orUnknown(yield* sessions.find(id), "session", id)
           const user = yield* userNamed(session.userId)
+          yield* sessions.touch(id)
           return yield* tokens.forSession(session, user, { authorizedParty: application })
         }),
         setTokenLifetimes: tokens.setLifetimes,

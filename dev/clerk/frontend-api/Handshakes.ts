@@ -58,6 +58,7 @@ export class Handshakes extends Context.Service<
       return Handshakes.of({
         directives: Effect.fnUntraced(function* ({ devBrowser, sessionId }, application) {
           const found = yield* signedIn(sessionId)
+          if (found !== undefined) yield* sessions.touch(found.session.id)
           const token =
             found === undefined
               ? undefined

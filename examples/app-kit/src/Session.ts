@@ -66,7 +66,7 @@ const hasEnded = async (clerk: ClerkClient, sessionId: string): Promise<boolean>
 /** `headers` and what takes the session cookies of a request away, so that Clerk is asked who this is. */
 export const forgetting = (request: Request, headers: Headers): Headers => {
   const all = new Headers(headers)
-  for (const [name] of (request.headers.get("cookie") ?? "").matchAll(/(?<![^;\s])__session(?:_[\w-]+)?(?==)/g)) {
+  for (const [name] of (request.headers.get("cookie") ?? "").matchAll(/__session(?:_[\w-]+)?(?==)/g)) {
     all.append("set-cookie", `${name}=; Path=/; Max-Age=0`)
   }
   return all
