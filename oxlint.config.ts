@@ -9,7 +9,7 @@ const mayImport = {
   domain: [],
   config: ["domain"],
   observability: ["domain", "config"],
-  clerk: ["domain", "config"],
+  clerk: ["domain", "config", "observability"],
   access: ["domain", "config", "observability", "clerk"],
   tools: ["domain", "access"],
   // A tool declares what it needs of the authorization server; the authorization server keeps the promise.

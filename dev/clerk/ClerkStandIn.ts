@@ -14,6 +14,7 @@ import { userRoutes } from "./backend-api/UserRoutes.ts"
 import { ClerkSessions } from "./ClerkSessions.ts"
 import { demoUsers } from "./DemoUsers.ts"
 import { Directory } from "./Directory.ts"
+import { Features } from "./Features.ts"
 import { Faults, faultsMiddleware } from "./Faults.ts"
 import { handshakeRoutes } from "./frontend-api/HandshakeRoutes.ts"
 import { Handshakes } from "./frontend-api/Handshakes.ts"
@@ -42,7 +43,9 @@ export interface WorkerSettings {
 
 const services = Layer.mergeAll(OAuthServer.layer, StandInAdmin.layer, Handshakes.layer).pipe(
   Layer.provideMerge(Layer.mergeAll(OAuthRecords.layer, IdTokens.layer, Directory.layer, SessionTokens.layer)),
-  Layer.provideMerge(Layer.mergeAll(ClerkSessions.layer, OAuthApplications.layer, KeyRing.layer, Faults.layer)),
+  Layer.provideMerge(
+    Layer.mergeAll(ClerkSessions.layer, OAuthApplications.layer, KeyRing.layer, Faults.layer, Features.layer)
+  ),
   Layer.provideMerge(StandInClock.layer)
 )
 

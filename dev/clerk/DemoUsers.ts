@@ -27,8 +27,19 @@ export const demoUsers = {
   banned: person("banned@example.com", "Boris", "Quill", undefined, true)
 } as const
 
+/** An organization, and the place of its one member in it. */
+export interface Organization {
+  readonly id: string
+  readonly name: string
+  readonly slug: string
+  readonly membershipId: string
+  readonly role: string
+  readonly roleName: string
+  readonly permissions: ReadonlyArray<string>
+}
+
 /** The organization that the demo administrator belongs to. */
-export const demoOrganization = {
+export const demoOrganization: Organization = {
   id: stableId("org", "northwind"),
   name: "Northwind Studio",
   slug: "northwind-studio",
@@ -36,4 +47,4 @@ export const demoOrganization = {
   role: "org:admin",
   roleName: "Admin",
   permissions: ["org:sys_profile:manage", "org:sys_memberships:read", "org:sys_memberships:manage"]
-} as const
+}

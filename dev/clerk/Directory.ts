@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { ClerkSessions } from "./ClerkSessions.ts"
-import { demoOrganization, type DemoUser, demoUsers } from "./DemoUsers.ts"
+import { demoOrganization, type DemoUser, demoUsers, type Organization } from "./DemoUsers.ts"
 import type { UserId } from "./Ids.ts"
 import type { Metadata } from "./Metadata.ts"
 import { StandInClock } from "./StandInClock.ts"
@@ -21,7 +21,8 @@ export interface ClerkUser {
   readonly privateMetadata: Metadata
   readonly unsafeMetadata: Metadata
   readonly banned: boolean
-  readonly organization: typeof demoOrganization | undefined
+  /** The newest first, as Clerk lists them. The first one is the active one of new sessions. */
+  readonly organizations: ReadonlyArray<Organization>
   readonly createdAt: number
   readonly updatedAt: number
   readonly lastSignInAt: number | null
@@ -39,6 +40,7 @@ export type UserChange = Partial<
     | "publicMetadata"
     | "privateMetadata"
     | "unsafeMetadata"
+    | "organizations"
   >
 >
 
@@ -57,7 +59,7 @@ const fromDemo = (demo: DemoUser, position: number): ClerkUser => ({
   privateMetadata: {},
   unsafeMetadata: {},
   banned: demo.banned,
-  organization: demo === demoUsers.admin ? demoOrganization : undefined,
+  organizations: demo === demoUsers.admin ? [demoOrganization] : [],
   createdAt: founded + position * 60_000,
   updatedAt: founded + position * 60_000,
   lastSignInAt: null

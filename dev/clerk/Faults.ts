@@ -18,6 +18,8 @@ export const Fault = Schema.Struct({
   effect: Schema.Union([
     Schema.Struct({ kind: Schema.Literal("rate_limited"), retryAfterSeconds: Schema.Int }),
     Schema.Struct({ kind: Schema.Literal("server_error") }),
+    /** As an instance answers where a feature is off, or the secret key may not. */
+    Schema.Struct({ kind: Schema.Literal("refused"), status: Schema.Int, code: Schema.String }),
     Schema.Struct({ kind: Schema.Literal("delay"), millis: Schema.Int }),
     /** Status 200 and `application/json`, with a body that stops half way. */
     Schema.Struct({ kind: Schema.Literal("malformed_json") })
@@ -108,6 +110,8 @@ export const faultsMiddleware = HttpRouter.middleware(
                 code: "internal_clerk_error"
               }
             ])
+          case "refused":
+            return clerkErrors(fault.status, [{ message: "refused", longMessage: "Refused.", code: fault.code }])
           case "malformed_json":
             return HttpServerResponse.text('{"id":"user_', { contentType: "application/json" })
         }

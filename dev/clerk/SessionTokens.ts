@@ -63,7 +63,7 @@ export class SessionTokens extends Context.Service<
       return SessionTokens.of({
         forSession: Effect.fnUntraced(function* (session, user, { authorizedParty, lifetimeSeconds }) {
           const claims = yield* common(user, lifetimeSeconds ?? lifetimes.sessionSeconds)
-          const organization = session.organizationId === undefined ? undefined : user.organization
+          const organization = session.organizationId === undefined ? undefined : user.organizations[0]
           const age = Math.max(0, Math.floor((claims.iat - session.createdAt / 1000) / 60))
           return yield* keys.sign(
             {

@@ -53,8 +53,8 @@ export const orErrorPage = <E, R>(
 ) => handler.pipe(Effect.catch((error) => Effect.succeed(known(error) ?? unreadable)))
 
 /** Opens a session for somebody who has signed in. */
-export const openSession = Effect.fnUntraced(function* ({ id, organization }: ClerkUser) {
-  const session = yield* (yield* ClerkSessions).create(id, organization?.id)
+export const openSession = Effect.fnUntraced(function* ({ id, organizations }: ClerkUser) {
+  const session = yield* (yield* ClerkSessions).create(id, organizations[0]?.id)
   yield* (yield* Directory).recordSignIn(id)
   return session
 })

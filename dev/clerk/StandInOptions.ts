@@ -1,6 +1,7 @@
 import * as Context from "effect/Context"
 import type { JWK } from "jose"
 import { createHash } from "node:crypto"
+import type { FeatureSwitches } from "./Features.ts"
 import { type JwtTemplate, mcpServerTemplate } from "./JwtTemplates.ts"
 
 /** What a stand-in can be started with; every field has a demo default in {@link demoOptions}. */
@@ -23,6 +24,8 @@ export interface StandInOptions {
    * name that both share (a domain in Clerk's case).
    */
   readonly instance: "development" | "production"
+  /** What is switched on; a new Clerk instance has no organizations. */
+  readonly features: FeatureSwitches
   /** Private RS256 key as a JWK, for tokens that stay valid between starts. A fresh pair is made without it. */
   readonly signingKey: JWK | undefined
 }
@@ -40,6 +43,7 @@ export const demoOptions: StandInOptions = {
   jwtTemplates: { "mcp-server": mcpServerTemplate(demoAppUrl) },
   appOrigins: [demoAppUrl],
   instance: "development",
+  features: { organizations: true },
   signingKey: undefined
 }
 

@@ -19,11 +19,19 @@ export class AccountClosed extends Schema.TaggedError<AccountClosed>()("AccountC
   override readonly message = "This account can no longer use this server."
 }
 
-/** Nobody can tell at present what the user may do: Clerk does not answer, and the last answer is too old. */
+/**
+ * Nobody can tell at present what the user may do: Clerk does not say, and the last answer is too old. It is asked
+ * again after `retryAfterSeconds`; where the trouble does not pass by itself, an operator has to end it first.
+ */
 export class AccessUnknown extends Schema.TaggedError<AccessUnknown>()("AccessUnknown", {
-  retryAfterSeconds: Schema.Int
+  retryAfterSeconds: Schema.Int,
+  passes: Schema.Boolean
 }) {
-  override readonly message = "Your permissions cannot be checked right now. Please try again in a moment."
+  override get message(): string {
+    return this.passes
+      ? "Your permissions cannot be checked right now. Please try again in a moment."
+      : "Your permissions cannot be checked. The operator of this server has to correct its Clerk settings."
+  }
 }
 
 /** Why there is no snapshot. Either way nothing is allowed. */
@@ -100,8 +108,10 @@ export class Access extends Context.Service<
           const answer = answers.get(userId)
           const now = yield* Clock.currentTimeMillis
           if (answer === undefined || now - answer.takenAt > freshFor + staleFor) {
-            const wait = Math.max((quiet.failure(userId, now)?.until ?? 0) - now, 1_000)
-            const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000) })
+            const failure = quiet.failure(userId, now)
+            const wait = Math.max((failure?.until ?? 0) - now, 1_000)
+            const passes = failure === undefined || failure.reason._tag === "ClerkUnavailable"
+            const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000), passes })
             return yield* new AccessError({ reason })
           }
           if (answer.snapshot === undefined) return yield* new AccessError({ reason: new AccountClosed() })

@@ -12,6 +12,7 @@ import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { ClerkError, ClerkUnexpected, type SessionEnded } from "../clerk/ClerkError.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import type { SessionId } from "../domain/Identity.ts"
+import * as Log from "../observability/Log.ts"
 import * as Quiet from "./Quiet.ts"
 import { remember } from "./Recent.ts"
 import * as SingleFlight from "./SingleFlight.ts"
@@ -48,9 +49,22 @@ const pauses = Schedule.exponential("200 millis").pipe(
 const isPassing = ({ reason }: ClerkError) =>
   reason._tag === "ClerkUnavailable" && (reason.retryAfter ?? 0) * 1_000 <= longestPause
 
-/** Clerk has not said for too long whether the session is alive. */
-export class SessionUnknown extends Schema.TaggedError<SessionUnknown>()("SessionUnknown", {}) {
-  override readonly message = "Your session cannot be checked right now. Please try again in a moment."
+/**
+ * Clerk gives no token, and trying again does not help, but the session is alive: `ClerkApi.sessionToken` fails with
+ * a refusal of the token only then.
+ */
+const isAlive = (reason: ClerkError["reason"]): boolean =>
+  (reason._tag === "ClerkMisconfigured" || reason._tag === "ClerkUnexpected") && reason.operation === operation
+
+const operation = "sessions.getToken"
+
+/** Clerk has not said for too long whether the session is alive. Trouble that does not pass is the operator's. */
+export class SessionUnknown extends Schema.TaggedError<SessionUnknown>()("SessionUnknown", { passes: Schema.Boolean }) {
+  override get message(): string {
+    return this.passes
+      ? "Your session cannot be checked right now. Please try again in a moment."
+      : "Your session cannot be checked. The operator of this server has to correct its Clerk settings."
+  }
 }
 
 /** Clerk's short-lived tokens of sessions. Who gets one learns that the session is alive. */
@@ -59,7 +73,8 @@ export class SessionTokens extends Context.Service<
   {
     /**
      * Fails once Clerk says that the session has ended, which it is asked again after a minute. Asks once: a session
-     * that Clerk does not speak about counts as alive for 5 minutes more.
+     * that Clerk does not speak about counts as alive for 5 minutes more. One that is alive without a token, for which
+     * there is no template, say, is alive all the same; the log says so, once.
      */
     readonly alive: (id: SessionId) => Effect.Effect<void, SessionEnded | SessionUnknown>
     /** A token that is good for some seconds yet. Asks up to three times. */
@@ -77,6 +92,7 @@ export class SessionTokens extends Context.Service<
       const quiet = Quiet.make<SessionId>()
       const renewals = new Map<SessionId, number>()
       const doubts = new Map<SessionId, number>()
+      const refusals = new Map<SessionId, number>()
 
       const leaveAlone = (id: SessionId, { reason }: ClerkError, insisted: boolean) =>
         Effect.map(Clock.currentTimeMillis, (now) => quiet.begin(id, { reason, insisted }, now))
@@ -124,15 +140,22 @@ export class SessionTokens extends Context.Service<
           const now = yield* Clock.currentTimeMillis
           const token = tokens.get(id)
           if (token !== undefined && now < Math.min(token.goodUntil, token.mintedAt + aliveFor)) return
+          if (now < (refusals.get(id) ?? -Infinity) + aliveFor) return
           const failure = quiet.failure(id, now)
           yield* (failure === undefined ? ask(id) : Effect.fail(new ClerkError({ reason: failure.reason }))).pipe(
             Effect.asVoid,
             Effect.catchTag("ClerkError", ({ reason }): Effect.Effect<void, SessionEnded | SessionUnknown> => {
               if (reason._tag === "SessionEnded") return Effect.fail(reason)
+              if (isAlive(reason)) {
+                doubts.delete(id)
+                remember(refusals, id, now)
+                const log = Effect.logWarning("Clerk gives no session tokens: check CLERK_JWT_TEMPLATE")
+                return Log.once(operation, Effect.annotateLogs(log, { reason }))
+              }
               const since = doubts.get(id) ?? now
               remember(doubts, id, since)
               return now - since > doubtFor
-                ? Effect.fail(new SessionUnknown())
+                ? Effect.fail(new SessionUnknown({ passes: reason._tag === "ClerkUnavailable" }))
                 : Effect.annotateLogs(Effect.logWarning("Clerk did not say whether a session is alive"), { reason })
             })
           )
@@ -179,7 +202,7 @@ const read = (value: Redacted.Redacted, mintedAt: number): Effect.Effect<Token, 
     }),
     Effect.mapError(() => {
       const detail = "not a JWT with times"
-      return new ClerkError({ reason: new ClerkUnexpected({ operation: "sessions.getToken", detail }) })
+      return new ClerkError({ reason: new ClerkUnexpected({ operation, detail }) })
     })
   )
 

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
 import { SessionId, UserId } from "../domain/Identity.ts"
+import * as Log from "../observability/Log.ts"
 import {
   ClerkError,
   ClerkMisconfigured,
@@ -24,7 +25,8 @@ export const ClerkUser = Schema.Struct({
   primaryEmailAddress: Schema.NullOr(Schema.Struct({ emailAddress: Schema.String })),
   firstName: Schema.NullOr(Schema.String),
   lastName: Schema.NullOr(Schema.String),
-  imageUrl: Schema.String,
+  /** Clerk documents it, and does not promise it. */
+  imageUrl: Schema.String.pipe(Schema.withDecodingDefault(Effect.succeed(""))),
   banned: Schema.Boolean,
   publicMetadata: Schema.Record(Schema.String, Schema.Json)
 })
@@ -49,15 +51,25 @@ const ClerkToken = Schema.Struct({ jwt: Schema.RedactedFromValue(Schema.NonEmpty
 /** How long Clerk may take to answer one call. */
 const timeout = Duration.seconds(5)
 
+/** The most that Clerk puts on one page of a list, and how many pages are read. */
+const pageSize = 500
+const maxPages = 5
+
 /** Clerk's Backend API, as far as the Worker uses it. */
 export class ClerkApi extends Context.Service<
   ClerkApi,
   {
     /** The user as Clerk holds it now. Fails with `UserNotFound` when the account was deleted. */
     readonly user: (id: UserId) => Effect.Effect<ClerkUser, ClerkError>
-    /** The user's organization memberships, the first 100 of them. */
+    /**
+     * The user's organization memberships, the newest 2,500 of them. None where Organizations are off in the Clerk
+     * instance, or where Clerk refuses this one list for good; the log says so, once.
+     */
     readonly memberships: (id: UserId) => Effect.Effect<ReadonlyArray<ClerkMembership>, ClerkError>
-    /** The user's session that was used last, if one is active. */
+    /**
+     * The user's session that was used last, if one is active, of the newest 2,500. None where Clerk refuses this one
+     * list for good; the log says so, once.
+     */
     readonly lastSession: (id: UserId) => Effect.Effect<SessionId | undefined, ClerkError>
     /** Whose session this is. Fails with `SessionEnded` when it has ended, and otherwise unless it is active. */
     readonly sessionUser: (id: SessionId) => Effect.Effect<UserId, ClerkError>
@@ -90,8 +102,8 @@ export class ClerkApi extends Context.Service<
       return ClerkApi.of({
         sessionUser,
         lastSession: Effect.fn("ClerkApi.lastSession")((userId) =>
-          call("sessions.getSessionList", Schema.Array(ClerkSession), () =>
-            client.sessions.getSessionList({ userId, status: "active", limit: 100 }).then((page) => page.data)
+          list("sessions.getSessionList", ClerkSession, (page) =>
+            client.sessions.getSessionList({ userId, status: "active", ...page })
           ).pipe(
             Effect.map((sessions) => sessions.toSorted((a, b) => b.lastActiveAt - a.lastActiveAt)),
             Effect.map(([last]) => last?.id)
@@ -110,8 +122,8 @@ export class ClerkApi extends Context.Service<
         ),
         user: Effect.fn("ClerkApi.user")((id) => call("users.getUser", ClerkUser, () => client.users.getUser(id))),
         memberships: Effect.fn("ClerkApi.memberships")((id) =>
-          call("users.getOrganizationMembershipList", Schema.Array(ClerkMembership), () =>
-            client.users.getOrganizationMembershipList({ userId: id, limit: 100 }).then((page) => page.data)
+          list("users.getOrganizationMembershipList", ClerkMembership, (page) =>
+            client.users.getOrganizationMembershipList({ userId: id, ...page })
           )
         )
       })
@@ -138,42 +150,68 @@ const call = <A, I>(
     )
   )
 
+/**
+ * A list, page after page. A list that Clerk refuses for good costs what is made of it, and nothing else: it counts as
+ * empty. A wrong secret key (401) is no matter of one list.
+ */
+const list = Effect.fnUntraced(
+  function* <A, I>(
+    operation: string,
+    item: Schema.Codec<A, I>,
+    page: (range: { readonly limit: number; readonly offset: number }) => Promise<unknown>
+  ): Effect.fn.Return<ReadonlyArray<A>, ClerkError> {
+    const answer = Schema.Struct({ data: Schema.Array(item), totalCount: Schema.Finite })
+    const items: Array<A> = []
+    for (let pages = 0; pages < maxPages; pages++) {
+      const range = { limit: pageSize, offset: items.length }
+      const { data, totalCount } = yield* call(operation, answer, () => page(range))
+      items.push(...data)
+      if (data.length === 0 || items.length >= totalCount) return items
+    }
+    yield* Log.once(operation, Effect.logWarning(`${operation}: only the first ${items.length} are read`))
+    return items
+  },
+  Effect.catchTag("ClerkError", (error): Effect.Effect<ReadonlyArray<never>, ClerkError> => {
+    const { reason } = error
+    if (reason._tag === "UserNotFound") return Effect.succeed([])
+    if (reason._tag !== "ClerkUnexpected" && (reason._tag !== "ClerkMisconfigured" || reason.status === 401)) {
+      return Effect.fail(error)
+    }
+    const { code, operation } = reason
+    const log =
+      code === "organization_not_enabled_in_instance"
+        ? Effect.logInfo("Organizations are off in Clerk: switch them on if tools need their permissions")
+        : Effect.logWarning("Clerk refuses a list, which counts as empty: check CLERK_SECRET_KEY")
+    return Effect.as(Log.once(`${operation} ${code}`, Effect.annotateLogs(log, { reason })), [])
+  })
+)
+
 /** What it means that something is not there. */
 const absent = (operation: string, code: string | undefined): ClerkError["reason"] => {
   if (code === "resource_not_found") {
-    if (operation === "users.getUser") return new UserNotFound()
+    if (operation.startsWith("users.")) return new UserNotFound()
     if (operation === "sessions.getSession") return new SessionEnded()
   }
-  return new ClerkUnexpected({ operation, detail: "status 404" })
+  return new ClerkUnexpected({ operation, detail: "status 404", ...(code !== undefined && { code }) })
 }
 
-/** A failure without a status is one of the network. `@clerk/backend` does not retry by itself. */
+/**
+ * A failure without a status is one of the network. `@clerk/backend` does not retry by itself. Only what may pass by
+ * itself is unavailable: network, 429 and 5xx.
+ */
 const failure = (operation: string, cause: unknown): ClerkError => {
   if (!isClerkAPIResponseError(cause)) {
     const code = cause instanceof Error ? cause.name : "unknown"
     return new ClerkError({ reason: new ClerkUnavailable({ operation, code }) })
   }
-  const { status } = cause
+  const { status, retryAfter } = cause
   const code = cause.errors[0]?.code
-  switch (status) {
-    case 404:
-      return new ClerkError({ reason: absent(operation, code) })
-    case 401:
-    case 403:
-      return new ClerkError({
-        reason: new ClerkMisconfigured({ operation, status, ...(code !== undefined && { code }) })
-      })
-    case 400:
-    case 422:
-      return new ClerkError({ reason: new ClerkUnexpected({ operation, detail: `status ${status}` }) })
-    default:
-      return new ClerkError({
-        reason: new ClerkUnavailable({
-          operation,
-          ...(status !== undefined && { status }),
-          ...(code !== undefined && { code }),
-          ...(cause.retryAfter !== undefined && { retryAfter: cause.retryAfter })
-        })
-      })
+  const known = { operation, ...(code !== undefined && { code }) }
+  if (status === undefined || status === 429 || status >= 500) {
+    const details = { ...(status !== undefined && { status }), ...(retryAfter !== undefined && { retryAfter }) }
+    return new ClerkError({ reason: new ClerkUnavailable({ ...known, ...details }) })
   }
+  if (status === 404) return new ClerkError({ reason: absent(operation, code) })
+  if (status === 401 || status === 403) return new ClerkError({ reason: new ClerkMisconfigured({ ...known, status }) })
+  return new ClerkError({ reason: new ClerkUnexpected({ ...known, detail: `status ${status}` }) })
 }

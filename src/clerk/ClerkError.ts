@@ -11,17 +11,18 @@ export class ClerkUnavailable extends Schema.TaggedError<ClerkUnavailable>()("Cl
   retryAfter: Schema.optionalKey(Schema.Finite)
 }) {}
 
-/** Clerk refuses the Worker's own credentials: the operator has to mend the settings. */
+/** Clerk refuses the Worker's own credentials, or what they ask for: the operator has to correct the settings. */
 export class ClerkMisconfigured extends Schema.TaggedError<ClerkMisconfigured>()("ClerkMisconfigured", {
   operation: Schema.String,
   status: Schema.optionalKey(Schema.Int),
   code: Schema.optionalKey(Schema.String)
 }) {}
 
-/** Clerk's answer does not have the documented shape. */
+/** Clerk's answer is none that this server knows what to do with. `code` is Clerk's. Asking again does not help. */
 export class ClerkUnexpected extends Schema.TaggedError<ClerkUnexpected>()("ClerkUnexpected", {
   operation: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  code: Schema.optionalKey(Schema.String)
 }) {}
 
 /** There is no such user, or no longer. */

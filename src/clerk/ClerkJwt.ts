@@ -18,7 +18,7 @@ import {
 } from "jose"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import { ClerkUnavailable } from "./ClerkError.ts"
+import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "./ClerkError.ts"
 
 /** The token proves nothing here. `check` names the claim or the step that failed, never a value. */
 export class TokenRejected extends Schema.TaggedError<TokenRejected>()("TokenRejected", {
@@ -34,12 +34,16 @@ const Jwks = Schema.Struct({
   )
 })
 
+const operation = "jwks"
 /** How long a key set is used. */
 const keepKeysFor = Duration.hours(1)
 /** The shortest time between two fetches for a key that is not in the set. */
 const refetchAfter = Duration.seconds(30)
 const fetchTimeout = Duration.seconds(5)
 const clockTolerance = "5 seconds"
+
+/** Why there are no keys. Only what may pass by itself is unavailable; the rest is a wrong `CLERK_FRONTEND_API`. */
+type NoKeys = ClerkUnavailable | ClerkMisconfigured | ClerkUnexpected
 
 /** What a kind of token has to satisfy beside its signature, `iss` and `exp`. */
 export type Demands = Pick<JWTVerifyOptions, "audience" | "maxTokenAge"> & { readonly claims: ReadonlyArray<string> }
@@ -57,25 +61,35 @@ export interface Verified {
 export class ClerkJwt extends Context.Service<
   ClerkJwt,
   {
-    readonly verify: (token: string, demands: Demands) => Effect.Effect<Verified, TokenRejected | ClerkUnavailable>
+    readonly verify: (token: string, demands: Demands) => Effect.Effect<Verified, TokenRejected | NoKeys>
   }
 >()("clerk/ClerkJwt") {
   static readonly layerNoDeps = Layer.effect(
     ClerkJwt,
     Effect.gen(function* () {
       const { CLERK_FRONTEND_API: issuer } = yield* AppConfig
-      const http = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
+      const http = yield* HttpClient.HttpClient
       let keys: Keys | undefined
 
       const fetchKeys = Effect.fn("ClerkJwt.fetchKeys")(
         function* (now: DateTime.Utc) {
           const response = yield* http.get(new URL("/.well-known/jwks.json", issuer))
+          const { status, headers } = response
+          if (status === 429 || status >= 500) return yield* new ClerkUnavailable({ operation, status })
+          if (status !== 200) return yield* new ClerkMisconfigured({ operation, status })
+          if (headers["content-type"]?.includes("json") !== true) {
+            return yield* new ClerkUnexpected({ operation, detail: "no JSON" })
+          }
           const jwks = yield* HttpClientResponse.schemaBodyJson(Jwks)(response)
           keys = { find: createLocalJWKSet({ keys: [...jwks.keys] }), fetchedAt: now }
           return keys
         },
         Effect.timeout(fetchTimeout),
-        Effect.mapError(() => new ClerkUnavailable({ operation: "jwks" }))
+        Effect.catchTags({
+          TimeoutError: () => Effect.fail(new ClerkUnavailable({ operation })),
+          HttpClientError: () => Effect.fail(new ClerkUnavailable({ operation })),
+          SchemaError: () => Effect.fail(new ClerkUnexpected({ operation, detail: "no key set" }))
+        })
       )
 
       const check = (token: string, { claims, ...demands }: Demands, { find }: Keys, now: DateTime.Utc) =>

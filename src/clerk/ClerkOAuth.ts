@@ -41,7 +41,11 @@ const scope = "openid"
 const timeout = Duration.seconds(10)
 
 const TokenAnswer = Schema.Struct({ id_token: Schema.String })
-const ErrorAnswer = Schema.Struct({ error: Schema.String })
+/** As OAuth says it, or as the rest of Clerk's APIs do. */
+const ErrorAnswer = Schema.Struct({
+  error: Schema.optionalKey(Schema.String),
+  errors: Schema.optionalKey(Schema.Array(Schema.Struct({ code: Schema.String })))
+})
 const utf8 = new TextEncoder()
 
 /** Clerk as OAuth 2.0 and OpenID provider: authorization code flow with PKCE S256 (RFC 7636) and a nonce. */
@@ -90,7 +94,8 @@ export class ClerkOAuth extends Context.Service<
               ? new ClerkUnexpected({ operation: "token", detail: "no JSON" })
               : new ClerkUnavailable({ operation: "token" })
           ),
-        SchemaError: () => Effect.fail(new ClerkUnexpected({ operation: "token", detail: "no id_token" }))
+        SchemaError: () =>
+          Effect.fail(new ClerkUnexpected({ operation: "token", detail: "no id_token: has the application openid?" }))
       })
     )
 
@@ -138,7 +143,8 @@ export class ClerkOAuth extends Context.Service<
 const refusal = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
   const { status } = response
   if (status === 429 || status >= 500) return yield* new ClerkUnavailable({ operation: "token", status })
-  const { error } = yield* HttpClientResponse.schemaBodyJson(ErrorAnswer)(response)
+  const { error, errors = [] } = yield* HttpClientResponse.schemaBodyJson(ErrorAnswer)(response)
   if (error === "invalid_grant") return yield* new CodeRejected()
-  return yield* new ClerkMisconfigured({ operation: "token", status, code: error })
+  const code = error ?? errors[0]?.code
+  return yield* new ClerkMisconfigured({ operation: "token", status, ...(code !== undefined && { code }) })
 })

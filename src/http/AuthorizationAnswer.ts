@@ -75,8 +75,10 @@ const answerTo = Match.typeTags<AuthorizationFailure["reason"], Answer>()({
   UserNotFound: () =>
     answer("access_denied", 403, "You cannot use this server", "This account can no longer use this server."),
   AccountClosed: ({ message }) => answer("access_denied", 403, "You cannot use this server", message),
-  AccessUnknown: ({ message }) =>
-    answer("temporarily_unavailable", 503, "Signing in is not possible right now", message),
+  AccessUnknown: ({ message, passes }) =>
+    passes
+      ? answer("temporarily_unavailable", 503, "Signing in is not possible right now", message)
+      : answer("server_error", 500, "This server is not set up correctly", message),
   StorageUnavailable: () =>
     answer("temporarily_unavailable", 503, "This is not possible right now", "Please try again in a moment.")
 })

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
+import { ClerkMisconfigured } from "../clerk/ClerkError.ts"
 import type { Subject } from "../domain/Identity.ts"
 import { AuthorizationFailure, SignInDeclined, trustedRedirect } from "./AuthorizationFailure.ts"
 import { AuthorizationServer, type AuthRequest, type WithHeaders } from "./AuthorizationServer.ts"
@@ -52,10 +53,17 @@ const lifetime = Duration.minutes(10)
 /** Why nobody is signed in, before it is known whether a client can be told. */
 type NotSignedIn = Pick<AuthorizationFailure, "reason">
 
+/** What Clerk says while its OAuth application is not set up as this server needs it: nobody gets in by trying again. */
+const isMisconfigured = Schema.is(
+  Schema.Literals(["invalid_request", "invalid_scope", "unauthorized_client", "unsupported_response_type"])
+)
+
 /** Whether the browser came back with an error (RFC 6749, section 4.1.2.1): nobody did sign in. */
-const declined = (query: URLSearchParams): SignInDeclined | undefined => {
+const declined = (query: URLSearchParams): SignInDeclined | ClerkMisconfigured | undefined => {
   const error = query.get("error")
-  return error === null ? undefined : new SignInDeclined({ error: error === "access_denied" ? error : "other" })
+  if (error === null) return undefined
+  if (isMisconfigured(error)) return new ClerkMisconfigured({ operation: "authorize", code: error })
+  return new SignInDeclined({ error: error === "access_denied" ? error : "other" })
 }
 
 /** Authorizations that wait for their browser to come back, each under a signed `state`, with what is `kept` for it. */

@@ -16,8 +16,11 @@ import { CurrentIdentity, type Identity } from "../domain/Identity.ts"
 import { Connections } from "./Connections.ts"
 
 /** The connection cannot act in the app: it was made without a session, or the session has ended. */
-class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", {}) {
-  override readonly message = "This connection has no living session in the app. Connect again to sign in."
+class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", { ended: Schema.Boolean }) {
+  override get message(): string {
+    const further = this.ended ? "" : " If that does not help, its operator has to look into it."
+    return `This connection has no living session in the app. Connect again to sign in.${further}`
+  }
 }
 
 /** The app, or Clerk, which vouches for the user there, does not answer now. */
@@ -105,7 +108,7 @@ export class AppApi extends Context.Service<
         const unproven = Effect.fnUntraced(function* ({ userId, grantId }: Identity, { reason }: NoToken) {
           if (reason._tag === "SessionEnded") {
             yield* Effect.ignore(connections.end(userId, grantId))
-            return yield* failed(new SignInNeeded())
+            return yield* failed(new SignInNeeded({ ended: true }))
           }
           yield* Effect.logWarning("No token for the app").pipe(Effect.annotateLogs({ reason }))
           return yield* reason._tag === "ClerkUnavailable"
@@ -117,7 +120,7 @@ export class AppApi extends Context.Service<
           get: Effect.fn("AppApi.get")(function* (path, query, answer) {
             const identity = yield* CurrentIdentity
             const { sessionId } = identity
-            if (sessionId === undefined) return yield* failed(new SignInNeeded())
+            if (sessionId === undefined) return yield* failed(new SignInNeeded({ ended: false }))
             const asked = yield* request(path, query)
             const proven = (token: Effect.Effect<Redacted.Redacted, NoToken>) =>
               Effect.catchTag(token, "ClerkError", (error) => unproven(identity, error))

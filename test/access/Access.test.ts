@@ -206,7 +206,11 @@ describe("Access", () => {
       withClerk((clerk) =>
         Effect.gen(function* () {
           clerk.outage = outage
-          assert.strictEqual((yield* refusal())._tag, "AccessUnknown")
+          const reason = yield* refusal()
+          assert.strictEqual(reason._tag, "AccessUnknown")
+          const words =
+            outage === down ? /Please try again in a moment\.$/u : /operator .* has to correct its Clerk settings\.$/u
+          assert.match(reason.message, words)
         })
       )
     )

@@ -375,6 +375,55 @@ describe("SessionTokens", () => {
     )
   )
 
+  for (const reason of [
+    new ClerkUnexpected({ operation: "sessions.getToken", detail: "status 404" }),
+    new ClerkMisconfigured({ operation: "sessions.getToken", status: 403 })
+  ]) {
+    it.effect(
+      `takes a session for alive as long as Clerk only refuses its token, and asks once a minute: ${reason._tag}`,
+      () =>
+        withMint((mint) =>
+          Effect.gen(function* () {
+            mint.failures.push(...Array.from({ length: 10 }, () => reason))
+            for (let minute = 0; minute < 10; minute++) {
+              for (let time = 0; time < 6; time++) {
+                assert.isTrue(yield* alive(), `${minute} min`)
+                yield* TestClock.adjust("10 seconds")
+              }
+            }
+            assert.lengthOf(mint.askedAt, 10)
+            mint.failures.push(reason, new SessionEnded())
+            assert.isTrue(yield* alive())
+            yield* TestClock.adjust("60 seconds")
+            assert.isFalse(yield* alive())
+          })
+        )
+    )
+  }
+
+  it.effect("says of a session that cannot be checked whether trying again helps", () =>
+    Effect.gen(function* () {
+      for (const [reason, words] of [
+        [down, "Please try again in a moment."],
+        [
+          new ClerkMisconfigured({ operation: "sessions.getSession", status: 401 }),
+          "has to correct its Clerk settings."
+        ]
+      ] as const) {
+        yield* withMint((mint) =>
+          Effect.gen(function* () {
+            mint.failures.push(...Array.from({ length: 70 }, () => reason))
+            const tokens = yield* SessionTokens
+            yield* tokens.alive(one)
+            yield* TestClock.adjust("301 seconds")
+            const unknown = yield* Effect.flip(tokens.alive(one))
+            assert.match(unknown.message, new RegExp(`^Your session cannot be checked.*${words}$`, "u"))
+          })
+        )
+      }
+    })
+  )
+
   const numbered = (number: number) => current(SessionId.make(`sess_n${number}`))
 
   it.effect("remembers 2000 sessions", () =>

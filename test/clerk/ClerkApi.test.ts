@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 import * as jose from "jose"
@@ -9,6 +10,9 @@ import * as jose from "jose"
 import { ClerkStandIn } from "../../dev/clerk/ClerkStandIn.ts"
 import { ClerkApi } from "../../src/clerk/ClerkApi.ts"
 import { SessionId, UserId } from "../../src/domain/Identity.ts"
+import * as Log from "../../src/observability/Log.ts"
+import { serve } from "../support/FetchServer.ts"
+import { freePort } from "../support/FreePort.ts"
 import { type Settings, testConfig } from "../support/TestConfig.ts"
 
 /** The service, pointed at the running stand-in. */
@@ -68,6 +72,62 @@ layer(pointedAt().pipe(Layer.provideMerge(ClerkStandIn.layer({ port: 0 }))))("Cl
         permissions: ["org:sys_profile:manage", "org:sys_memberships:read", "org:sys_memberships:manage"]
       })
       assert.deepStrictEqual(yield* memberships(users.member.id), [])
+    })
+  )
+
+  /** The user is a member of this many organizations, each with a permission of its own. */
+  const inOrganizations = Effect.fnUntraced(function* (count: number) {
+    const { users, admin } = yield* fresh
+    const permissions = Array.from({ length: count }, (_, index) => [`org:team${index}:read`])
+    yield* admin.setOrganizations(users.member.id, permissions)
+    const path = `/v1/users/${users.member.id}/organization_memberships`
+    return { asked: admin.countRequests(path), id: users.member.id, permissions }
+  })
+
+  for (const [count, pages] of [
+    [100, 1],
+    [500, 1],
+    [501, 2],
+    [1_234, 3]
+  ] as const) {
+    it.effect(`reads all ${count} memberships, in ${pages} page${pages === 1 ? "" : "s"}`, () =>
+      Effect.gen(function* () {
+        const { asked, id, permissions } = yield* inOrganizations(count)
+        const found = yield* memberships(id)
+        assert.deepStrictEqual(
+          found.map((membership) => [...membership.permissions]),
+          permissions
+        )
+        assert.strictEqual(yield* asked, pages)
+      })
+    )
+  }
+
+  it.effect("reads the newest 2500 memberships of somebody with more, and says once that there are more", () => {
+    const lines: Array<string> = []
+    const log = Layer.fresh(Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))]))
+    return Effect.gen(function* () {
+      const { asked, id, permissions } = yield* inOrganizations(2_501)
+      for (let time = 0; time < 2; time++) {
+        const found = yield* memberships(id)
+        assert.deepStrictEqual(
+          found.flatMap((membership) => membership.permissions),
+          permissions.flat().slice(0, 2_500)
+        )
+      }
+      assert.strictEqual(yield* asked, 10)
+      assert.lengthOf(lines, 1)
+      assert.include(lines[0], '"level":"WARN"')
+      assert.include(lines[0], "users.getOrganizationMembershipList: only the first 2500 are read")
+    }).pipe(Effect.provide(log), Effect.provideService(Log.Said, new Set<string>()))
+  })
+
+  it.effect("reads a user of whom Clerk tells no more than it has to", () =>
+    Effect.gen(function* () {
+      const bare = { object: "user", id: "user_bare", first_name: null, last_name: null, banned: false }
+      const url = yield* serve(yield* Effect.promise(freePort), () => Promise.resolve(Response.json(bare)))
+      const found = yield* Effect.provide(user("user_bare"), pointedAt({ CLERK_API_URL: url }))
+      assert.deepInclude(found, { primaryEmailAddress: null, publicMetadata: {}, imageUrl: "" })
     })
   )
 
@@ -182,6 +242,19 @@ layer(pointedAt().pipe(Layer.provideMerge(ClerkStandIn.layer({ port: 0 }))))("Cl
       assert.strictEqual(String(yield* last), first.id)
       yield* admin.endSession(first.id)
       assert.strictEqual(String(yield* last), second.id)
+    })
+  )
+
+  it.effect("finds the session that was used last among those of many browsers", () =>
+    Effect.gen(function* () {
+      const { admin, users } = yield* fresh
+      const first = yield* admin.createSession(users.admin.id)
+      for (let browser = 0; browser < 600; browser++) yield* admin.createSession(users.admin.id)
+      yield* admin.setClockOffset(60)
+      yield* admin.mintSessionToken(first.id, "https://app.example.com")
+      const last = yield* Effect.flatMap(ClerkApi, (clerk) => clerk.lastSession(UserId.make(users.admin.id)))
+      assert.strictEqual(String(last), first.id)
+      assert.strictEqual(yield* admin.countRequests("/v1/sessions"), 2)
     })
   )
 

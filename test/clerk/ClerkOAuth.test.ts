@@ -100,6 +100,8 @@ describe("ClerkOAuth", () => {
     ["invalid_grant with 400", json(400, { error: "invalid_grant" }), "CodeRejected"],
     ["invalid_grant with 401", json(401, { error: "invalid_grant" }), "CodeRejected"],
     ["invalid_client", json(401, { error: "invalid_client" }), "ClerkMisconfigured"],
+    ["an error of Clerk's own form", json(403, { errors: [{ code: "feature_not_enabled" }] }), "ClerkMisconfigured"],
+    ["403 without a word", json(403, {}), "ClerkMisconfigured"],
     ["redirect_uri_mismatch", json(400, { error: "redirect_uri_mismatch" }), "ClerkMisconfigured"],
     ["429", json(429, { error: "slow_down" }), "ClerkUnavailable"],
     ["500", json(500, {}), "ClerkUnavailable"],

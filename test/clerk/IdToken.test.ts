@@ -150,18 +150,24 @@ describe("IdToken", () => {
     )
   )
 
-  for (const [what, trouble] of [
-    ["cannot be reached", Effect.succeed(networkDown)],
-    ["answers 500", Effect.sync(() => new Response("no", { status: 500 }))],
-    ["answers with HTML", Effect.sync(() => new Response("<html>"))],
-    ["answers with something else", Effect.sync(() => Response.json({ keys: "none" }))]
+  const json = { "content-type": "application/json" }
+  for (const [what, trouble, reason] of [
+    ["cannot be reached", Effect.succeed(networkDown), "ClerkUnavailable"],
+    ["answers 500", Effect.sync(() => new Response("no", { status: 500 })), "ClerkUnavailable"],
+    ["answers 429", Effect.sync(() => Response.json({}, { status: 429 })), "ClerkUnavailable"],
+    ["stops half way", Effect.sync(() => new Response("{", { headers: json })), "ClerkUnavailable"],
+    ["answers 401", Effect.sync(() => Response.json({}, { status: 401 })), "ClerkMisconfigured"],
+    ["answers 403", Effect.sync(() => Response.json({}, { status: 403 })), "ClerkMisconfigured"],
+    ["is not there", Effect.sync(() => new Response("no", { status: 404 })), "ClerkMisconfigured"],
+    ["answers with HTML", Effect.sync(() => new Response("<html>")), "ClerkUnexpected"],
+    ["answers with something else", Effect.sync(() => Response.json({ keys: "none" })), "ClerkUnexpected"]
   ] as const) {
-    it.effect(`calls Clerk unavailable when the key set ${what}, and tries again the next time`, () =>
+    it.effect(`fails with ${reason} when the key set ${what}, and tries again the next time`, () =>
       withKeys((keySet) =>
         Effect.gen(function* () {
           const token = yield* signed(genuine)
           keySet.trouble = trouble
-          assert.strictEqual(yield* refusal(token), "ClerkUnavailable")
+          assert.strictEqual(yield* refusal(token), reason)
           keySet.trouble = undefined
           assert.strictEqual(yield* verify(token), "user_ada")
         })

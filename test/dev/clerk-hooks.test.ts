@@ -41,7 +41,48 @@ const noticed: { readonly [tampering in Tampering]: string | undefined } = {
   wrong_signature: undefined
 }
 
+layer(ClerkStandIn.layer({ port: 0, features: { organizations: false } }))(
+  "Clerk stand-in without organizations",
+  (it) => {
+    it.effect("refuses memberships as Clerk does, until the feature is switched on", () =>
+      Effect.gen(function* () {
+        const { admin, clerk, hook, users } = yield* fresh
+        const list = () => clerk.users.getOrganizationMembershipList({ userId: users.admin.id })
+        const off = { status: 403, code: "organization_not_enabled_in_instance" }
+        assert.deepInclude(yield* refusedCall(list), off)
+        assert.isTrue((yield* hook("features", { organizations: true })).ok)
+        assert.strictEqual((yield* Effect.promise(list)).totalCount, 1)
+        yield* admin.reset
+        assert.deepInclude(yield* refusedCall(list), off)
+      })
+    )
+  }
+)
+
 layer(ClerkStandIn.layer({ port: 0 }))("Clerk stand-in's hooks", (it) => {
+  it.effect("makes somebody a member of organizations, the newest first", () =>
+    Effect.gen(function* () {
+      const { clerk, hook, users } = yield* fresh
+      const user = users.member.email
+      assert.isTrue(
+        (yield* hook("users/organizations", { user, permissions: [["org:a:read"], [], ["org:b:read"]] })).ok
+      )
+      const page = { userId: users.member.id, limit: 2, offset: 1 }
+      const { data, totalCount } = yield* Effect.promise(() => clerk.users.getOrganizationMembershipList(page))
+      assert.deepEqual([totalCount, data.map(({ permissions }) => permissions)], [3, [[], ["org:b:read"]]])
+    })
+  )
+
+  it.effect("refuses requests as an instance does where something is off", () =>
+    Effect.gen(function* () {
+      const { clerk, hook, users } = yield* fresh
+      const effect = { kind: "refused", status: 403, code: "authorization_invalid" }
+      assert.isTrue((yield* hook("faults", { path: "/v1/users", effect })).ok)
+      const refused = yield* refusedCall(() => clerk.users.getUser(users.member.id))
+      assert.deepInclude(refused, { status: 403, code: "authorization_invalid" })
+    })
+  )
+
   for (const tampering of Tampering.literals) {
     it.effect(`tampers with the next id_token only: ${tampering}`, () =>
       Effect.gen(function* () {

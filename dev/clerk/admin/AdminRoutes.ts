@@ -9,6 +9,7 @@ import { sessionJson, userJson } from "../backend-api/Representation.ts"
 import { clerkErrors } from "../ClerkErrorBody.ts"
 import { SessionStatus } from "../ClerkSessions.ts"
 import { Fault } from "../Faults.ts"
+import { FeatureSwitches } from "../Features.ts"
 import { Metadata } from "../Metadata.ts"
 import { Tampering } from "../oauth/IdTokens.ts"
 import { StandInSettings } from "../StandInOptions.ts"
@@ -72,6 +73,11 @@ export const adminRoutes = HttpRouter.use(
     yield* post("users/role", Schema.Struct({ ...User.fields, role: Schema.NullOr(Schema.String) }), (input) =>
       asUser((user) => admin.setRole(user, input.role ?? undefined))(input)
     )
+    yield* post(
+      "users/organizations",
+      Schema.Struct({ ...User.fields, permissions: Schema.Array(Schema.Array(Schema.String)) }),
+      (input) => asUser((user) => admin.setOrganizations(user, input.permissions))(input)
+    )
     yield* post("users/ban", User, asUser(admin.ban))
     yield* post("users/unban", User, asUser(admin.unban))
     yield* post("users/delete", User, asUser(admin.deleteUser))
@@ -101,6 +107,7 @@ export const adminRoutes = HttpRouter.use(
       (lifetimes) => done(admin.setTokenLifetimes(lifetimes))
     )
 
+    yield* post("features", FeatureSwitches, (switches) => done(admin.setFeatures(switches)))
     yield* post("faults", Fault, (fault) => done(admin.addFault(fault)))
     yield* post("id-token/tamper", Schema.Struct({ tampering: Tampering }), ({ tampering }) =>
       done(admin.tamperWithNextIdToken(tampering))

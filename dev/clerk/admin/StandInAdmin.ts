@@ -6,6 +6,8 @@ import * as Schema from "effect/Schema"
 import { type ClerkSession, ClerkSessions, type SessionStatus } from "../ClerkSessions.ts"
 import { type ClerkUser, Directory } from "../Directory.ts"
 import { type Fault, Faults } from "../Faults.ts"
+import { Features, type FeatureSwitches } from "../Features.ts"
+import { stableId } from "../Ids.ts"
 import { KeyRing } from "../KeyRing.ts"
 import type { Metadata } from "../Metadata.ts"
 import { OAuthApplications } from "../OAuthApplications.ts"
@@ -36,6 +38,11 @@ export class StandInAdmin extends Context.Service<
     readonly setPublicMetadata: (user: string, metadata: Metadata) => Effect.Effect<ClerkUser, UnknownSubject>
     /** Sets `public_metadata.role`, or removes it. */
     readonly setRole: (user: string, role: string | undefined) => Effect.Effect<ClerkUser, UnknownSubject>
+    /** Makes the user a member of one organization for each set of permissions, the newest first, and of no other. */
+    readonly setOrganizations: (
+      user: string,
+      permissions: ReadonlyArray<ReadonlyArray<string>>
+    ) => Effect.Effect<ClerkUser, UnknownSubject>
     /** Revokes the user's sessions; OAuth tokens stop working until the ban is lifted. */
     readonly ban: (user: string) => Effect.Effect<ClerkUser, UnknownSubject>
     readonly unban: (user: string) => Effect.Effect<ClerkUser, UnknownSubject>
@@ -49,6 +56,8 @@ export class StandInAdmin extends Context.Service<
     readonly mintSessionToken: (session: string, application: string) => Effect.Effect<string, UnknownSubject>
     /** For the tokens that are made from now on, whose request does not say how long they live. */
     readonly setTokenLifetimes: (lifetimes: Partial<TokenLifetimes>) => Effect.Effect<void>
+    /** Switches features on or off, as in Clerk's dashboard. */
+    readonly setFeatures: (switches: FeatureSwitches) => Effect.Effect<void>
     readonly addFault: (fault: Fault) => Effect.Effect<void>
     readonly tamperWithNextIdToken: (tampering: Tampering) => Effect.Effect<void>
     /** A new signing key; former keys leave the JWKS unless `keepPrevious`. Answers the new `kid`. */
@@ -60,7 +69,7 @@ export class StandInAdmin extends Context.Service<
     readonly countRequests: (path: string, method?: string) => Effect.Effect<number>
     readonly forgetRequests: Effect.Effect<void>
     /**
-     * Demo users, application and lifetimes as at the start; no sessions, tokens, faults, tampering, shift or counts.
+     * Demo users, application, features and lifetimes as at the start; no sessions, tokens, faults, tampering, shift or counts.
      * Keys stay.
      */
     readonly reset: Effect.Effect<void>
@@ -75,6 +84,7 @@ export class StandInAdmin extends Context.Service<
       const records = yield* OAuthRecords
       const idTokens = yield* IdTokens
       const faults = yield* Faults
+      const features = yield* Features
       const keys = yield* KeyRing
       const tokens = yield* SessionTokens
       const clock = yield* StandInClock
@@ -106,11 +116,25 @@ export class StandInAdmin extends Context.Service<
               publicMetadata: role === undefined ? others : { ...others, role }
             }))
           )(user),
+        setOrganizations: (user, permissions) =>
+          onUser((id) =>
+            directory.update(id, () => ({
+              organizations: permissions.map((permissions, index) => ({
+                id: stableId("org", `${index}`),
+                name: `Organization ${index}`,
+                slug: `organization-${index}`,
+                membershipId: stableId("orgmem", `${id} ${index}`),
+                role: "org:member",
+                roleName: "Member",
+                permissions
+              }))
+            }))
+          )(user),
         ban: onUser((id) => directory.setBanned(id, true)),
         unban: onUser((id) => directory.setBanned(id, false)),
         deleteUser: onUser(directory.remove),
         createSession: (user) =>
-          Effect.flatMap(userNamed(user), (found) => sessions.create(found.id, found.organization?.id)),
+          Effect.flatMap(userNamed(user), (found) => sessions.create(found.id, found.organizations[0]?.id)),
         sessionsOf: (user) => Effect.flatMap(userNamed(user), (found) => sessions.list({ userId: found.id })),
         endSession: Effect.fnUntraced(function* (session, status = "ended") {
           return yield* orUnknown(yield* sessions.end(session, status), "session", session)
@@ -122,6 +146,7 @@ export class StandInAdmin extends Context.Service<
           return yield* tokens.forSession(session, user, { authorizedParty: application })
         }),
         setTokenLifetimes: tokens.setLifetimes,
+        setFeatures: features.set,
         addFault: faults.add,
         tamperWithNextIdToken: idTokens.tamperWithNext,
         rotateSigningKey: (options) => keys.rotate(options?.keepPrevious === true),
@@ -150,7 +175,8 @@ export class StandInAdmin extends Context.Service<
             records.reset,
             idTokens.reset,
             tokens.reset,
-            faults.reset
+            faults.reset,
+            features.reset
           ],
           { discard: true }
         )

@@ -17,10 +17,21 @@ export class InvalidParameters extends Schema.TaggedError<InvalidParameters>()("
 
 export class UnreadableBody extends Schema.TaggedError<UnreadableBody>()("UnreadableBody", {}) {}
 
+class OrganizationsOff extends Schema.TaggedError<OrganizationsOff>()("OrganizationsOff", {}) {}
+
 /** Why the Backend API refuses a request. */
 export class BackendApiError extends Schema.TaggedError<BackendApiError>()("BackendApiError", {
-  reason: Schema.Union([SecretKeyMissing, SecretKeyInvalid, ResourceNotFound, InvalidParameters, UnreadableBody])
+  reason: Schema.Union([
+    SecretKeyMissing,
+    SecretKeyInvalid,
+    OrganizationsOff,
+    ResourceNotFound,
+    InvalidParameters,
+    UnreadableBody
+  ])
 }) {}
+
+export const organizationsOff = new BackendApiError({ reason: new OrganizationsOff() })
 
 export const notFound = (what: string, id: string): BackendApiError =>
   new BackendApiError({ reason: new ResourceNotFound({ what, id }) })
@@ -42,6 +53,14 @@ export const refusal = ({ reason }: BackendApiError): HttpServerResponse.HttpSer
           message: "The provided Clerk Secret Key is invalid. Make sure that your Clerk Secret Key is correct.",
           longMessage: "The provided Clerk Secret Key is invalid. Make sure that your Clerk Secret Key is correct.",
           code: "clerk_key_invalid"
+        }
+      ])
+    case "OrganizationsOff":
+      return clerkErrors(403, [
+        {
+          message: "access denied",
+          longMessage: "The organizations feature is not enabled for this instance.",
+          code: "organization_not_enabled_in_instance"
         }
       ])
     case "ResourceNotFound":

@@ -1,7 +1,7 @@
 import type * as Schema from "effect/Schema"
 import { avatarUrl } from "../Avatar.ts"
 import type { ClerkSession } from "../ClerkSessions.ts"
-import type { demoOrganization } from "../DemoUsers.ts"
+import type { Organization } from "../DemoUsers.ts"
 import type { ClerkUser } from "../Directory.ts"
 import { stableId } from "../Ids.ts"
 import type { OAuthApplication } from "../OAuthApplications.ts"
@@ -72,8 +72,8 @@ export const userJson = (user: ClerkUser, origin: string): JsonObject => ({
   updated_at: user.updatedAt
 })
 
-/** `OrganizationMembership` of the Backend API, for a user who has one. */
-export const membershipJson = (user: ClerkUser, organization: typeof demoOrganization, origin: string): JsonObject => ({
+/** `OrganizationMembership` of the Backend API. */
+export const membershipJson = (user: ClerkUser, organization: Organization, origin: string): JsonObject => ({
   id: organization.membershipId,
   object: "organization_membership",
   role: organization.role,

@@ -2,8 +2,10 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Schema from "effect/Schema"
 import { type ClerkUser, Directory, type UserChange } from "../Directory.ts"
+import { Features } from "../Features.ts"
 import { mergeMetadata, Metadata } from "../Metadata.ts"
 import { StandInSettings } from "../StandInOptions.ts"
+import { organizationsOff } from "./BackendApiError.ts"
 import { body, endpoint, orNotFound, pathParameter, query } from "./Endpoint.ts"
 import { paged, pagingFields, Repeated, valuesOf } from "./Paging.ts"
 import { deletedJson, membershipJson, userJson } from "./Representation.ts"
@@ -117,6 +119,7 @@ export const userRoutes = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const { origin, secretKey } = yield* StandInSettings
     const directory = yield* Directory
+    const features = yield* Features
     const userId = pathParameter("user_id")
     const asJson = (user: ClerkUser) => userJson(user, origin)
 
@@ -147,10 +150,14 @@ export const userRoutes = HttpRouter.use(
 
     const memberships = withUser(
       Effect.fnUntraced(function* (id) {
+        if (!(yield* features.current).organizations) return yield* organizationsOff
         const page = yield* query(Schema.Struct(pagingFields))
         const user = yield* found(id)
-        const all = user.organization === undefined ? [] : [membershipJson(user, user.organization, origin)]
-        return { data: paged(all, page), total_count: all.length }
+        const all = user.organizations
+        return {
+          data: paged(all, page).map((organization) => membershipJson(user, organization, origin)),
+          total_count: all.length
+        }
       })
     )
 

@@ -22,9 +22,9 @@ const everyClaim = (user: ClerkUser, origin: string) => ({
   preferred_username: user.username,
   public_metadata: user.publicMetadata,
   private_metadata: user.privateMetadata,
-  org_id: user.organization?.id,
-  org_name: user.organization?.name,
-  org_slug: user.organization?.slug
+  org_id: user.organizations[0]?.id,
+  org_name: user.organizations[0]?.name,
+  org_slug: user.organizations[0]?.slug
 })
 
 /** The claims of a user that these scopes allow; `sub` is always among them. */
