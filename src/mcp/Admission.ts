@@ -1,5 +1,6 @@
 import type { AuthInfo, ScopeChallenge } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { Access, type AccessError } from "../access/Access.ts"
@@ -35,6 +36,13 @@ export const toAuthInfo = (identity: Identity, resourceMetadataUrl: string): Aut
   resourceMetadataUrl,
   extra: { identity } satisfies typeof Extra.Type
 })
+
+/** Whom the log names where a request fails unexpectedly. */
+export const callerOf = (authInfo: AuthInfo | undefined): Pick<Identity, "userId" | "clientId"> | {} =>
+  Option.match(Schema.decodeUnknownOption(Extra)(authInfo?.extra), {
+    onNone: () => ({}),
+    onSome: ({ identity: { userId, clientId } }) => ({ userId, clientId })
+  })
 
 /** The caller of one protocol message and the facts of this moment: every message is judged by its own token. */
 const identify = Effect.fnUntraced(function* (authInfo: AuthInfo | undefined) {

@@ -139,7 +139,7 @@ export class ServerFactory extends Context.Service<
                 }
               ]
             }))
-            return run(serve(ctx, policy, uri, undefined, contents), ctx)
+            return run(serve(ctx, policy, uri, undefined, contents), ctx, name)
           })
         }
 
@@ -154,7 +154,7 @@ export class ServerFactory extends Context.Service<
               const contents = Effect.map(read(values), (text) => ({
                 contents: [{ uri: uri.href, mimeType: listed.mimeType, text }]
               }))
-              return run(serve(ctx, policy, uri.href, undefined, contents), ctx)
+              return run(serve(ctx, policy, uri.href, undefined, contents), ctx, name)
             }
           )
         }
@@ -172,7 +172,7 @@ export class ServerFactory extends Context.Service<
                 content
               }))
             }))
-            return run(serve(ctx, policy, listed.name, values, messages), ctx)
+            return run(serve(ctx, policy, listed.name, values, messages), ctx, listed.name)
           })
         }
 
@@ -195,7 +195,11 @@ export class ServerFactory extends Context.Service<
         }))
         protocol.setRequestHandler("prompts/list", async (_, ctx) => ({ prompts: await listed(prompts, ctx) }))
         protocol.setRequestHandler("completion/complete", ({ params }, ctx) =>
-          run(Completions.complete(prompts, templates, params, ctx.http?.authInfo), ctx)
+          run(
+            Completions.complete(prompts, templates, params, ctx.http?.authInfo),
+            ctx,
+            params.ref.type === "ref/prompt" ? params.ref.name : params.ref.uri
+          )
         )
         offer.extend?.(server)
         return server

@@ -37,21 +37,29 @@ const protocolError = (failure: Failure): ProtocolError => {
 }
 
 /** The SDK sends the message of any error to the client, so a defect becomes one that says nothing but a reference. */
-const unexpected = (method: string) => (cause: Cause.Cause<ProtocolError>) =>
-  Cause.hasDies(cause)
-    ? Effect.flatMap(Incident.report(`${method} failed unexpectedly`, cause), (reference) =>
-        Effect.fail(new ProtocolError(ProtocolErrorCode.InternalError, Incident.apology(reference)))
-      )
-    : Effect.failCause(cause)
+const unexpected =
+  ({ mcpReq, http }: ServerContext, name: string) =>
+  (cause: Cause.Cause<ProtocolError>) =>
+    Cause.hasDies(cause)
+      ? Incident.report(`${mcpReq.method} failed unexpectedly`, cause).pipe(
+          Effect.annotateLogs({ name, ...Admission.callerOf(http?.authInfo) }),
+          Effect.flatMap((reference) =>
+            Effect.fail(new ProtocolError(ProtocolErrorCode.InternalError, Incident.apology(reference)))
+          )
+        )
+      : Effect.failCause(cause)
 
 /** How the SDK's handlers, which are promises, run programs. Built once, where the services are. */
 export const make = Effect.gen(function* () {
   const runPromise = Effect.runPromiseWith(yield* Effect.context<Services>())
 
-  /** Failures become protocol errors, and cancelling the request interrupts the program. */
-  const run = <A>(program: Effect.Effect<A, Failure, Services>, { mcpReq }: ServerContext): Promise<A> =>
-    runPromise(program.pipe(Effect.mapError(protocolError), Effect.catchCause(unexpected(mcpReq.method))), {
-      signal: mcpReq.signal
+  /**
+   * Failures become protocol errors, and cancelling the request interrupts the program. `name` is for the log: what of
+   * the server's was asked for.
+   */
+  const run = <A>(program: Effect.Effect<A, Failure, Services>, ctx: ServerContext, name = ""): Promise<A> =>
+    runPromise(program.pipe(Effect.mapError(protocolError), Effect.catchCause(unexpected(ctx, name))), {
+      signal: ctx.mcpReq.signal
     })
 
   return {

@@ -13,7 +13,7 @@ import type * as SchemaAST from "effect/SchemaAST"
 import * as Stream from "effect/Stream"
 
 import type { CurrentUser } from "../access/CurrentUser.ts"
-import type { CurrentIdentity } from "../domain/Identity.ts"
+import { CurrentIdentity } from "../domain/Identity.ts"
 import * as Incident from "../observability/Incident.ts"
 import type { Ask } from "../tools/Ask.ts"
 import { block, text } from "./Content.ts"
@@ -42,8 +42,9 @@ export class ToolCalls extends Context.Service<
     readonly entries: ReadonlyArray<ReturnType<typeof Manifest.tool>>
     /**
      * Runs a tool and turns whatever comes of it into the tool's answer (MCP, tools, error handling): its result as
-     * content and structured content; wrong arguments and the tool's own failures as `isError` with their message;
-     * anything else as `isError` with a reference to the log. Interrupting it interrupts the tool.
+     * content and structured content; wrong arguments as `isError` that names them; the tool's own failures as
+     * `isError` with their message, anything else without, both with a reference to the log. What is logged on the way
+     * names the tool, the user and the client. Interrupting it interrupts the tool.
      */
     readonly call: (name: string, args: unknown) => Effect.Effect<CallToolResult, never, RequestServices>
   }
@@ -70,8 +71,14 @@ export class ToolCalls extends Context.Service<
               Stream.unwrap,
               Stream.runLast,
               Effect.map(Option.getOrThrow),
-              Effect.map((answer) => (answer.isFailure ? declared(answer.result) : success(answer))),
+              Effect.flatMap((answer) =>
+                answer.isFailure ? declared(name, answer.result) : Effect.succeed(success(answer))
+              ),
               Effect.catchCause((cause) => failure(name, isDeclared, cause)),
+              (answered) =>
+                Effect.flatMap(CurrentIdentity, ({ userId, clientId }) =>
+                  Effect.annotateLogs(answered, { tool: name, userId, clientId })
+                ),
               Effect.provideContext(unmet)
             )
           })
@@ -93,11 +100,13 @@ const success = ({ encodedResult, modelOutput }: Tool.HandlerResult<Tool.Any>): 
   structuredContent: encodedResult
 })
 
-/** A failure that the tool declares: its message, or what it is made of if it has none. */
-const declared = (error: unknown): CallToolResult =>
-  toolError(
+/** A failure that the tool declares: its message, or what it is made of if it has none, and where the log has it. */
+const declared = Effect.fnUntraced(function* (name: string, error: unknown) {
+  const reference = yield* Incident.declared(`Tool ${name} failed`, error)
+  const said =
     Predicate.hasProperty(error, "message") && Predicate.isString(error.message) ? error.message : JSON.stringify(error)
-  )
+  return toolError(`${said} Reference ${reference}`)
+})
 
 const failure = Effect.fnUntraced(function* (
   name: string,
@@ -111,7 +120,7 @@ const failure = Effect.fnUntraced(function* (
     if (AiError.isAiError(error) && error.reason._tag === "ToolParameterValidationError") {
       return toolError(`Wrong arguments for ${name}: ${error.reason.description}`)
     }
-    if (isDeclared(error)) return declared(error)
+    if (isDeclared(error)) return yield* declared(name, error)
   }
   const reference = yield* Incident.report(`Tool ${name} failed unexpectedly`, cause)
   return toolError(Incident.apology(reference))

@@ -5,9 +5,9 @@ import { Connections, ConnectionsUnavailable } from "../tools/Connections.ts"
 import type { AuthorizationFailure } from "./AuthorizationFailure.ts"
 import { AuthorizationServer } from "./AuthorizationServer.ts"
 
-const unavailable = Effect.fnUntraced(function* ({ reason }: AuthorizationFailure) {
-  yield* Effect.logWarning("Grants cannot be reached").pipe(Effect.annotateLogs({ reason: reason._tag }))
-  return yield* new ConnectionsUnavailable()
+const unavailable = Effect.fnUntraced(function* (cause: AuthorizationFailure) {
+  yield* Effect.logWarning("Grants cannot be reached").pipe(Effect.annotateLogs({ reason: cause.reason._tag }))
+  return yield* new ConnectionsUnavailable({ cause })
 })
 
 /** A user's connections are the grants of the authorization server. */

@@ -23,7 +23,9 @@ import { makeStanding } from "./Standing.ts"
 
 /** What the library reads of the Worker's environment. */
 export interface ProviderEnv {
-  readonly OAUTH_KV: OAuthStorage["Service"]
+  readonly OAUTH_KV: Omit<OAuthStorage["Service"], "get"> & {
+    readonly get: (key: string, options: KVNamespaceGetOptions<"json">) => Promise<unknown>
+  }
 }
 
 const decodeSubject = Schema.decodeUnknownEffect(Subject)

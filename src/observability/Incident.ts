@@ -1,5 +1,6 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
 
 const alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -16,6 +17,14 @@ const origin = (error: unknown): { readonly error: string; readonly at: Readonly
   const { message, name, stack = "" } = error
   const frames = stack.slice(stack.indexOf(message) + message.length).match(/^\s+at .*$/gmu) ?? []
   return { error: name, at: frames.slice(0, 8).map((frame) => frame.trim()) }
+}
+
+const member = (value: unknown, name: string): unknown => (Predicate.hasProperty(value, name) ? value[name] : undefined)
+
+/** What a failure, or its reason, was caused by in the end; a cause may be a failure with a cause of its own. */
+const rootOf = (failure: unknown, depth = 0): unknown => {
+  const cause = member(failure, "cause") ?? member(member(failure, "reason"), "cause")
+  return cause === undefined || depth > 8 ? undefined : (rootOf(cause, depth + 1) ?? cause)
 }
 
 /** What a client is told of an incident. */
@@ -44,5 +53,22 @@ export const note = Effect.fnUntraced(function* (what: string, failure: { readon
   yield* Effect.logWarning(what).pipe(
     Effect.annotateLogs({ reference: id, reason: failure._tag, ...Object.fromEntries(known), ...cause })
   )
+  return id
+})
+
+/**
+ * Logs a failure that was declared, by a tool or another program whose values nobody here knows, and returns the
+ * reference under which it stands in the log: its tag, that of its reason, and where its cause came from. One without
+ * a cause is the person's own, and no warning.
+ */
+export const declared = Effect.fnUntraced(function* (what: string, failure: unknown) {
+  const id = yield* reference
+  const root = rootOf(failure)
+  const reason = [failure, member(failure, "reason")].map((one) => member(one, "_tag")).filter(Predicate.isString)
+  yield* Effect.annotateLogs(root === undefined ? Effect.logInfo(what) : Effect.logWarning(what), {
+    reference: id,
+    reason: reason.join("/"),
+    ...(root !== undefined && { cause: origin(root) })
+  })
   return id
 })

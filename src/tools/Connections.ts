@@ -5,7 +5,9 @@ import * as Schema from "effect/Schema"
 import type { ClientId, GrantId, UserId } from "../domain/Identity.ts"
 
 /** The connections cannot be read or ended at present. */
-export class ConnectionsUnavailable extends Schema.TaggedError<ConnectionsUnavailable>()("ConnectionsUnavailable", {}) {
+export class ConnectionsUnavailable extends Schema.TaggedError<ConnectionsUnavailable>()("ConnectionsUnavailable", {
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
   override readonly message = "Your connections cannot be reached right now. Please try again in a moment."
 }
 

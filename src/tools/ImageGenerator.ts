@@ -52,7 +52,7 @@ export class ImageGenerator extends Context.Service<
           yield* report({ progress: 0, total: 1, message: "The model is at work" })
           const answer = yield* Effect.tryPromise({
             try: (signal) => ai.run(model, request, { signal }),
-            catch: () => new ImageFailed({ reason: "unavailable" })
+            catch: (cause) => new ImageFailed({ reason: "unavailable", cause })
           }).pipe(
             Effect.timeoutOrElse({
               duration: timeout,

@@ -107,6 +107,19 @@ layer(running)("tools that call the app", (it) => {
   )
 
   it.effect(
+    "are in the log where they fail, under the reference that the client is told",
+    onServer(async (server) => {
+      const { access_token } = await connect(server)
+      const text = await told(server, access_token, () => new Response(null, { status: 503 }))
+      const [, reference = "none"] = /Reference ([2-9A-Z]{8})"/u.exec(text) ?? []
+      const lines = server.logs().filter((line) => line.includes(reference))
+      assert.lengthOf(lines, 1)
+      assert.include(lines[0], '"reason":"AppApiError/AppUnavailable"')
+      assert.include(lines[0], `"tool":"myProfile","userId":"${server.clerk.users.admin.id}"`)
+    })
+  )
+
+  it.effect(
     "a session that ends takes its connection along, and no other one",
     onServer(async (server) => {
       const other = await connect(server)
@@ -149,6 +162,28 @@ layer(running)("tools that call the app", (it) => {
         admin.addFault({ path: "/v1/sessions/", method: "POST", times: 3, effect: passing })
       )
       assert.deepStrictEqual((await call(server, access_token)).result?.["structuredContent"], profile)
+    })
+  )
+
+  it.effect(
+    "fail alone where Clerk has no template for their token: the connection is good for everything else",
+    onServer(async (server) => {
+      const { client, access_token, refresh_token = "" } = await connect(server)
+      await server.restart()
+      const effect = { kind: "refused", status: 404, code: "resource_not_found" } as const
+      await server.admin((admin) => admin.addFault({ path: "/v1/sessions/", method: "POST", times: 1_000, effect }))
+      const before = server.logs().length
+      assert.match(textOf(await call(server, access_token)), /Clerk gives no token for it/u)
+      for (let time = 0; time < 3; time++) {
+        assert.isUndefined((await call(server, access_token, "userInfo")).result?.["isError"])
+      }
+      assert.isString((await client.refresh(refresh_token)).access_token)
+      const lines = server.logs().slice(before).join("\n").split("\n")
+      assert.lengthOf(
+        lines.filter((line) => line.includes("check CLERK_JWT_TEMPLATE")),
+        1
+      )
+      await server.admin((admin) => admin.reset)
     })
   )
 

@@ -6,6 +6,7 @@ import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 
 import * as Policy from "../../src/access/Policy.ts"
@@ -191,10 +192,16 @@ describe("resource templates", () => {
   )
 })
 
-it.effect("a defect tells the client nothing but a reference", () =>
-  Effect.gen(function* () {
+it.effect("a defect tells the client nothing but a reference, under which the log names who asked for what", () => {
+  const lines: Array<string> = []
+  const log = Layer.fresh(Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))]))
+  return Effect.gen(function* () {
     const { error } = yield* send("resources/read", { uri: "test://broken" })
     assert.strictEqual(error.code, -32603)
-    assert.match(error.message, /report the reference [0-9A-Z]{8}\.$/)
-  }).pipe(Effect.provide(layer))
-)
+    const [, reference] = /report the reference ([0-9A-Z]{8})\.$/u.exec(error.message) ?? []
+    assert.lengthOf(lines, 1)
+    assert.include(lines[0], `"reference":"${reference}"`)
+    for (const said of ['"name":"broken"', '"userId":"user_one"', '"clientId":"client"']) assert.include(lines[0], said)
+    assert.notInclude(lines[0], "secret detail")
+  }).pipe(Effect.provide(Layer.provideMerge(layer, log)))
+})

@@ -22,6 +22,19 @@ class TooFar extends Schema.TaggedError<TooFar>()("TooFar", { distance: Schema.F
   }
 }
 
+/** A store that fails, in words that are nobody's business. */
+class StoreDown extends Schema.TaggedError<StoreDown>()("StoreDown", { cause: Schema.Defect() }) {}
+class NotSaved extends Schema.TaggedError<NotSaved>()("NotSaved", { reason: StoreDown, note: Schema.String }) {
+  override readonly message = "It could not be saved."
+}
+
+const save = (failureMode: "error" | "return") =>
+  Tool.make(`save-${failureMode}`, { success: Schema.Struct({}), failure: NotSaved, failureMode })
+const refuse = Tool.make("refuse", {
+  success: Schema.Struct({}),
+  failure: Schema.Struct({ _tag: Schema.Literal("Full"), left: Schema.Int })
+})
+
 const Travel = Tool.make("travel", {
   parameters: Schema.Struct({ to: Schema.NonEmptyString, distance: Schema.Int }),
   success: Schema.Struct({ arrived: Schema.String, traveller: Schema.NullOr(Schema.String) }),
@@ -39,7 +52,7 @@ const Sketch = Tool.make("sketch", {
 })
 const Wait = Tool.make("wait", { success: Schema.Struct({}) })
 const Broken = Tool.make("broken", { success: Schema.Struct({ hunter2: Schema.Int }) })
-const toolkit = Toolkit.make(Travel, Sketch, Wait, Broken)
+const toolkit = Toolkit.make(Travel, Sketch, Wait, Broken, save("error"), save("return"), refuse)
 
 /** The tools, and what became of the one that waits. */
 const withTools = <A, E>(
@@ -52,7 +65,14 @@ const withTools = <A, E>(
   Effect.gen(function* () {
     const [started, interrupted] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
     const log: Array<string> = []
+    const notSaved = Effect.suspend(() => {
+      const cause = new TypeError("the password is hunter2")
+      return Effect.fail(new NotSaved({ reason: new StoreDown({ cause }), note: "hunter2" }))
+    })
     const handlers = toolkit.toLayer({
+      "save-error": () => notSaved,
+      "save-return": () => notSaved,
+      refuse: () => Effect.fail({ _tag: "Full", left: 0 } as const),
       travel: Effect.fnUntraced(function* ({ to, distance }) {
         const report = yield* Progress
         yield* report({ progress: 1, message: "on the way" })
@@ -77,6 +97,16 @@ const withTools = <A, E>(
 
 const call = (name: string, args?: unknown) =>
   Effect.flatMap(ToolCalls, (calls) => Effect.provide(calls.call(name, args), request()))
+
+/** What of a line in the log is told to be the same each time. */
+const lineOf = (line: string) => {
+  const { level, message, annotations } = JSON.parse(line) as {
+    readonly level: string
+    readonly message: string
+    readonly annotations: Readonly<Record<string, unknown>>
+  }
+  return { level, message, annotations }
+}
 
 const textOf = ({ content }: { readonly content: ReadonlyArray<{ readonly type: string }> }) =>
   content.map((block) => ("text" in block ? String(block.text) : block.type)).join("\n")
@@ -149,11 +179,47 @@ describe("ToolCalls", () => {
     withTools(({ log }) =>
       Effect.gen(function* () {
         const result = yield* call("travel", { to: "the Moon", distance: 384_400 })
-        assert.deepStrictEqual(result, {
-          isError: true,
-          content: [{ type: "text", text: "384400 km are too far." }]
+        assert.isTrue(result.isError)
+        const [, reference] = /^384400 km are too far\. Reference ([2-9A-HJ-NP-Z]{8})$/u.exec(textOf(result)) ?? []
+        assert.deepEqual(log.map(lineOf), [
+          {
+            level: "INFO",
+            message: "Tool travel failed",
+            annotations: { reference, reason: "TooFar", tool: "travel", userId: "user_ada", clientId: "the-client" }
+          }
+        ])
+      })
+    )
+  )
+
+  for (const name of ["save-error", "save-return"]) {
+    it.effect(`warns of a declared failure that has a cause, and tells where that came from only: ${name}`, () =>
+      withTools(({ log }) =>
+        Effect.gen(function* () {
+          const result = yield* call(name)
+          assert.isTrue(result.isError)
+          const [, reference] = /^It could not be saved\. Reference ([2-9A-HJ-NP-Z]{8})$/u.exec(textOf(result)) ?? []
+          const [line] = log.map(lineOf)
+          assert.lengthOf(log, 1)
+          assert.strictEqual(line?.level, "WARN")
+          const { cause, ...others } = { ...line?.annotations }
+          const reason = "NotSaved/StoreDown"
+          assert.deepEqual(others, { reference, reason, tool: name, userId: "user_ada", clientId: "the-client" })
+          const { error, at } = cause as { readonly error: string; readonly at: ReadonlyArray<string> }
+          assert.strictEqual(error, "TypeError")
+          assert.include(at[0], "ToolCalls.test.ts")
+          assert.notInclude(log.join() + textOf(result), "hunter2")
         })
-        assert.deepStrictEqual(log, [])
+      )
+    )
+  }
+
+  it.effect("answers a declared failure without a message with what it is made of", () =>
+    withTools(({ log }) =>
+      Effect.gen(function* () {
+        const text = textOf(yield* call("refuse"))
+        assert.match(text, /^\{"_tag":"Full","left":0\} Reference [2-9A-HJ-NP-Z]{8}$/u)
+        assert.include(log[0], '"reason":"Full"')
       })
     )
   )
@@ -167,6 +233,7 @@ describe("ToolCalls", () => {
         const [reference] = /[2-9A-HJ-NP-Z]{8}/u.exec(textOf(result)) ?? []
         assert.strictEqual(log.length, 1)
         assert.include(log[0], `"${reference}"`)
+        assert.include(log[0], '"tool":"travel","userId":"user_ada","clientId":"the-client"')
         assert.notInclude(log[0], "hunter2")
       })
     )
