@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -7,8 +8,11 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
 import packageJson from "../../package.json" with { type: "json" }
+import { Access } from "../../src/access/Access.ts"
 import { AppConfig } from "../../src/config/AppConfig.ts"
+import { UserId } from "../../src/domain/Identity.ts"
 import * as Dice from "./Dice.ts"
+import { own } from "./OwnClerk.ts"
 
 const text = (path: string) => readFileSync(join(import.meta.dirname, path), "utf8")
 const readme = text("../../README.md")
@@ -21,6 +25,16 @@ describe("README", () => {
       text("Swap.test.ts").replaceAll('"../../src/', '"../src/').replaceAll('"../support/', '"./support/')
     )
   })
+
+  it.effect("names a layer of one's own that works", () =>
+    Effect.gen(function* () {
+      const [, said] = /`(Layer\.mock\(ClerkApi, .*?\))`/u.exec(readme) ?? []
+      assert.include(text("OwnClerk.ts"), `own = ${said}\n`)
+      const access = yield* Access
+      const { reason } = yield* Effect.flip(access.current(UserId.make("user_ada")))
+      assert.strictEqual(reason._tag, "AccountClosed")
+    }).pipe(Effect.provide(Layer.provide(Access.layer, own)))
+  )
 
   it.effect("shows a tool that works", () =>
     Effect.gen(function* () {
