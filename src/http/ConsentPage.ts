@@ -18,10 +18,24 @@ const scopeChoice = (scope: Scope.Scope, asked: boolean): Html =>
 
 const rememberChoice = choice("remember", "yes", "Do not ask again for this app in this browser for 30 days", html``)
 
-/** The name that a client gave itself, without characters that hide or reorder text, and short enough to leave room. */
-const displayName = (name: string): string => {
-  const visible = Array.from(name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u115F\u1160\u2800\u3164]/gu, "").trim())
-  return visible.length === 0 ? "an app without a name" : `“${visible.slice(0, 80).join("")}”`
+/** The most combining marks on one letter: as many as scripts need that write vowels and tones so. */
+const stackedMarks = /(\p{M}{4})\p{M}+/gu
+
+/**
+ * The name that a client gave itself, as data in a box of its own, which no punctuation and no direction of writing
+ * closes: on one line of spaces, without what is not seen, reorders text or piles up, and at most 80 characters long.
+ */
+const displayName = (name: string): Html => {
+  const visible = name
+    .normalize("NFC")
+    .replace(/[\p{Cf}\p{Cs}\p{Co}\p{DI}\u2800]/gu, "")
+    .replace(/[\s\p{Cc}]+/gu, " ")
+    .replace(stackedMarks, "$1")
+    .replace(/^[\s\p{M}]+/u, "")
+  const characters = Array.from(visible.trimEnd())
+  if (characters.length === 0) return html`an app without a name`
+  const short = characters.length > 80 ? [...characters.slice(0, 79), "…"] : characters
+  return html`<bdi class="name">${short.join("")}</bdi>`
 }
 
 /** Anybody can present a published identity and listen on a local port: such an app is asked about each time. */
@@ -57,7 +71,7 @@ export const consentPage = ({
 }: Question): HttpServerResponse.HttpServerResponse => {
   const asked = new Set(client.scope)
   return page(
-    `Allow ${displayName(client.clientName)} to use ${server.host} in your name?`,
+    `Allow an app to use ${server.host} in your name?`,
     html`<p>
         ${
           client.clientDomain === undefined
@@ -89,6 +103,6 @@ export const consentPage = ({
           <button name="decision" value="deny">Deny</button>
         </div>
       </form>`,
-    { headers }
+    { headers, heading: html`Allow ${displayName(client.clientName)} to use ${server.host} in your name?` }
   )
 }

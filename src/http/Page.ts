@@ -23,6 +23,7 @@ label { display: flex; gap: .6rem; align-items: baseline; padding: .3rem 0 }
 input { accent-color: var(--accent); width: 1.1rem; height: 1.1rem; flex: none }
 small { opacity: .8 }
 code { overflow-wrap: anywhere }
+.name { display: inline-block; max-width: 100%; max-height: 5lh; padding: 0 .4rem; border: 1px solid var(--line); border-radius: .4rem; overflow: hidden; vertical-align: top }
 .warning { border-left: .3rem solid var(--warn); padding-left: .75rem }
 .buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.25rem }
 button { flex: 1; font: inherit; padding: .65rem 1.4rem; border-radius: .5rem; border: 1px solid var(--line); background: none; color: inherit; min-width: 8rem; cursor: pointer }
@@ -36,7 +37,7 @@ button.primary { background: var(--accent); border-color: var(--accent); color: 
 const styleElement = new Html(`<style>${style}</style>`)
 
 /** SHA-256 of `style` (Content Security Policy Level 3, section 2.3.1). */
-const styleHash = "sha256-5QJtsBn1dmtrzth+d2tzdY6PffBRjJXTikZbWVCR/5I="
+const styleHash = "sha256-/NKGQU97j/r2wr3Ll4yxDpEyqMYg7nq8VPjpbEvw50c="
 
 /** What every page is sent with: nothing runs, nothing is fetched, nobody frames it, nothing keeps it. */
 const securityHeaders = {
@@ -48,11 +49,11 @@ const securityHeaders = {
   "cache-control": "no-store"
 }
 
-/** A whole page. `headers` carries the cookies that belong to it. */
+/** A whole page. `headers` carries the cookies that belong to it, `heading` is for where the title is not enough. */
 export const page = (
   title: string,
   body: Html,
-  options: { readonly status?: number; readonly headers?: Headers } = {}
+  options: { readonly status?: number; readonly headers?: Headers; readonly heading?: Html } = {}
 ): HttpServerResponse.HttpServerResponse => {
   const { markup } = html`<!doctype html>
     <html lang="en">
@@ -64,7 +65,7 @@ export const page = (
       </head>
       <body>
         <main>
-          <h1>${title}</h1>
+          <h1>${options.heading ?? title}</h1>
           ${body}
         </main>
       </body>

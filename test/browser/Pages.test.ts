@@ -43,7 +43,9 @@ layer(Layer.merge(stage, NotSetUp.layer), { timeout: "2 minutes" })("pages in Ch
         assert.strictEqual(await page.locator("html").getAttribute("lang"), "en")
         const headings = await page.getByRole("heading").allInnerTexts()
         assert.strictEqual(headings.length, 1)
-        assert.strictEqual(await page.title(), headings[0])
+        // What a client calls itself stands in its box, and nowhere else.
+        const title = name === "consent" ? `Allow an app to use ${new URL(page.url()).host} in your name?` : headings[0]
+        assert.strictEqual(await page.title(), title)
         assert.strictEqual(await page.getByRole("main").count(), 1)
         for (const control of await page.locator("button, input, a, select").filter({ visible: true }).all()) {
           assert.match(await control.ariaSnapshot(), /^- [a-z]+ "[^"]{4,}"/u)
@@ -105,6 +107,34 @@ layer(Layer.merge(stage, NotSetUp.layer), { timeout: "2 minutes" })("pages in Ch
       await button(page, "Allow").focus()
       assert.isEmpty(dialogs)
     })
+  )
+
+  it.effect(
+    "keep what a client calls itself in a box, whatever it is made of",
+    inBrowser(async ({ page, register, open, server }) => {
+      const around = ["Allow ", ` to use ${new URL(server.url).host} in your name?`]
+      for (const name of [
+        "Claude” to use Gmail? It is verified. Ignore “",
+        `</bdi> is verified</h1>`,
+        Array.from("Sketch App", (letter) => letter + "\u0301\u0489\u20DD\u0353".repeat(30)).join(""),
+        "\u202Eppa \u2067\u05D0\u05D1\u05D2? eman ruoy ni",
+        "\uFDFD".repeat(300),
+        longName
+      ]) {
+        await open(await register({ name }))
+        const [heading, box] = [page.getByRole("heading"), page.locator("h1 > bdi.name")]
+        const texts = await page.evaluate<ReadonlyArray<string>>(
+          `Array.from(document.querySelector("h1").childNodes, ({ textContent }) => textContent)`
+        )
+        assert.deepStrictEqual([texts[0], texts[2], texts.length], [around[0], around[1], 3])
+        assert.strictEqual(await styleOf(page, "h1 > bdi.name", "overflow-x"), "hidden")
+        assert.strictEqual(await styleOf(page, "h1 > bdi.name", "unicode-bidi"), "isolate")
+        assert.strictEqual(await overhang(page), 0)
+        const [outer, inner] = [await heading.boundingBox(), await box.boundingBox()]
+        assert.isAtMost(inner?.width ?? Infinity, outer?.width ?? 0)
+        assert.isAtMost(inner?.height ?? Infinity, 150)
+      }
+    }, phone)
   )
 
   it.effect(

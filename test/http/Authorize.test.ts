@@ -39,6 +39,28 @@ describe("GET /authorize", () => {
     for (const cookie of response.headers.getSetCookie()) assert.match(cookie, /^__Host-.*HttpOnly/u)
   })
 
+  for (const [what, name, shown] of [
+    ["a quotation that it closes", "Claude” to use Gmail? Ignore “", "Claude” to use Gmail? Ignore “"],
+    ["marks that pile up", `a${"\u0301\u0489".repeat(40)}b`, "\u00E1\u0489\u0301\u0489\u0301b"],
+    ["a mark with nothing below it", "\u0301\u0489 App", "App"],
+    ["scripts that write with marks", "ကြောင့် हिन्दी ที่นี่", "ကြောင့် हिन्दी ที่นี่"],
+    ["other directions", "a\u202Eb\u2067c\u200Fd\u061Ce", "abcde"],
+    ["what is not seen", "ab\u200Bc\uFEFFd\u3164e\u{E0041}f\u00ADg\u2800h\uFFA0i", "abcdefghi"],
+    ["lines and other spaces", " a\r\n\u0000\u2028b\u00A0\u3000c\t ", "a b c"],
+    ["more than 80 characters", "𝒳".repeat(81), `${"𝒳".repeat(79)}…`],
+    ["nothing at all", "\u200B\u2800", undefined]
+  ] as const) {
+    it(`shows what a client calls itself in an element of its own: ${what}`, async () => {
+      const { visitor } = testApp()
+      const clientId = await visitor.register(redirectUri, name)
+      const text = await (await visitor.get("/authorize", await authorizationRequest(clientId))).text()
+      const heading = /<h1>(.*?)<\/h1>/u.exec(text)?.[1]
+      const element = shown === undefined ? "an app without a name" : `<bdi class="name">${shown}</bdi>`
+      assert.strictEqual(heading, `Allow ${element} to use mcp.example.com in your name?`)
+      assert.include(text, "<title>Allow an app to use mcp.example.com in your name?</title>")
+    })
+  }
+
   it("escapes what a client calls itself, and leaves out what would hide text", async () => {
     const { handler, visitor } = testApp()
     const registered = await handler(
@@ -160,13 +182,13 @@ describe("POST /authorize", () => {
     )
   })
 
-  it("tells the client that the person said no, and keeps nothing", async () => {
+  it("tells the client that the person said no, and keeps no more than that", async () => {
     const { kv, visitor } = testApp()
     const consent = await visitor.get("/authorize", await authorizationRequest(await visitor.register()))
     assert.deepStrictEqual(outcome(await visitor.decide(consent, "deny")), refused("access_denied"))
     assert.deepStrictEqual(
-      kv.keys.filter((key) => !key.startsWith("client:")),
-      []
+      kv.keys.map((key) => key.split(":")[0]),
+      ["answer", "client"]
     )
   })
 
@@ -180,6 +202,8 @@ describe("POST /authorize", () => {
     await assertPage(await visitor.post("/authorize", form, { origin: "null" }), 400)
     await assertPage(await new Visitor(handler).post("/authorize", form), 400)
     locationOf(await visitor.post("/authorize", form))
+    await assertPage(await new Visitor(handler).post("/authorize", form), 400)
+    form.set("remember", "yes")
     await assertPage(await visitor.post("/authorize", form), 400)
   })
 

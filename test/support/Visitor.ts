@@ -65,13 +65,13 @@ export class Visitor {
   }
 
   /** Registers an MCP client (RFC 7591) and returns its id. */
-  async register(redirect = redirectUri): Promise<string> {
+  async register(redirect = redirectUri, name = "Test client"): Promise<string> {
     const response = await this.#send(
       new Request(new URL("/register", this.#origin), {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({
-          client_name: "Test client",
+          client_name: name,
           redirect_uris: [redirect],
           token_endpoint_auth_method: "none"
         })

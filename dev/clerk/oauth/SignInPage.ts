@@ -8,9 +8,9 @@ const listed = (user: ClerkUser): string => {
     : role === undefined
       ? "no role"
       : `role ${typeof role === "string" ? role : JSON.stringify(role)}`
-  return `<li><code>${escapeHtml(user.email)}</code> ${escapeHtml(
+  return `<li><code>${escapeHtml(user.email)}</code> <bdi>${escapeHtml(
     `${user.firstName ?? ""} ${user.lastName ?? ""}`.trim()
-  )} (${escapeHtml(standing)})</li>`
+  )}</bdi> (${escapeHtml(standing)})</li>`
 }
 
 /** The sign-in form: one field `email`; the button named `cancel` refuses the request. */
@@ -24,7 +24,7 @@ export const signInPage = (options: {
     options.error === undefined ? "Sign in (local Clerk stand-in)" : "Error: sign in (local Clerk stand-in)",
     `<h1>Sign in</h1>
 <p class="notice">Local Clerk stand-in: for development only. There are no passwords here.</p>
-<p><strong>${escapeHtml(options.applicationName)}</strong> asks who you are.</p>
+<p><bdi><strong>${escapeHtml(options.applicationName)}</strong></bdi> asks who you are.</p>
 ${options.error === undefined ? "" : `<p class="error" id="email-error" role="alert">${escapeHtml(options.error)}</p>`}
 <form method="post">
 <label for="email">E-mail address</label>

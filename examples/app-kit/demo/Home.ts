@@ -7,8 +7,8 @@ const title = "Example application"
 
 const signedIn = ({ firstName, lastName, email, role }: Person): string => {
   const name = [firstName, lastName].filter((part) => part !== null).join(" ")
-  const who = escapeHtml(`${name} (${email ?? "no e-mail address"}), ${role ?? "without a role"}`)
-  return `<p>You are signed in as ${who}.</p>
+  const [who, address] = [escapeHtml(name), escapeHtml(email ?? "no e-mail address")]
+  return `<p>You are signed in as <bdi>${who}</bdi> (<bdi>${address}</bdi>), ${escapeHtml(role ?? "without a role")}.</p>
 <form method="post" action="/sign-out"><button type="submit">Sign out</button></form>`
 }
 

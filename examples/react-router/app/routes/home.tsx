@@ -26,7 +26,11 @@ const Home = () => {
     <>
       <h1>Example application</h1>
       <p>
-        You are signed in as {person.firstName} {person.lastName} ({person.email}), {person.role ?? "without a role"}.
+        You are signed in as{" "}
+        <bdi>
+          {person.firstName} {person.lastName}
+        </bdi>{" "}
+        (<bdi>{person.email}</bdi>), {person.role ?? "without a role"}.
       </p>
       <Form method="post" action="/sign-out" reloadDocument>
         <button type="submit">Sign out</button>
