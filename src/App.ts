@@ -14,6 +14,7 @@ import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
 import { AppConfig } from "./config/AppConfig.ts"
 import { KeepAlive } from "./config/KeepAlive.ts"
+import { Idempotency } from "./http/Idempotency.ts"
 import { misconfigured } from "./http/Misconfigured.ts"
 import { routes } from "./http/Routes.ts"
 import { Offer, ServerFactory } from "./mcp/ServerFactory.ts"
@@ -97,7 +98,13 @@ const lanes = (offered: Catalogue) =>
 export const application = <E, R>(
   outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>,
   offered: Catalogue = catalogue
-) => routes.pipe(Layer.provideMerge(lanes(offered)), Layer.provideMerge(Authorization), Layer.provideMerge(outside))
+) =>
+  routes.pipe(
+    Layer.provideMerge(Idempotency.layer),
+    Layer.provideMerge(lanes(offered)),
+    Layer.provideMerge(Authorization),
+    Layer.provideMerge(outside)
+  )
 
 /** What the object of a user needs to host sessions, built from the object's environment. */
 export const account = (env: Readonly<Record<string, unknown>>, offered: Catalogue = catalogue) =>

@@ -54,8 +54,11 @@ export class ClerkOAuth extends Context.Service<
   {
     /** A fresh challenge, 256 bits of randomness for the verifier and for the nonce. */
     readonly challenge: Effect.Effect<Challenge>
-    /** Where to send the browser so that Clerk signs the person in and sends it back to `/callback`. */
-    readonly authorizationUrl: (state: string, challenge: Challenge) => Effect.Effect<URL>
+    /**
+     * Where to send the browser so that Clerk signs the person in and sends it back to `/callback`. `login` asks for it
+     * even of somebody who is signed in there.
+     */
+    readonly authorizationUrl: (state: string, challenge: Challenge, login?: boolean) => Effect.Effect<URL>
     /** Redeems the code of the callback and returns whom the checked id_token names. */
     readonly exchange: (code: string, challenge: Challenge) => Effect.Effect<UserId, ClerkOAuthError>
   }
@@ -102,7 +105,7 @@ export class ClerkOAuth extends Context.Service<
     return ClerkOAuth.of({
       challenge: Effect.all({ verifier: randomText, nonce: randomText }),
 
-      authorizationUrl: Effect.fnUntraced(function* (state, { verifier, nonce }) {
+      authorizationUrl: Effect.fnUntraced(function* (state, { verifier, nonce }, login = false) {
         const hash = yield* Effect.orDie(digest.digest(Digest.sha256, utf8.encode(verifier)))
         const url = new URL("/oauth/authorize", frontendApi)
         url.search = new URLSearchParams({
@@ -113,7 +116,8 @@ export class ClerkOAuth extends Context.Service<
           state,
           nonce,
           code_challenge: Base64Url.encode(hash),
-          code_challenge_method: "S256"
+          code_challenge_method: "S256",
+          ...(login && { prompt: "login" })
         }).toString()
         return url
       }),

@@ -98,7 +98,10 @@ export const answerFailure = Effect.fnUntraced(function* (
   const { code, status, title, text } = answerTo(failure.reason)
   const reference = yield* Incident.note("Authorization failed", failure.reason)
   const headers = new Headers(cookies.map((cookie): [string, string] => ["set-cookie", cookie]))
-  return failure.redirect === undefined
-    ? errorPage(status, title, text, reference, headers)
-    : redirect(authorizationErrorRedirect(failure.redirect, code, printable(`${text} Reference ${reference}`)), headers)
+  if (failure.redirect === undefined) return errorPage(status, title, text, reference, headers)
+  const description = printable(`${text} Reference ${reference}`)
+  const location = new URL(authorizationErrorRedirect(failure.redirect, "invalid_request", description))
+  // The library's type knows the codes of RFC 6749 only.
+  location.searchParams.set("error", code)
+  return redirect(location.href, headers)
 })

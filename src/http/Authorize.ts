@@ -3,9 +3,11 @@ import * as Effect from "effect/Effect"
 import { AppConfig } from "../config/AppConfig.ts"
 import { AuthorizationFailure, rejected } from "../oauth/AuthorizationFailure.ts"
 import { AuthorizationServer, type AuthRequest } from "../oauth/AuthorizationServer.ts"
+import { repeated } from "../oauth/AuthorizationParameters.ts"
 import { SignIn } from "../oauth/SignIn.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
 import { consentPage } from "./ConsentPage.ts"
+import { Idempotency } from "./Idempotency.ts"
 import { redirect } from "./Page.ts"
 import { readForm, webRequest } from "./WebRequest.ts"
 
@@ -27,7 +29,8 @@ export const ask = Effect.gen(function* () {
   const server = yield* AuthorizationServer
   const signIn = yield* SignIn
   const authRequest = yield* server.parse(request)
-  const remembered = yield* server.remembered(request, authRequest)
+  const asksAnew = authRequest.prompt?.includes("consent") === true
+  const remembered = asksAnew ? undefined : yield* server.remembered(request, authRequest)
   if (remembered !== undefined) {
     const next = yield* signIn.begin(remembered, new Headers(), "earlier")
     return redirect(next.location, next.headers)
@@ -41,22 +44,24 @@ export const decide = Effect.gen(function* () {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const server = yield* AuthorizationServer
   const signIn = yield* SignIn
+  const idempotency = yield* Idempotency
   const origin = request.headers.get("origin")
   if (origin !== null && origin !== publicUrl.origin) return yield* rejected("The form was sent by another site")
   const form = yield* Effect.mapError(readForm(request), (reason) => new AuthorizationFailure({ reason }))
+  if (repeated(form, "scope") !== undefined) return yield* rejected("The form holds a field twice")
   const handle = form.get("handle") ?? ""
+  const approve = Effect.gen(function* () {
+    const choice = { scopes: form.getAll("scope"), remember: form.get("remember") === "yes" }
+    const approved = yield* server.approve(request, handle, choice)
+    const next = yield* signIn.begin(approved.authRequest, approved.headers, "now")
+    return redirect(next.location, next.headers)
+  })
+  const deny = Effect.map(server.deny(request, handle), ({ redirectTo, headers }) => redirect(redirectTo, headers))
   switch (form.get("decision")) {
-    case "approve": {
-      const scopes = form.getAll("scope")
-      const remember = form.get("remember") === "yes"
-      const approved = yield* server.approve(request, handle, { scopes, remember })
-      const next = yield* signIn.begin(approved.authRequest, approved.headers, "now")
-      return redirect(next.location, next.headers)
-    }
-    case "deny": {
-      const denied = yield* server.deny(request, handle)
-      return redirect(denied.redirectTo, denied.headers)
-    }
+    case "approve":
+      return yield* idempotency.once(request, handle, form.toString(), approve)
+    case "deny":
+      return yield* idempotency.once(request, handle, form.toString(), deny)
     default:
       return yield* rejected("Neither Allow nor Deny was pressed")
   }

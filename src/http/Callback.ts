@@ -1,11 +1,13 @@
 import * as Effect from "effect/Effect"
 
 import type { UserId } from "../domain/Identity.ts"
-import { AuthorizationFailure } from "../oauth/AuthorizationFailure.ts"
+import { AuthorizationFailure, rejected } from "../oauth/AuthorizationFailure.ts"
+import { repeated } from "../oauth/AuthorizationParameters.ts"
 import { AuthorizationServer, type AuthRequest } from "../oauth/AuthorizationServer.ts"
 import { SignIn } from "../oauth/SignIn.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
 import { askForConsent } from "./Authorize.ts"
+import { Idempotency } from "./Idempotency.ts"
 import { redirect } from "./Page.ts"
 import { readForm, webRequest } from "./WebRequest.ts"
 
@@ -21,6 +23,7 @@ export const receive = Effect.gen(function* () {
   const request = yield* webRequest
   const signIn = yield* SignIn
   const form = yield* Effect.mapError(readForm(request), (reason) => new AuthorizationFailure({ reason }))
+  if (repeated(form) !== undefined) return yield* rejected("The form holds a field twice")
   const next = yield* signIn.receive(request.headers.get("origin"), form)
   return redirect(next.location, next.headers)
 }).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
@@ -39,8 +42,18 @@ const goOn = Effect.fnUntraced(function* (request: Request) {
 /** `GET /callback`: the browser is back from the sign-in; the client gets its code (RFC 6749, section 4.1.2). */
 export const finish = Effect.gen(function* () {
   const request = yield* webRequest
-  const { leftovers } = yield* SignIn
-  return yield* Effect.catchTag(goOn(request), "AuthorizationFailure", (failure) =>
-    answerFailure(failure, leftovers(request))
-  )
+  const signIn = yield* SignIn
+  const idempotency = yield* Idempotency
+  const { search, searchParams } = new URL(request.url)
+  const tell = (failure: AuthorizationFailure) => answerFailure(failure, signIn.leftovers(request))
+  const once = Effect.gen(function* () {
+    if (repeated(searchParams) !== undefined) return yield* rejected("The address holds a parameter twice")
+    const handle = yield* signIn.handle(searchParams.get("state") ?? "")
+    // What the client is told of a sign-in that failed, it is told again.
+    const told = Effect.catchTag(goOn(request), "AuthorizationFailure", (failure) =>
+      failure.redirect === undefined ? Effect.fail(failure) : tell(failure)
+    )
+    return yield* idempotency.once(request, handle, search, told)
+  })
+  return yield* Effect.catchTag(once, "AuthorizationFailure", tell)
 })

@@ -70,6 +70,8 @@ export const layer = (appUrl: URL) =>
           return { location: url.href, headers }
         }),
 
+        handle: pending.verify,
+
         // Whoever makes a browser fail often shall not fill it with proofs.
         leftovers: (request) => {
           const query = new URL(request.url).searchParams

@@ -15,7 +15,7 @@ import { StateExpired, StateForged } from "./StateSigner.ts"
 
 /**
  * The request does not conform, or continues nothing that this browser has open. `description` is for people;
- * `code` is an OAuth error code (RFC 6749, section 4.1.2.1; RFC 8707).
+ * `code` is an OAuth error code (RFC 6749, section 4.1.2.1; RFC 8707; RFC 9396; OpenID Connect Core 1.0, section 3.1.2.6).
  */
 export class RequestRejected extends Schema.TaggedError<RequestRejected>()("RequestRejected", {
   code: Schema.Literals([
@@ -26,7 +26,14 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>()("Requ
     "unsupported_response_type",
     "invalid_scope",
     "server_error",
-    "temporarily_unavailable"
+    "temporarily_unavailable",
+    "interaction_required",
+    "login_required",
+    "account_selection_required",
+    "request_not_supported",
+    "request_uri_not_supported",
+    "registration_not_supported",
+    "invalid_authorization_details"
   ]),
   description: Schema.String
 }) {}

@@ -1,4 +1,4 @@
-import type { AuthRequest, ConsentDescription } from "@cloudflare/workers-oauth-provider"
+import type { AuthRequest as CheckedRequest, ConsentDescription } from "@cloudflare/workers-oauth-provider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
@@ -11,6 +11,7 @@ import { KeepAlive } from "../config/KeepAlive.ts"
 import { ClientId, CurrentIdentity, GrantId, type Identity, type Subject, type UserId } from "../domain/Identity.ts"
 import * as Scope from "../domain/Scope.ts"
 import { AuthorizationFailure, RequestRejected, trustedRedirect, type TrustedRedirect } from "./AuthorizationFailure.ts"
+import { ambiguous, type Prompt, promptsOf, refusalOf } from "./AuthorizationParameters.ts"
 import { isAddress, servedByItsAddress } from "./ClientDocument.ts"
 import * as Endings from "./Endings.ts"
 import { makeGuard } from "./Guard.ts"
@@ -19,7 +20,13 @@ import { attempt, executionContext, makeProvider } from "./Provider.ts"
 import { intended, type Resource } from "./Resource.ts"
 import { StateSigner } from "./StateSigner.ts"
 
-export type { AuthRequest, ConsentDescription }
+export type { ConsentDescription }
+
+/** An authorization request that was checked. The library keeps what is added here with the rest. */
+export interface AuthRequest extends CheckedRequest {
+  /** What the client wants the person to be asked anew. */
+  readonly prompt?: ReadonlyArray<Prompt>
+}
 
 /** One connection of one client. */
 export interface Grant {
@@ -104,7 +111,7 @@ export class AuthorizationServer extends Context.Service<
   static readonly layer = Layer.effect(
     AuthorizationServer,
     Effect.gen(function* () {
-      const { PUBLIC_URL: publicUrl, APP_URL: appUrl } = yield* AppConfig
+      const { PUBLIC_URL: publicUrl, APP_URL: appUrl, SIGN_IN: signIn } = yield* AppConfig
       const scopes = Scope.granted({ app: appUrl !== undefined })
       const signer = yield* StateSigner
       const freshContext = executionContext(yield* KeepAlive)
@@ -141,7 +148,10 @@ export class AuthorizationServer extends Context.Service<
           }),
 
         parse: Effect.fn("AuthorizationServer.parse")(function* (request) {
-          const clientId = new URL(request.url).searchParams.get("client_id") ?? ""
+          const parameters = new URL(request.url).searchParams
+          const twice = ambiguous(parameters)
+          if (twice !== undefined) return yield* rejected("invalid_request", `The parameter ${twice} was sent twice`)
+          const clientId = parameters.get("client_id") ?? ""
           if (isAddress(clientId)) {
             yield* Effect.provideService(servedByItsAddress(publicUrl, clientId), HttpClient.HttpClient, http)
           }
@@ -149,6 +159,8 @@ export class AuthorizationServer extends Context.Service<
             helpers.parseAuthRequest(withIntendedResource(publicUrl, request))
           )
           const redirect = trustedRedirect(authRequest)
+          const refusal = refusalOf(parameters, signIn === "clerk")
+          if (refusal !== undefined) return yield* rejected(refusal.code, refusal.description, redirect)
           if (!authRequest.codeChallenge) {
             return yield* rejected("invalid_request", "code_challenge is required (PKCE, S256)", redirect)
           }
@@ -157,7 +169,7 @@ export class AuthorizationServer extends Context.Service<
           if (unknown.length > 0) {
             return yield* rejected("invalid_scope", `This server knows the scopes ${scopes.join(" ")}`, redirect)
           }
-          return { ...authRequest, scope: [...new Set([Scope.baseline, ...asked])] }
+          return { ...authRequest, scope: [...new Set([Scope.baseline, ...asked])], prompt: promptsOf(parameters) }
         }),
 
         describe: (authRequest) => attempt("describeConsent", () => helpers.describeConsent(authRequest)),
@@ -258,5 +270,8 @@ const withIntendedResource = (publicUrl: URL, request: Request): Request => {
 /** Scopes that OpenID clients add out of habit. They ask for nothing that this server could grant or refuse. */
 const openIdScopes = new Set(["openid", "profile", "email", "offline_access"])
 
-const rejected = (code: RequestRejected["code"], description: string, redirect: TrustedRedirect) =>
-  new AuthorizationFailure({ reason: new RequestRejected({ code, description }), redirect })
+const rejected = (code: RequestRejected["code"], description: string, redirect?: TrustedRedirect) =>
+  new AuthorizationFailure({
+    reason: new RequestRejected({ code, description }),
+    ...(redirect !== undefined && { redirect })
+  })

@@ -36,9 +36,12 @@ export const layer = Layer.effect(
       begin: Effect.fn("SignIn.begin")(function* (authRequest, given, consent) {
         const challenge = yield* clerk.challenge
         const { state, headers } = yield* pending.begin(authRequest, { challenge, consent }, given)
-        const url = yield* clerk.authorizationUrl(state, challenge)
+        const login = authRequest.prompt?.includes("login") === true
+        const url = yield* clerk.authorizationUrl(state, challenge, login)
         return { location: url.href, headers }
       }),
+
+      handle: pending.verify,
 
       leftovers: () => [],
 

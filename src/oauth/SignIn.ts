@@ -30,14 +30,16 @@ export class SignIn extends Context.Service<
       headers: Headers,
       consent: Consent
     ) => Effect.Effect<Step, AuthorizationFailure>
+    /**
+     * The handle of the authorization that a `state` continues. One that this server did not sign for it, or too long
+     * ago, is refused before any storage is asked.
+     */
+    readonly handle: (state: string) => Effect.Effect<string, AuthorizationFailure>
     /** What of a sign-in that failed is still in the browser: the cookies that take it away. */
     readonly leftovers: (request: Request) => ReadonlyArray<string>
     /** Takes a form that a page of another site, `origin`, made the browser post to `/callback`. */
     readonly receive: (origin: string | null, form: URLSearchParams) => Effect.Effect<Step, AuthorizationFailure>
-    /**
-     * Takes the browser back at `/callback`: the authorization that it continues, and who signed in. A `state` that
-     * this server did not sign is refused before any storage is asked.
-     */
+    /** Takes the browser back at `/callback`: the authorization that it continues, and who signed in. */
     readonly finish: (
       request: Request
     ) => Effect.Effect<

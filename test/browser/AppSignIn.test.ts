@@ -6,7 +6,7 @@ import { type Connected, connectV1, connectV2, Login } from "../support/SdkClien
 import { serverAndApp } from "../support/ServerAndApp.ts"
 import { legacy } from "../support/Wire.ts"
 import { Chromium } from "./support/Chromium.ts"
-import { button, inBrowser, type Scene, signInAs } from "./support/Scene.ts"
+import { atDistance, backInApp, button, inBrowser, pressTwice, type Scene, signInAs } from "./support/Scene.ts"
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds))
 
@@ -109,6 +109,29 @@ layer(Layer.merge(serverAndApp, Chromium.layer), { timeout: "3 minutes" })(
         { javaScriptEnabled: false }
       )
     )
+
+    for (const millis of [120, 400]) {
+      it.effect(
+        `presses the button of the app's page again after ${millis} ms, far from the server, and it counts once`,
+        inBrowser(
+          async (scene) => {
+            const { page, register, open } = scene
+            const client = await register()
+            const attempt = await open(client)
+            await button(page, "Allow").click()
+            await signInAs(page, "member@example.com")
+            await button(page, "Continue").waitFor()
+            await atDistance(page, 150)
+            await pressTwice(page, "Continue", millis)
+            const back = await backInApp(scene)
+            const codes = new Set(scene.app.arrivals.map(({ searchParams }) => searchParams.get("code")))
+            assert.strictEqual(codes.size, 1)
+            assert.isNotEmpty((await client.redeem(attempt, back)).access_token)
+          },
+          { javaScriptEnabled: false }
+        )
+      )
+    }
 
     it.effect(
       "a link with somebody else's state, opened by a visitor who is signed in, leads nowhere",

@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 
 import { styleOf } from "./support/Looks.ts"
-import { backInApp, button, imagesScope, inBrowser, signInAs, stage } from "./support/Scene.ts"
+import { atDistance, backInApp, button, pressTwice, imagesScope, inBrowser, signInAs, stage } from "./support/Scene.ts"
 
-const heading = "Allow “Sketch App” to use "
+const heading = "Allow Sketch App to use "
 
 layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (it) => {
   it.effect(
@@ -54,6 +54,39 @@ layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (
       assert.isFalse(back.searchParams.has("code"))
     })
   )
+
+  for (const [decision, millis] of [
+    ["Allow", 120],
+    ["Allow", 250],
+    ["Deny", 120]
+  ] as const) {
+    it.effect(
+      `presses ${decision} again after ${millis} ms, far from the server, and it counts once`,
+      inBrowser(async (scene) => {
+        const { page, register, open } = scene
+        const client = await register()
+        const attempt = await open(client)
+        // Buttons take no click at first.
+        await page.waitForTimeout(800)
+        await atDistance(page, 150)
+        const posts: Array<number> = []
+        const locations = new Set<string | undefined>()
+        page.on("response", (response) => {
+          if (response.request().method() !== "POST" || !response.url().endsWith("/authorize")) return
+          posts.push(response.status())
+          locations.add(response.headers()["location"])
+        })
+        await pressTwice(page, decision, millis)
+        if (decision === "Allow") await signInAs(page, "admin@example.com")
+        const back = await backInApp(scene)
+        assert.isAtLeast(posts.length, 1)
+        assert.deepStrictEqual([...new Set(posts)], [302])
+        assert.strictEqual(locations.size, 1)
+        if (decision === "Deny") assert.strictEqual(back.searchParams.get("error"), "access_denied")
+        else assert.isNotEmpty((await client.redeem(attempt, back)).access_token)
+      })
+    )
+  }
 
   it.effect(
     "is not asked again where they said so, and keeps the scope that they ticked beyond what the app asked for",
@@ -200,18 +233,22 @@ layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (
   )
 
   it.effect(
-    "goes back after it is done, and is told that this sign-in is over",
+    "opens the last address again: the app gets the same code, and in another browser it leads nowhere",
     inBrowser(async (scene) => {
-      const { page, register, open, app, server } = scene
+      const { page, register, open, app, server, stranger } = scene
       await open(await register())
       await button(page, "Allow").click()
       const callback = page.waitForRequest((request) => request.url().startsWith(`${server.url}/callback`))
       await signInAs(page, "admin@example.com")
       await backInApp(scene)
-      await page.goto((await callback).url())
-      await page.getByText(/Reference:/u).waitFor()
-      assert.include(await page.getByRole("main").innerText(), "connect again")
-      assert.strictEqual(app.arrivals.length, 1)
+      const address = (await callback).url()
+      await page.goto(address)
+      await backInApp(scene)
+      const other = await stranger()
+      await other.goto(address)
+      assert.include(await other.getByRole("main").innerText(), "connect again")
+      assert.strictEqual(app.arrivals.length, 2)
+      assert.strictEqual(app.arrivals[0]?.href, app.arrivals[1]?.href)
     })
   )
 })

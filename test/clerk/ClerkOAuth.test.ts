@@ -56,6 +56,8 @@ describe("ClerkOAuth", () => {
         scope: "openid",
         state: "the state"
       })
+      const anew = yield* clerk.authorizationUrl("the state", { verifier, nonce: "the-nonce" }, true)
+      assert.strictEqual(anew.href, `${url.href}&prompt=login`)
     }).pipe(Effect.provide(clerkOAuth(() => Effect.succeed(networkDown))))
   )
 

@@ -107,10 +107,13 @@ layer(RunningServer.layer)("attacks on the way back from Clerk", (it) => {
   )
 
   it.effect(
-    "a callback counts once",
+    "a callback counts once: opened again in its browser it hands over the same code, and another one none",
     onServer(async (server) => {
       const { person, callback } = await waiting(server)
-      assert.isTrue(leftFor(await person.browser.open(callback)).searchParams.has("code"))
+      const back = leftFor(await person.browser.open(callback))
+      assert.isTrue(back.searchParams.has("code"))
+      assert.strictEqual(leftFor(await person.browser.open(callback)).href, back.href)
+      callback.searchParams.set("code", "another")
       isRefused(await person.browser.send(callback), /cannot be continued/u)
     })
   )

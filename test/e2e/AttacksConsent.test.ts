@@ -85,12 +85,14 @@ layer(RunningServer.layer)("attacks on consent", (it) => {
   )
 
   it.effect(
-    "a form counts once",
+    "a form counts once: sent again it leads to the same sign-in, and filled in otherwise nowhere",
     onServer(async (server) => {
       const { form, target, person } = await looking(server)
       const [first, second] = [await person.browser.send(target, form), await person.browser.send(target, form)]
       assert.strictEqual(first.status, 302)
-      isRefused(second)
+      assert.strictEqual(second.headers.get("location"), first.headers.get("location"))
+      form.append("scope", "images:generate")
+      isRefused(await person.browser.send(target, form))
     })
   )
 

@@ -34,6 +34,19 @@ layer(RunningServer.layer)("an independent OAuth client", (it) => {
   )
 
   it.effect(
+    "has a person sign in anew who is signed in to Clerk: prompt=login",
+    onServer(async (server) => {
+      const { client, person } = await server.signIn("admin@example.com", { remember: true })
+      const [plain, anew] = [await client.begin(), await client.begin({ prompt: "login" })]
+      assert.strictEqual((await person.browser.open(plain.address)).status, 0)
+      const signIn = await person.browser.open(anew.address)
+      assert.deepStrictEqual([signIn.status, signIn.url.origin], [200, server.clerk.url])
+      const back = (await person.signIn(signIn)).url
+      assert.strictEqual((await client.redeem(anew, back)).token_type, "bearer")
+    })
+  )
+
+  it.effect(
     "revoking an access token ends that token only",
     onServer(async (server) => {
       const { client, accessToken, refreshToken } = await server.signIn("member@example.com")

@@ -5,6 +5,9 @@ import { redirectUri } from "../support/Visitor.ts"
 
 const kinds = (keys: ReadonlyArray<string>) => [...new Set(keys.map((key) => key.split(":")[0]))]
 
+/** What the library has stored, without what the server keeps beside it. */
+const ofLibrary = (keys: ReadonlyArray<string>) => kinds(keys).filter((kind) => kind !== "answer")
+
 /**
  * What the OAuth library asks of its store. `MemoryKv` refuses a method or an option that is not on its list, so a
  * release of the library that asks for more fails here, before it fails in an object that plays the store.
@@ -30,7 +33,7 @@ describe("OAuthStorage, as the library uses it", () => {
       if (method === "put") assert.deepStrictEqual(options, ["expirationTtl"])
     }
     assert.isTrue(back.searchParams.has("code"))
-    assert.deepStrictEqual(kinds(kv.keys), ["client", "grant"])
+    assert.deepStrictEqual(ofLibrary(kv.keys), ["client", "grant"])
   })
 
   it("keeps a grant under its user, for 10 minutes until its code is redeemed", async () => {
@@ -100,7 +103,7 @@ describe("OAuthStorage, as the library uses it", () => {
     const { clientId, refresh_token } = await visitor.signIn("user_ada")
     const answer = await visitor.token({ token: refresh_token, client_id: clientId })
     assert.strictEqual(answer.status, 200)
-    assert.deepStrictEqual(kinds(kv.keys), ["client"])
+    assert.deepStrictEqual(ofLibrary(kv.keys), ["client"])
   })
 
   it("answers an outage with a page that says so, or for a program, and tells nothing of it", async () => {

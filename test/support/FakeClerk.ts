@@ -125,10 +125,11 @@ export class FakeClerk {
       ClerkOAuth,
       ClerkOAuth.of({
         challenge: Effect.succeed({ verifier: "the-verifier", nonce: "the-nonce" }),
-        authorizationUrl: (state) =>
+        authorizationUrl: (state, _, login = false) =>
           Effect.sync(() => {
             const url = new URL("https://clerk.example.com/oauth/authorize")
             url.searchParams.set("state", state)
+            if (login) url.searchParams.set("prompt", "login")
             return url
           }),
         exchange: (code, { verifier, nonce }) =>

@@ -56,6 +56,24 @@ export const inBrowser =
       )
     })
 
+/** Puts the server this many milliseconds away. */
+export const atDistance = async (page: Page, latency: number): Promise<void> => {
+  const network = await page.context().newCDPSession(page)
+  await network.send("Network.enable")
+  const limits = { offline: false, latency, downloadThroughput: -1, uploadThroughput: -1 }
+  await network.send("Network.emulateNetworkConditions", limits)
+}
+
+/** Presses a button a second time while the browser is still on its way, if it is. */
+export const pressTwice = async (page: Page, name: string, millisBetween: number): Promise<void> => {
+  const { x, y, width, height } = (await button(page, name).boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 }
+  const here = page.url()
+  const press = () => page.mouse.click(x + width / 2, y + height / 2)
+  await press()
+  await page.waitForTimeout(millisBetween)
+  if (page.url() === here) await press()
+}
+
 /** The button with this name. */
 export const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true })
 
@@ -70,7 +88,9 @@ export const signInAs = async (page: Page, email: string): Promise<void> => {
 
 /** Waits until the browser is back in the app, and answers with the newest address that it came by. */
 export const backInApp = async ({ page, app }: Scene): Promise<URL> => {
-  await page.waitForURL(`${app.redirectUri}?*`)
+  const there = `${app.redirectUri}?*`
+  // A navigation that the next one replaced counts as aborted.
+  await page.waitForURL(there).catch(() => page.waitForURL(there))
   const arrival = app.arrivals.at(-1)
   if (arrival === undefined) throw new Error("nobody came back to the app")
   return arrival
