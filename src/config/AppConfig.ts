@@ -12,7 +12,7 @@ export const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d{1,3}){3}$/u.test(hostname)
 
 /** An origin without a path: https, or http on a loopback host for work on a laptop. */
-const Origin = Schema.URLFromString.check(
+export const Origin = Schema.URLFromString.check(
   Schema.makeFilter(
     (url: URL) =>
       (url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))) &&

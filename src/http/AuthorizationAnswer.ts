@@ -31,12 +31,19 @@ const answerTo = Match.typeTags<AuthorizationFailure["reason"], Answer>()({
     answer(code, 400, "This request cannot be continued", `${description}. ${startAgain}`),
   FormRejected: ({ status, description }) =>
     answer("invalid_request", status, "This form cannot be read", `${description}. ${startAgain}`),
+  ClientUnreachable: () =>
+    answer(
+      "temporarily_unavailable",
+      503,
+      "This app’s description could not be fetched",
+      "No answer came from the address that the app gave as its identity. If this server is offline, let the app register here instead; if not, connect again in a moment."
+    ),
   ClientUnverifiable: () =>
     answer(
       "invalid_request",
       400,
       "This app could not be verified",
-      "The address that the app gave as its identity does not lead to a valid description of it."
+      "The address that the app gave as its identity does not lead to a valid description of it. Update the app, or let it register here instead."
     ),
   StateForged: () =>
     answer(

@@ -44,7 +44,12 @@ export class FormRejected extends Schema.TaggedError<FormRejected>()("FormReject
   description: Schema.String
 }) {}
 
-/** The client's metadata document could not be fetched or does not hold what it must. */
+/** No answer came from the address of the client's metadata document: nobody knows what it says. */
+export class ClientUnreachable extends Schema.TaggedError<ClientUnreachable>()("ClientUnreachable", {
+  detail: Schema.String
+}) {}
+
+/** The address of the client's metadata document was answered, and not with what such a document must hold. */
 export class ClientUnverifiable extends Schema.TaggedError<ClientUnverifiable>()("ClientUnverifiable", {
   detail: Schema.String
 }) {}
@@ -83,6 +88,7 @@ export class AuthorizationFailure extends Schema.TaggedError<AuthorizationFailur
   reason: Schema.Union([
     RequestRejected,
     FormRejected,
+    ClientUnreachable,
     ClientUnverifiable,
     StateForged,
     StateExpired,

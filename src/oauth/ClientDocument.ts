@@ -2,10 +2,13 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 
-import { AuthorizationFailure, ClientUnverifiable } from "./AuthorizationFailure.ts"
+import { AuthorizationFailure, ClientUnreachable, ClientUnverifiable } from "./AuthorizationFailure.ts"
 
 const unverifiable = (detail: string) =>
   Effect.fail(new AuthorizationFailure({ reason: new ClientUnverifiable({ detail }) }))
+
+const unreachable = (detail: string) =>
+  Effect.fail(new AuthorizationFailure({ reason: new ClientUnreachable({ detail }) }))
 
 /** Whether a `client_id` is the address of a client's metadata document, by the rule of the library, which reads it. */
 export const isAddress = (clientId: string): boolean =>
@@ -27,8 +30,8 @@ export const servedByItsAddress = Effect.fn("ClientDocument.servedByItsAddress")
   Effect.scoped,
   Effect.timeout("10 seconds"),
   Effect.catchTags({
-    HttpClientError: () => unverifiable("no answer"),
-    TimeoutError: () => unverifiable("no answer in time")
+    HttpClientError: () => unreachable("no answer"),
+    TimeoutError: () => unreachable("no answer in time")
   }),
   Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
 )

@@ -48,8 +48,7 @@ describe("a client that is known by its published document (CIMD), in workerd", 
     ["is larger than 5 KB", `${publisher}/large.json`],
     ["is no JSON", `${publisher}/not-json.json`],
     ["is answered with an error", `${publisher}/broken.json`],
-    ["does not exist", `${publisher}/nothing.json`],
-    ["is at an address that nobody answers", "https://nobody.example/app.json"]
+    ["does not exist", `${publisher}/nothing.json`]
   ] as const) {
     it(`is refused on a page if the document ${what}`, async () => {
       const page = await opened(document)
@@ -59,6 +58,16 @@ describe("a client that is known by its published document (CIMD), in workerd", 
       assert.isFalse(page.headers.has("location"))
     })
   }
+
+  it("is told apart, on a page with another way on, if nobody answers at the address of its document", async () => {
+    const page = await opened("https://nobody.example/app.json")
+    assert.strictEqual(page.status, 503)
+    assert.include(page.html, "could not be fetched")
+    assert.include(page.html, "If this server is offline, let the app register here instead")
+    assert.notInclude(page.html, "could not be verified")
+    assert.match(page.html, /Reference: <code>[A-Z2-9]{8}<\/code>/u)
+    assert.isFalse(page.headers.has("location"))
+  })
 
   it("is refused if its address leads on to another one, which may be anybody's (draft, client information discovery)", async () => {
     const page = await opened(`${publisher}/moved.json`)
