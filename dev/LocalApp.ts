@@ -1,3 +1,4 @@
+import * as CliError from "effect/cli/CliError"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as HttpClient from "effect/http/HttpClient"
@@ -14,6 +15,9 @@ import { startProcess } from "./LocalProcess.ts"
 export class AppNotBuilt extends Schema.TaggedError<AppNotBuilt>()("AppNotBuilt", { output: Schema.String }) {
   override get message(): string {
     return `The example application could not be built.\n${this.output}`
+  }
+  override get [CliError.userMessage](): string {
+    return this.message
   }
 }
 

@@ -1,3 +1,4 @@
+import * as CliError from "effect/cli/CliError"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import type * as ChildProcess from "effect/process/ChildProcess"
@@ -14,6 +15,9 @@ export class ProcessStopped extends Schema.TaggedError<ProcessStopped>()("Proces
   override get message(): string {
     return `${this.name} stopped with exit code ${this.exitCode}.\n${this.output}`
   }
+  override get [CliError.userMessage](): string {
+    return this.message
+  }
 }
 
 /** The process runs, and does not answer as it should: it fails while it is loaded, or takes too long. */
@@ -23,6 +27,9 @@ export class ProcessSilent extends Schema.TaggedError<ProcessSilent>()("ProcessS
 }) {
   override get message(): string {
     return `${this.name} does not answer.\n${this.output}`
+  }
+  override get [CliError.userMessage](): string {
+    return this.message
   }
 }
 

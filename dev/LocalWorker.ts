@@ -38,6 +38,7 @@ export const startWorker = Effect.fnUntraced(function* (options: LocalWorkerOpti
   const url = `http://localhost:${port}`
   const http = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
   const settings = { PUBLIC_URL: url, STATE_SIGNING_KEYS: yield* signingKey, ...options.settings }
+  const { protocol } = new URL(settings.PUBLIC_URL)
   const { stopped } = yield* startProcess({
     name: "The Worker",
     command: ChildProcess.make(
@@ -48,6 +49,8 @@ export const startWorker = Effect.fnUntraced(function* (options: LocalWorkerOpti
         "--env=local",
         `--env-file=${yield* settingsFile(settings)}`,
         `--port=${port}`,
+        // A tunnel takes https and hands http on: at Cloudflare, too, the Worker sees the address that people see.
+        `--upstream-protocol=${protocol.slice(0, -1)}`,
         ...(quiet ? ["--inspector-port=0"] : []),
         ...(storage === undefined ? [] : [`--persist-to=${storage}`]),
         "--show-interactive-dev-session=false"

@@ -1,5 +1,6 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
@@ -9,6 +10,7 @@ import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { createServer } from "node:net"
+import { isLoopback, Origin } from "../src/config/AppConfig.ts"
 import { ClerkStandIn } from "./clerk/ClerkStandIn.ts"
 import { mcpServerTemplate } from "./clerk/JwtTemplates.ts"
 import { demoOptions } from "./clerk/StandInOptions.ts"
@@ -16,6 +18,7 @@ import { appSettings, startApp } from "./LocalApp.ts"
 import { startWorker } from "./LocalWorker.ts"
 
 interface Addresses {
+  /** Where people and clients reach the Worker. */
   readonly worker: string
   readonly clerk: ClerkStandIn["Service"]
   readonly app: string | undefined
@@ -40,14 +43,37 @@ const guide = ({ worker, clerk, app, settings = {} }: Addresses) => `
     .join("\n                 ")}
 
   Try it         npx mcp-inspector --transport http --server-url ${worker}/mcp
+                 and there: Connect
+
                  claude mcp add --transport http example ${worker}/mcp
+                 claude mcp login example
+
+  Either opens a browser: allow the client there, then choose as whom to sign in.
+  ${
+    isLoopback(new URL(worker).hostname)
+      ? 'Without internet, Claude Code and Codex need one thing more: README.md, "Connect a client".'
+      : `Only that address is served. Use a browser on this machine: the Clerk stand-in is here.`
+  }
 
   Ctrl-C stops ${app === undefined ? "both" : "all of them"}.
 `
 
 class PortTaken extends Schema.TaggedError<PortTaken>()("PortTaken", { port: Schema.Int, flag: Schema.String }) {
   override get message(): string {
-    return `Port ${this.port} is taken. Choose another: npm start -- ${this.flag} ${this.port + 1000}`
+    return `Port ${this.port} is taken. Choose another: npm start -- ${this.flag} ${this.port < 64_536 ? this.port + 1000 : this.port - 1000}`
+  }
+  override get [CliError.userMessage](): string {
+    return this.message
+  }
+}
+
+/** A flag that has no meaning beside the others. */
+class FlagUnused extends Schema.TaggedError<FlagUnused>()("FlagUnused", { flag: Schema.String }) {
+  override get message(): string {
+    return `${this.flag} is for people who sign in through an app: add --sign-in app`
+  }
+  override get [CliError.userMessage](): string {
+    return this.message
   }
 }
 
@@ -58,31 +84,53 @@ const requireFree = (port: number, flag: string, host = "localhost") =>
     probe.listen(port, host, () => probe.close(() => resume(Effect.void)))
   })
 
+const portFlag = (name: string) =>
+  Flag.Int(name).pipe(
+    Flag.filter(
+      (port) => port > 0 && port < 65_536,
+      (port) => `${port} is no port`
+    )
+  )
+
+const decodeOrigin = Schema.decodeUnknownOption(Origin)
+
+const originFlag = (name: string) =>
+  Flag.String(name).pipe(
+    Flag.filterMap(
+      (address) => Option.map(decodeOrigin(address), ({ origin }) => origin),
+      (address) => `"${address}" is no address without a path that starts with https:// (or http:// and localhost)`
+    )
+  )
+
 const start = Command.make(
   "start",
   {
-    port: Flag.Int("port").pipe(Flag.withDescription("Port of the Worker"), Flag.withDefault(8788)),
+    port: portFlag("port").pipe(Flag.withDescription("Port of the Worker"), Flag.withDefault(8788)),
+    publicUrl: originFlag("public-url").pipe(
+      Flag.withDescription("Address of a tunnel to the Worker's port, at which alone the Worker is served then"),
+      Flag.optional
+    ),
     signIn: Flag.Literals("sign-in", ["clerk", "app"]).pipe(
       Flag.withDescription("Whether people sign in with Clerk directly or in an application that has Clerk sign-in"),
       Flag.withDefault("clerk")
     ),
-    appPort: Flag.Int("app-port").pipe(
+    appPort: portFlag("app-port").pipe(
       Flag.withDescription("Port of the application, for --sign-in app"),
       Flag.withDefault(3000)
     ),
-    ownApp: Flag.String("app-url").pipe(
+    ownApp: originFlag("app-url").pipe(
       Flag.withDescription("Origin of an application of your own, for --sign-in app: it is run by you"),
-      Flag.withSchema(Schema.URLFromString),
       Flag.optional
     ),
-    clerkPort: Flag.Int("clerk-port").pipe(
+    clerkPort: portFlag("clerk-port").pipe(
       Flag.withDescription("Port of the Clerk stand-in"),
       Flag.withDefault(demoOptions.port)
     )
   },
-  Effect.fnUntraced(function* ({ appPort, clerkPort, ownApp, port, signIn }) {
-    const url = `http://localhost:${port}`
-    const appUrl = Option.match(ownApp, { onNone: () => `http://127.0.0.1:${appPort}`, onSome: ({ origin }) => origin })
+  Effect.fnUntraced(function* ({ appPort, clerkPort, ownApp, port, publicUrl, signIn }) {
+    const url = Option.getOrElse(publicUrl, () => `http://localhost:${port}`)
+    const appUrl = Option.getOrElse(ownApp, () => `http://127.0.0.1:${appPort}`)
+    if (signIn === "clerk" && Option.isSome(ownApp)) return yield* new FlagUnused({ flag: "--app-url" })
     yield* requireFree(port, "--port")
     yield* requireFree(clerkPort, "--clerk-port")
     if (signIn === "app" && Option.isNone(ownApp)) yield* requireFree(appPort, "--app-port", "127.0.0.1")
@@ -94,12 +142,16 @@ const start = Command.make(
     })
     return yield* Effect.gen(function* () {
       const clerk = yield* ClerkStandIn
+      // Of its own for each port: two Workers on one storage lock each other out.
+      const storage = `.wrangler/start-${port}`
+      const run = (settings: Readonly<Record<string, string>>) =>
+        startWorker({ port, storage, settings: { ...clerk.settings, PUBLIC_URL: url, ...settings } })
       if (signIn === "clerk") {
-        const worker = yield* startWorker({ port, settings: { ...clerk.settings } })
+        const worker = yield* run({})
         yield* Console.log(guide({ worker: url, clerk, app: undefined }))
         return yield* worker.stopped
       }
-      const starting = startWorker({ port, settings: { ...clerk.settings, SIGN_IN: "app", APP_URL: appUrl } })
+      const starting = run({ SIGN_IN: "app", APP_URL: appUrl })
       if (Option.isSome(ownApp)) {
         const worker = yield* starting
         const settings = { ...appSettings(clerk), APP_URL: appUrl, MCP_SERVER_URL: url }
