@@ -7,6 +7,8 @@ import type {
 } from "@modelcontextprotocol/server"
 import * as Tool from "effect/ai/Tool"
 import * as Context from "effect/Context"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 
 import * as Policy from "../access/Policy.ts"
@@ -22,10 +24,39 @@ export interface Entry<Listed> {
   readonly policy: Policy.Policy
 }
 
+type Node = Readonly<Record<string, unknown>>
+
+/** Keywords whose values are data, not schemas (JSON Schema, validation). */
+const data = new Set(["default", "const", "enum", "examples"])
+
+/**
+ * A schema in the words that the function calls of models have: every object says which properties it has, and what is
+ * defined once is written wherever it is used. `kept`: the definitions that stay references.
+ */
+const plain = (node: Node, definitions: Readonly<Record<string, Node>>, kept: ReadonlyArray<string> = []): Node => {
+  const inner = (value: unknown): unknown =>
+    Array.isArray(value) ? value.map(inner) : Predicate.isObject(value) ? plain(value, definitions, kept) : value
+  const { $ref, ...rest } = node
+  const name = String($ref).replace("#/$defs/", "")
+  const definition = kept.includes(name) ? undefined : definitions[name]
+  if (definition !== undefined) return plain({ ...definition, ...rest }, definitions, [...kept, name])
+  // Effect says of an object that has no properties only that it is not null.
+  if ("not" in node) return { type: "object", properties: {}, additionalProperties: false }
+  const schema = Record.map(node, (value, key) => {
+    if (key === "properties" && Predicate.isObject(value)) return Record.map(value, inner)
+    return data.has(key) ? value : inner(value)
+  })
+  return schema["type"] === "object" ? { properties: {}, ...schema } : schema
+}
+
 /** A schema of objects as JSON Schema, which refuses what it does not name. */
 export const jsonSchema = (schema: Schema.Constraint): JsonSchema => {
   const { schema: root, definitions } = Schema.toJsonSchemaDocument(schema, { onExcessProperty: "error" })
-  return { ...root, type: "object", ...(Object.keys(definitions).length > 0 && { $defs: definitions }) }
+  const inlined = plain({ type: "object", ...root }, definitions)
+  // What contains itself cannot be written out.
+  const isWhole = !JSON.stringify(inlined).includes('"$ref"')
+  const $defs = Record.map(definitions, (definition) => plain(definition, definitions, Object.keys(definitions)))
+  return { ...inlined, type: "object", ...(!isWhole && { $defs }) }
 }
 
 /** Describes a tool. Its parameters and its success have to encode to objects (MCP, tools). */

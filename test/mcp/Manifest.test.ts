@@ -5,25 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Policy from "../../src/access/Policy.ts"
 import * as Manifest from "../../src/mcp/Manifest.ts"
 import * as Tools from "../../src/tools/Tools.ts"
-
-type JsonSchema = Readonly<Record<string, unknown>>
-
-const isSchema = (value: unknown): value is JsonSchema =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-/** What is wrong with the schema of an object at the root, as clients have trouble with it. */
-const faults = (schema: JsonSchema): ReadonlyArray<string> => [
-  ...(schema["type"] === "object" ? [] : ["the root is no object"]),
-  ...["anyOf", "oneOf", "allOf", "$ref"].filter((keyword) => keyword in schema).map((keyword) => `root ${keyword}`)
-]
-
-/** Every object of a schema, at any depth. */
-const objectsIn = (schema: unknown): ReadonlyArray<JsonSchema> =>
-  Array.isArray(schema)
-    ? schema.flatMap(objectsIn)
-    : isSchema(schema)
-      ? [...(isSchema(schema["properties"]) ? [schema] : []), ...Object.values(schema).flatMap(objectsIn)]
-      : []
+import { functionCalling, type JsonSchema, objectFaults, schemasIn } from "../support/FunctionCalling.ts"
 
 const name = /^[A-Za-z0-9_-]{1,60}$/u
 const tools = Object.entries(Tools.toolkitWithApp.tools).map(([name, tool]) => ({ definition: tool as Tool.Any, name }))
@@ -48,18 +30,20 @@ describe("the tools of the server", () => {
     })
 
     it(`${tool.name} takes an object, refuses what it does not know, and describes every parameter`, () => {
-      assert.deepStrictEqual(faults(listed.inputSchema), [])
+      assert.deepStrictEqual(objectFaults(listed.inputSchema), [])
       assert.strictEqual(listed.inputSchema["additionalProperties"], false)
       const properties = Object.entries(listed.inputSchema["properties"] ?? {})
       for (const [parameter, schema] of properties) {
         const { description } = schema as { readonly description?: string }
         assert.isAbove(description?.length ?? 0, 5, parameter)
       }
-      for (const object of objectsIn(listed.inputSchema)) assert.strictEqual(object["additionalProperties"], false)
+      for (const { schema } of schemasIn(listed.inputSchema)) {
+        if (schema["type"] === "object") assert.strictEqual(schema["additionalProperties"], false)
+      }
     })
 
     it(`${tool.name} answers with an object`, () => {
-      assert.deepStrictEqual(faults(listed.outputSchema), [])
+      assert.deepStrictEqual(objectFaults(listed.outputSchema), [])
       assert.isAbove(Object.keys(listed.outputSchema["properties"] ?? {}).length, 0)
     })
 
@@ -78,6 +62,15 @@ describe("the tools of the server", () => {
       }
     })
   }
+
+  it("can be handed to the function calls of Anthropic, OpenAI and Gemini as they are advertised", () => {
+    for (const { name, definition } of tools) {
+      const { description, inputSchema: parameters } = Manifest.tool(name, definition).listed
+      for (const [api, faults] of Object.entries(functionCalling)) {
+        assert.deepStrictEqual(faults({ name, description, parameters }), [], `${api} and ${name}`)
+      }
+    }
+  })
 
   it("advertise what is optional with its default", () => {
     const { listed } = Manifest.tool("generateImage", Tools.toolkit.tools.generateImage)
@@ -101,6 +94,48 @@ describe("Manifest", () => {
   it("lets nobody use a tool that carries no policy", () => {
     const bare = Tool.make("bare", { description: "Does something.", success: Schema.Struct({}) })
     assert.deepStrictEqual(Manifest.tool("bare", bare).policy, Policy.nobody)
+  })
+
+  it("says of every object which properties it has, and writes out what a schema only refers to", () => {
+    class Place extends Schema.Class<Place>("Place")({ city: Schema.String, tags: Schema.Struct({}) }) {}
+    const parameters = Schema.Struct({
+      from: Place,
+      to: Schema.optionalKey(Schema.NullOr(Place)),
+      labels: Schema.Record(Schema.String, Schema.String),
+      // Words of JSON Schema as names, and as data.
+      properties: Schema.Array(Place),
+      not: Schema.String,
+      default: Schema.Struct({ type: Schema.Literal("object") }).annotate({ default: { type: "object" } })
+    })
+    for (const schema of [parameters, Place, Schema.Struct({}), Schema.Record(Schema.String, Schema.Finite)]) {
+      assert.deepStrictEqual(objectFaults(Manifest.jsonSchema(schema)), [])
+    }
+    const properties = Manifest.jsonSchema(parameters)["properties"] as JsonSchema
+    const tags = { type: "object", properties: {}, additionalProperties: false }
+    const place = {
+      type: "object",
+      properties: { city: { type: "string" }, tags },
+      required: ["city", "tags"],
+      additionalProperties: false
+    }
+    assert.deepStrictEqual(properties["from"], place)
+    assert.deepStrictEqual(properties["to"], { anyOf: [place, { type: "null" }] })
+    assert.deepStrictEqual(properties["properties"], { type: "array", items: place })
+    assert.deepStrictEqual(properties["not"], { type: "string" })
+    assert.deepInclude(properties["labels"], { properties: {}, additionalProperties: { type: "string" } })
+    assert.deepInclude(properties["default"], { default: { type: "object" } })
+  })
+
+  it("keeps a definition that contains itself", () => {
+    interface Tree {
+      readonly branches: ReadonlyArray<Tree>
+    }
+    const Branches = Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree))
+    const Tree = Schema.Struct({ branches: Branches }).annotate({ identifier: "Tree" })
+    const listed = Manifest.jsonSchema(Schema.Struct({ tree: Tree }))
+    const branches = { type: "array", items: { $ref: "#/$defs/Tree" } }
+    const tree = { type: "object", properties: { branches }, required: ["branches"], additionalProperties: false }
+    assert.deepInclude(listed, { properties: { tree }, $defs: { Tree: tree } })
   })
 
   it("lists a prompt with its arguments, and which of them are needed", () => {
