@@ -5,6 +5,7 @@ import { AppConfig, isLoopback } from "../config/AppConfig.ts"
 import type { CurrentIdentity } from "../domain/Identity.ts"
 import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
 import type { Resource } from "../oauth/Resource.ts"
+import { lineSafe } from "./LineSafe.ts"
 import { fromResponse, webRequest } from "./WebRequest.ts"
 
 /** Web pages of hosted clients, which call from the browser. */
@@ -36,7 +37,7 @@ export const makeGate = Effect.fnUntraced(function* <R>(
     const request = yield* webRequest
     const refused = refuse(request)
     if (refused !== undefined) return fromResponse(refused)
-    const served = Effect.map(serve(request, metadata), exposeSession)
+    const served = Effect.map(serve(request, metadata), (response) => exposeSession(lineSafe(response)))
     return fromResponse(yield* server.guard<R | CurrentIdentity>(resource, request, served))
   })
 })
