@@ -25,7 +25,7 @@ export class TooManyFollowers extends Schema.TaggedError<TooManyFollowers>()("To
 /** As many sessions of the user are at work as may be. */
 export class SessionsBusy extends Schema.TaggedError<SessionsBusy>()("SessionsBusy", { limit: Schema.Int }) {}
 
-/** An `initialize` that names no client, or too much. */
+/** An `initialize` whose parameters are not those of one, or too much. */
 export class InitializeRejected extends Schema.TaggedError<InitializeRejected>()("InitializeRejected", {
   description: Schema.String
 }) {}
@@ -51,9 +51,14 @@ export class SessionFailure extends Schema.TaggedError<SessionFailure>()("Sessio
   ])
 }) {}
 
-/** An error as a client reads it: an HTTP status, and a JSON-RPC error without an id (JSON-RPC 2.0, section 5.1). */
-export const refusal = (status: number, code: number, message: string, headers: Record<string, string> = {}) =>
-  Response.json({ jsonrpc: "2.0", error: { code, message }, id: null }, { status, headers })
+/** An error as a client reads it: an HTTP status, and a JSON-RPC error, of no request in particular without an `id` (JSON-RPC 2.0, section 5). */
+export const refusal = (
+  status: number,
+  code: number,
+  message: string,
+  headers: Record<string, string> = {},
+  id: unknown = null
+) => Response.json({ jsonrpc: "2.0", error: { code, message }, id }, { status, headers })
 
 const tryLater = (message: string) => refusal(429, -32000, message, { "retry-after": "1" })
 
@@ -70,7 +75,7 @@ export const answer: (reason: SessionFailure["reason"]) => Response = Match.type
   RequestIdInUse: () => refusal(400, -32600, "Invalid Request: the id of a request that is still being answered"),
   TooManyFollowers: ({ limit }) => tryLater(`There are ${limit} open subscriptions, the most there can be.`),
   SessionsBusy: ({ limit }) => tryLater(`${limit} of your sessions are busy. Send this request again later.`),
-  InitializeRejected: ({ description }) => refusal(400, -32600, `Invalid Request: ${description}`),
+  InitializeRejected: ({ description }) => refusal(400, -32602, `Invalid params: ${description}`),
   EventUnknown: () => refusal(400, -32000, "Invalid event ID"),
   GrantEnded: () =>
     refusal(401, -32000, "Unauthorized: this connection was ended", {

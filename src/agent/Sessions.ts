@@ -1,4 +1,4 @@
-import { isInitializeRequest, LATEST_PROTOCOL_VERSION, SUPPORTED_PROTOCOL_VERSIONS } from "@modelcontextprotocol/server"
+import { LATEST_PROTOCOL_VERSION, specTypeSchemas, SUPPORTED_PROTOCOL_VERSIONS } from "@modelcontextprotocol/server"
 import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
@@ -10,6 +10,7 @@ import { Access } from "../access/Access.ts"
 import { allowing } from "../access/Snapshot.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { GrantId, Identity } from "../domain/Identity.ts"
+import { faultOf } from "../mcp/InvalidParams.ts"
 import * as Session from "./Session.ts"
 import {
   EventUnknown,
@@ -28,8 +29,9 @@ const { limits } = Session
 const touchEvery = Duration.toMillis("1 minute")
 const defaultIdleHours = 24
 
+const isInitialize = Schema.is(Schema.Struct({ method: Schema.Literal("initialize") }))
 const isSetLevel = Schema.is(Session.SetLevel)
-const decodeInitialize = Schema.decodeUnknownEffect(Session.Initialize)
+const decodeInitialize = Schema.decodeUnknownEffect(Schema.Struct({ params: Session.Initialize }))
 
 const fail = (reason: SessionFailure["reason"]) => new SessionFailure({ reason })
 
@@ -109,11 +111,13 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
 
   /** The SDK takes an `initialize` alone, but also as a batch of one. */
   const introduction = Effect.fnUntraced(function* (body: unknown) {
-    const introduced = Session.messages(body).find((message) => isInitializeRequest(message))
+    const introduced = Session.messages(body).find((message) => isInitialize(message))
     if (introduced === undefined) return undefined
     const rejected = (description: string) => fail(new InitializeRejected({ description }))
-    const initialize = yield* Effect.mapError(decodeInitialize(introduced.params), () =>
-      rejected("malformed initialize")
+    const fault = faultOf(specTypeSchemas.InitializeRequest, introduced)
+    if (fault !== undefined) return yield* rejected(fault.words)
+    const { params: initialize } = yield* Effect.mapError(decodeInitialize(introduced), ({ message }) =>
+      rejected(message)
     )
     if (JSON.stringify(initialize).length > limits.initialize) {
       return yield* rejected(`an initialize may have ${limits.initialize} bytes`)

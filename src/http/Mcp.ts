@@ -1,52 +1,17 @@
-import { isJsonContentType, isLegacyRequest, readRequestBody } from "@modelcontextprotocol/server"
+import { isLegacyRequest } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { AccountAgents } from "../agent/AccountAgents.ts"
-import { messages } from "../agent/Session.ts"
 import { refusal } from "../agent/SessionFailure.ts"
 import { CurrentIdentity } from "../domain/Identity.ts"
 import { fitted, takes, takesAnswers } from "../mcp/Accept.ts"
-import { maxRequestBodySize, StatelessLane } from "../mcp/StatelessLane.ts"
+import { StatelessLane } from "../mcp/StatelessLane.ts"
 import { makeGate } from "./Gate.ts"
+import { type Posted, readPosted } from "./Posted.ts"
 import { sessionStream, unavailable } from "./SessionStream.ts"
 
-const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
-
 const isInitialize = Schema.is(Schema.Struct({ method: Schema.Literal("initialize") }))
-
-/** The message that a request carries. */
-interface Posted {
-  readonly text: string
-  readonly json: Schema.Json
-}
-
-/** The largest batch of messages (MCP 2025-03-26): one request shall not start a hundred tools. */
-const maxBatch = 10
-
-/** The longest id of a request: it comes back with each answer. */
-const maxId = 256
-
-const hasLongId = Schema.is(Schema.Struct({ id: Schema.String.check(Schema.isMinLength(maxId + 1)) }))
-
-/** Reads what a client posted: JSON of at most 1 MiB, a batch of at most 10 messages. Fails with the answer that refuses it. */
-export const readPosted = Effect.fnUntraced(function* (
-  request: Request
-): Effect.fn.Return<Posted | undefined, Response> {
-  if (request.method !== "POST" || !isJsonContentType(request.headers.get("content-type"))) return undefined
-  const body = yield* Effect.promise(() => readRequestBody(request, maxRequestBodySize))
-  if (body.tooLarge) return yield* Effect.fail(refusal(413, -32000, "A message may have 1 MiB"))
-  const json = decodeJson(body.text)
-  if (Option.isNone(json)) return yield* Effect.fail(refusal(400, -32700, "Parse error: Invalid JSON"))
-  if (Array.isArray(json.value) && json.value.length > maxBatch) {
-    return yield* Effect.fail(refusal(400, -32600, `A batch may hold ${maxBatch} messages`))
-  }
-  if (messages(json.value).some((message) => hasLongId(message))) {
-    return yield* Effect.fail(refusal(400, -32600, `An id may have ${maxId} characters`))
-  }
-  return { text: body.text, json: json.value }
-})
 
 /**
  * `/mcp`: the protocol's endpoint (MCP, Streamable HTTP), built once. Requests that name a session, and those that

@@ -4,7 +4,7 @@ import { AccountAgents } from "../agent/AccountAgents.ts"
 import { refusal } from "../agent/SessionFailure.ts"
 import { CurrentIdentity } from "../domain/Identity.ts"
 import { makeGate } from "./Gate.ts"
-import { readPosted } from "./Mcp.ts"
+import { readPosted } from "./Posted.ts"
 import { sessionStream, unavailable } from "./SessionStream.ts"
 
 /** The first event names the address to post to (MCP 2024-11-05, HTTP with SSE). */

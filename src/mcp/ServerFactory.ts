@@ -2,7 +2,7 @@ import {
   type CallToolResult,
   type InputRequiredResult,
   isInputRequiredResult,
-  McpServer,
+  type McpServer,
   ProtocolError,
   ProtocolErrorCode,
   ResourceTemplate as UriResources,
@@ -22,6 +22,7 @@ import * as Admission from "./Admission.ts"
 import { telling } from "./ClientFeatures.ts"
 import * as Completions from "./Completions.ts"
 import { block, text } from "./Content.ts"
+import { ProtocolServer } from "./InvalidParams.ts"
 import * as Manifest from "./Manifest.ts"
 import * as Rounds from "./Rounds.ts"
 import * as Serving from "./Serving.ts"
@@ -64,7 +65,7 @@ export class ServerFactory extends Context.Service<
       const prompts = offer.prompts.map((prompt) => ({ ...prompt, ...Manifest.prompt(prompt) }))
 
       const make = ({ listChanged }: { readonly listChanged: boolean }): McpServer => {
-        const server = new McpServer(serverInfo, {
+        const server = new ProtocolServer(serverInfo, {
           capabilities: {
             tools: { listChanged },
             resources: { listChanged },
@@ -188,12 +189,18 @@ export class ServerFactory extends Context.Service<
             : protocol.projectCallToolResult(result, tool.listed.outputSchema)
         })
         // The SDK would list everything it can serve; what is listed depends on who asks.
-        protocol.setRequestHandler("tools/list", async (_, ctx) => ({ tools: await listed(calls.entries, ctx) }))
-        protocol.setRequestHandler("resources/list", async (_, ctx) => ({ resources: await listed(resources, ctx) }))
-        protocol.setRequestHandler("resources/templates/list", async (_, ctx) => ({
-          resourceTemplates: await listed(templates, ctx)
+        protocol.setRequestHandler("tools/list", async (request, ctx) => ({
+          tools: await listed(calls.entries, request, ctx)
         }))
-        protocol.setRequestHandler("prompts/list", async (_, ctx) => ({ prompts: await listed(prompts, ctx) }))
+        protocol.setRequestHandler("resources/list", async (request, ctx) => ({
+          resources: await listed(resources, request, ctx)
+        }))
+        protocol.setRequestHandler("resources/templates/list", async (request, ctx) => ({
+          resourceTemplates: await listed(templates, request, ctx)
+        }))
+        protocol.setRequestHandler("prompts/list", async (request, ctx) => ({
+          prompts: await listed(prompts, request, ctx)
+        }))
         protocol.setRequestHandler("completion/complete", ({ params }, ctx) =>
           run(
             Completions.complete(prompts, templates, params, ctx.http?.authInfo),

@@ -1,10 +1,12 @@
 import {
+  type PaginatedRequest,
   ProtocolError,
   ProtocolErrorCode,
   type ScopeChallengeHandler,
   type ServerContext
 } from "@modelcontextprotocol/server"
 import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import type * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
@@ -22,7 +24,12 @@ import type { StateRefused } from "./Rounds.ts"
 type Services = Access | StateSigner | Digest.Digest
 
 /** What ends a request without being a tool's own answer. */
-type Failure = AccessError | Admission.NotPermitted | NothingToComplete | StateRefused | Schema.SchemaError
+type Failure = AccessError | Admission.NotPermitted | NothingToComplete | StateRefused | NoSuchPage | Schema.SchemaError
+
+/** Lists are whole: no client was ever given the cursor of another page (MCP, pagination). */
+class NoSuchPage extends Data.TaggedError("NoSuchPage") {
+  override readonly message = "Invalid cursor: a list comes whole, without one"
+}
 
 /** How such a failure looks on the wire (JSON-RPC 2.0, section 5.1). */
 const protocolError = (failure: Failure): ProtocolError => {
@@ -32,7 +39,7 @@ const protocolError = (failure: Failure): ProtocolError => {
   }
   return new ProtocolError(
     failure._tag === "AccessError" ? ProtocolErrorCode.InternalError : ProtocolErrorCode.InvalidParams,
-    failure.message
+    failure._tag === "SchemaError" ? `Invalid params: ${failure.message.replaceAll(/\s+/gu, " ")}` : failure.message
   )
 }
 
@@ -64,9 +71,15 @@ export const make = Effect.gen(function* () {
 
   return {
     run,
-    /** Those entries of a list that the caller may use. */
-    listed: async <A>(entries: ReadonlyArray<Manifest.Entry<A>>, ctx: ServerContext): Promise<Array<A>> =>
-      (await run(Admission.visible(entries, ctx.http?.authInfo), ctx)).map((entry) => entry.listed),
+    /** Those entries of a list that the caller may use. An empty cursor is none. */
+    listed: async <A>(
+      entries: ReadonlyArray<Manifest.Entry<A>>,
+      { params: { cursor = "" } = {} }: Pick<PaginatedRequest, "params">,
+      ctx: ServerContext
+    ): Promise<Array<A>> => {
+      const visible = Admission.visible(entries, ctx.http?.authInfo)
+      return (await run(cursor === "" ? visible : Effect.fail(new NoSuchPage()), ctx)).map((entry) => entry.listed)
+    },
     /** The scopes to step up for before a request is served. */
     scopeChallenge:
       (policy: Policy.Policy): ScopeChallengeHandler =>

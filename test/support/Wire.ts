@@ -28,7 +28,13 @@ const messagesOf = (text: string, contentType: string): ReadonlyArray<Message> =
     .map((line) => JSON.parse(line.slice(6)) as Message)
 }
 
-const post = async (address: string, token: string, body: unknown, { headers = {}, signal }: Call): Promise<Reply> => {
+/** Posts a message as an object, or any text. */
+export const post = async (
+  address: string,
+  token: string,
+  body: unknown,
+  { headers = {}, signal }: Call = {}
+): Promise<Reply> => {
   const sent = new Headers({
     authorization: `Bearer ${token}`,
     "content-type": "application/json",
@@ -80,7 +86,7 @@ export const modern = (
   return post(address, token, body, { ...call, headers: { ...headers, ...call.headers } })
 }
 
-/** A message of a 2025-era client without a session. A body that is a string is sent as it is. */
+/** A message of a 2025-era client without a session. */
 export const legacy = (
   address: string,
   token: string,

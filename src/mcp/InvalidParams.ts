@@ -1,0 +1,73 @@
+import {
+  type JSONRPCMessage,
+  McpServer,
+  ProtocolErrorCode,
+  type StandardSchemaV1Sync,
+  type Transport
+} from "@modelcontextprotocol/server"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+
+const Issue = Schema.Struct({
+  path: Schema.Array(Schema.Union([Schema.String, Schema.Finite])),
+  message: Schema.String
+})
+
+/** What the SDK's validation finds wrong with a message. `errors`: what each alternative of a union found. */
+const Issues = Schema.Array(
+  Schema.Struct({ ...Issue.fields, errors: Schema.optionalKey(Schema.Array(Schema.Array(Issue))) })
+)
+
+const decodeIssues = Schema.decodeUnknownOption(Issues)
+const parseIssues = Schema.decodeOption(Schema.fromJsonString(Issues))
+
+/** How many faults are named, of which a message can have as many as it has members. */
+const most = 5
+
+const inWords = ({ path, message }: typeof Issue.Type): string =>
+  [...path, message.replace(/^Invalid input: /u, "")].join(": ")
+
+/** The faults in words that a person can act on, each after the place where it is. */
+const words = (issues: typeof Issues.Type): string =>
+  issues
+    .slice(0, most)
+    .map(({ path, message, errors = [] }) => {
+      const [root, ...inner] = path
+      const place = (root === "params" && inner.length > 0 ? inner : path).join(".")
+      const first = errors.flatMap(([issue]) => (issue === undefined ? [] : [inWords(issue)]))
+      const fault = inWords({ path: [], message: first.length > 0 ? first.join(" or ") : message })
+      return place === "" ? fault : `${place}: ${fault}`
+    })
+    .join("; ")
+
+/** Why a value is no such message, and whether only its `params` are wrong. Undefined if it is one. */
+export const faultOf = (schema: StandardSchemaV1Sync, value: unknown) => {
+  const { issues: found } = schema["~standard"].validate(value)
+  if (found === undefined) return undefined
+  const issues = Option.getOrElse(decodeIssues(found), () => [])
+  return { words: words(issues), inParams: issues.length > 0 && issues.every(({ path: [root] }) => root === "params") }
+}
+
+/** The SDK answers what does not fit its schemas with the issues as JSON, most of them as its own failure. */
+const untold = /^(?:Invalid tools\/call (request|result): )?(\[\s*\{[^]*\])$/u
+
+const told = (message: JSONRPCMessage): JSONRPCMessage => {
+  if (!("error" in message)) return message
+  const [, of, json = ""] = untold.exec(message.error.message) ?? []
+  const issues = parseIssues(json)
+  if (Option.isNone(issues)) return message
+  const error =
+    of === "result"
+      ? { code: ProtocolErrorCode.InternalError, message: "The tool's answer is no result of a tool" }
+      : { code: ProtocolErrorCode.InvalidParams, message: `Invalid params: ${words(issues.value)}` }
+  return { ...message, error }
+}
+
+/** A server that answers parameters of the wrong type as the client's fault, in words (JSON-RPC 2.0, section 5.1). */
+export class ProtocolServer extends McpServer {
+  override connect(transport: Transport): Promise<void> {
+    const send = transport.send.bind(transport)
+    transport.send = (message, options) => send(told(message), options)
+    return super.connect(transport)
+  }
+}
