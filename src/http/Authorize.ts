@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import { AuthorizationFailure, rejected } from "../oauth/AuthorizationFailure.ts"
+import { AuthorizationFailure, rejected, tellingClient } from "../oauth/AuthorizationFailure.ts"
 import { AuthorizationServer, type AuthRequest } from "../oauth/AuthorizationServer.ts"
 import { repeated } from "../oauth/AuthorizationParameters.ts"
 import { SignIn } from "../oauth/SignIn.ts"
@@ -29,13 +29,14 @@ export const ask = Effect.gen(function* () {
   const server = yield* AuthorizationServer
   const signIn = yield* SignIn
   const authRequest = yield* server.parse(request)
-  const asksAnew = authRequest.prompt?.includes("consent") === true
-  const remembered = asksAnew ? undefined : yield* server.remembered(request, authRequest)
-  if (remembered !== undefined) {
+  const goOn = Effect.gen(function* () {
+    const asksAnew = authRequest.prompt?.includes("consent") === true
+    const remembered = asksAnew ? undefined : yield* server.remembered(request, authRequest)
+    if (remembered === undefined) return yield* askForConsent(authRequest)
     const next = yield* signIn.begin(remembered, new Headers(), "earlier")
     return redirect(next.location, next.headers)
-  }
-  return yield* askForConsent(authRequest)
+  })
+  return yield* tellingClient(authRequest)(goOn)
 }).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
 
 /** `POST /authorize`: takes the consent form back. Only this server's own page can have sent it. */
@@ -53,7 +54,8 @@ export const decide = Effect.gen(function* () {
   const approve = Effect.gen(function* () {
     const choice = { scopes: form.getAll("scope"), remember: form.get("remember") === "yes" }
     const approved = yield* server.approve(request, handle, choice)
-    const next = yield* signIn.begin(approved.authRequest, approved.headers, "now")
+    const begin = signIn.begin(approved.authRequest, approved.headers, "now")
+    const next = yield* tellingClient(approved.authRequest)(begin)
     return redirect(next.location, next.headers)
   })
   const deny = Effect.map(server.deny(request, handle), ({ redirectTo, headers }) => redirect(redirectTo, headers))

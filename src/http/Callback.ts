@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 
 import type { UserId } from "../domain/Identity.ts"
-import { AuthorizationFailure, rejected } from "../oauth/AuthorizationFailure.ts"
+import { AuthorizationFailure, rejected, tellingClient } from "../oauth/AuthorizationFailure.ts"
 import { repeated } from "../oauth/AuthorizationParameters.ts"
 import { AuthorizationServer, type AuthRequest } from "../oauth/AuthorizationServer.ts"
 import { SignIn } from "../oauth/SignIn.ts"
@@ -32,11 +32,14 @@ const goOn = Effect.fnUntraced(function* (request: Request) {
   const server = yield* AuthorizationServer
   const signIn = yield* SignIn
   const { authRequest, subject, consent, headers } = yield* signIn.finish(request)
-  // What a browser remembers was said by somebody. Only now it is known whether by this person, and whether it stands.
-  if (consent === "earlier" && !(yield* hasGrant(subject.userId, authRequest))) {
-    return yield* askForConsent(authRequest, headers)
-  }
-  return redirect(yield* server.complete(authRequest, subject), headers)
+  const grant = Effect.gen(function* () {
+    // What a browser remembers was said by somebody. Only now it is known whether by this person, and if it stands.
+    if (consent === "earlier" && !(yield* hasGrant(subject.userId, authRequest))) {
+      return yield* askForConsent(authRequest, headers)
+    }
+    return redirect(yield* server.complete(authRequest, subject), headers)
+  })
+  return yield* tellingClient(authRequest)(grant)
 })
 
 /** `GET /callback`: the browser is back from the sign-in; the client gets its code (RFC 6749, section 4.1.2). */
@@ -45,7 +48,11 @@ export const finish = Effect.gen(function* () {
   const signIn = yield* SignIn
   const idempotency = yield* Idempotency
   const { search, searchParams } = new URL(request.url)
-  const tell = (failure: AuthorizationFailure) => answerFailure(failure, signIn.leftovers(request))
+  const tell = (failure: AuthorizationFailure) => {
+    // Nothing was used up: the same address can be opened again, with what the browser has.
+    const again = failure.reason._tag === "StorageUnavailable" && failure.redirect === undefined
+    return answerFailure(failure, again ? [] : signIn.leftovers(request))
+  }
   const once = Effect.gen(function* () {
     if (repeated(searchParams) !== undefined) return yield* rejected("The address holds a parameter twice")
     const handle = yield* signIn.handle(searchParams.get("state") ?? "")

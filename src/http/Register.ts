@@ -5,6 +5,8 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
+import { isRedirectUri } from "../oauth/RedirectUri.ts"
+import { withoutStore } from "./Unexpected.ts"
 import { fromResponse, webRequest } from "./WebRequest.ts"
 
 /** The longest registration that anybody has reason to send, in bytes. */
@@ -12,13 +14,21 @@ const maxSize = 16 * 1024
 
 /** Every authorization request of a client is compared with all of its redirect URIs: there cannot be many. */
 const Metadata = Schema.fromJsonString(
-  Schema.Struct({ redirect_uris: Schema.optionalKey(Schema.Array(Schema.String).check(Schema.isMaxLength(20))) })
+  Schema.StructWithRest(
+    Schema.Struct({ redirect_uris: Schema.optionalKey(Schema.Array(Schema.String).check(Schema.isMaxLength(20))) }),
+    [Schema.Record(Schema.String, Schema.Unknown)]
+  )
 )
 
-const refused = (status: number, description: string) =>
-  HttpServerResponse.jsonUnsafe({ error: "invalid_client_metadata", error_description: description }, { status })
+const refused = (status: number, description: string, error = "invalid_client_metadata") =>
+  HttpServerResponse.jsonUnsafe({ error, error_description: description }, { status })
 
-/** `/register`: dynamic client registration (RFC 7591), open to everybody and therefore bounded. */
+const redirectUriRule = "A redirect URI is https, http on localhost or 127.0.0.1, or has an app's own scheme"
+
+/**
+ * `/register`: dynamic client registration (RFC 7591), open to everybody and therefore bounded. Of several redirect
+ * URIs those are registered that `/authorize` takes, and the answer says which (section 3.2.1).
+ */
 export const register = Effect.gen(function* () {
   const server = yield* AuthorizationServer
   const request = yield* webRequest
@@ -27,10 +37,13 @@ export const register = Effect.gen(function* () {
   if (!isJsonContentType(request.headers.get("content-type"))) return refused(415, "Send application/json")
   const body = yield* Effect.promise(() => readRequestBody(request, maxSize))
   if (body.tooLarge) return refused(413, "The registration is larger than 16 KiB")
-  if (Option.isNone(Schema.decodeOption(Metadata)(body.text))) {
-    return refused(400, "Send a JSON object with at most 20 redirect_uris")
-  }
+  const metadata = Option.getOrUndefined(Schema.decodeOption(Metadata)(body.text))
+  if (metadata === undefined) return refused(400, "Send a JSON object with at most 20 redirect_uris")
+  const { redirect_uris: asked = [] } = metadata
+  const taken = asked.filter(isRedirectUri)
+  if (taken.length === 0 && asked.length > 0) return refused(400, redirectUriRule, "invalid_redirect_uri")
   const headers = new Headers(request.headers)
   headers.delete("content-length")
-  return fromResponse(yield* server.endpoints(new Request(request.url, { method: "POST", headers, body: body.text })))
-})
+  const registered = JSON.stringify({ ...metadata, redirect_uris: taken })
+  return fromResponse(yield* server.endpoints(new Request(request.url, { method: "POST", headers, body: registered })))
+}).pipe(Effect.catchTag("StorageUnavailable", withoutStore))

@@ -17,7 +17,7 @@ import { fromResponse, webRequest } from "./WebRequest.ts"
 /** The server's metadata (RFC 8414). */
 const serverMetadata = Effect.gen(function* () {
   const server = yield* AuthorizationServer
-  return fromResponse(yield* server.endpoints(yield* webRequest))
+  return fromResponse(yield* Effect.orDie(server.endpoints(yield* webRequest)))
 })
 
 const metadataOf = (resource: Resource) =>

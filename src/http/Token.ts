@@ -1,18 +1,27 @@
 import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Result from "effect/Result"
 
 import { AppConfig } from "../config/AppConfig.ts"
 import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
 import { intended } from "../oauth/Resource.ts"
+import { withoutStore } from "./Unexpected.ts"
 import { fromResponse, readForm, webRequest } from "./WebRequest.ts"
 
-/** `/token`: exchange, refresh (RFC 6749, sections 4.1.3 and 6) and revocation (RFC 7009, on the same address). */
+/**
+ * `/token`: exchange, refresh (RFC 6749, sections 4.1.3 and 6) and revocation (RFC 7009, on the same address). A client
+ * may name itself in the form (section 3.2.1) beside an Authorization header that names the same one.
+ */
 export const token = Effect.gen(function* () {
   const server = yield* AuthorizationServer
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const request = yield* webRequest
   if (request.method !== "POST") return fromResponse(yield* server.endpoints(request))
   const form = yield* readForm(request)
+  // The library refuses the id of a client that authenticates with HTTP Basic, though it is the same one.
+  const ids = form.getAll("client_id").filter((id) => id !== "")
+  if (ids.length === 1 && ids[0] === basicClientId(request)) form.delete("client_id")
   const asked = form.getAll("resource")
   if (asked.length === 1) form.set("resource", intended(publicUrl, asked[0] ?? ""))
   const headers = new Headers(request.headers)
@@ -23,5 +32,14 @@ export const token = Effect.gen(function* () {
     Effect.succeed(
       HttpServerResponse.jsonUnsafe({ error: "invalid_request", error_description: description }, { status })
     )
-  )
+  ),
+  Effect.catchTag("StorageUnavailable", withoutStore)
 )
+
+/** The client that an Authorization header names (RFC 6749, section 2.3.1). */
+const basicClientId = (request: Request): string | undefined => {
+  const [, credentials] = /^basic +(\S+)$/iu.exec(request.headers.get("authorization") ?? "") ?? []
+  if (credentials === undefined) return undefined
+  const [encoded = ""] = Result.getOrElse(Base64.decodeString(credentials), () => "").split(":")
+  return new URLSearchParams(`id=${encoded}`).get("id") ?? undefined
+}

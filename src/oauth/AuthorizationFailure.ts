@@ -1,4 +1,5 @@
 import type { AuthRequest } from "@cloudflare/workers-oauth-provider"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 import {
@@ -106,6 +107,15 @@ export class AuthorizationFailure extends Schema.TaggedError<AuthorizationFailur
   ]),
   redirect: Schema.optionalKey(TrustedRedirect)
 }) {}
+
+/** The storage's failures go to the client from here on: the step before has used up what the person sent. */
+export const tellingClient =
+  (authRequest: AuthRequest) =>
+  <A, R>(step: Effect.Effect<A, AuthorizationFailure, R>): Effect.Effect<A, AuthorizationFailure, R> =>
+    Effect.mapError(step, ({ reason, redirect }) => {
+      const known = redirect ?? (reason._tag === "StorageUnavailable" ? trustedRedirect(authRequest) : undefined)
+      return new AuthorizationFailure({ reason, ...(known !== undefined && { redirect: known }) })
+    })
 
 /** A request that is refused without telling any client: it is not known, or not to be believed, which one it was. */
 export const rejected = (description: string): AuthorizationFailure =>

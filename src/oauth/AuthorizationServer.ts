@@ -10,7 +10,13 @@ import { AppConfig } from "../config/AppConfig.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import { ClientId, CurrentIdentity, GrantId, type Identity, type Subject, type UserId } from "../domain/Identity.ts"
 import * as Scope from "../domain/Scope.ts"
-import { AuthorizationFailure, RequestRejected, trustedRedirect, type TrustedRedirect } from "./AuthorizationFailure.ts"
+import {
+  AuthorizationFailure,
+  RequestRejected,
+  StorageUnavailable,
+  trustedRedirect,
+  type TrustedRedirect
+} from "./AuthorizationFailure.ts"
 import { ambiguous, type Prompt, promptsOf, refusalOf } from "./AuthorizationParameters.ts"
 import { isAddress, servedByItsAddress } from "./ClientDocument.ts"
 import * as Endings from "./Endings.ts"
@@ -50,7 +56,7 @@ export class AuthorizationServer extends Context.Service<
     /** Every scope that this server grants, in the order in which the consent page lists them. */
     readonly scopes: ReadonlyArray<Scope.Scope>
     /** Answers `/token` (RFC 6749, RFC 7009), `/register` (RFC 7591) and the server's metadata (RFC 8414). */
-    readonly endpoints: (request: Request) => Effect.Effect<Response>
+    readonly endpoints: (request: Request) => Effect.Effect<Response, StorageUnavailable>
     /** Answers with the metadata of a resource (RFC 9728), wherever it was asked for. */
     readonly resourceMetadata: (resource: Resource, request: Request) => Effect.Effect<Response>
     /**
@@ -126,7 +132,12 @@ export class AuthorizationServer extends Context.Service<
       return AuthorizationServer.of({
         scopes,
 
-        endpoints: (request) => Effect.promise(() => provider.fetch(request, env, freshContext())),
+        // What the library throws here comes from the storage: it answers the rest itself.
+        endpoints: (request) =>
+          Effect.tryPromise({
+            try: () => provider.fetch(request, env, freshContext()),
+            catch: (cause) => new StorageUnavailable({ operation: new URL(request.url).pathname, cause })
+          }),
 
         resourceMetadata: (resource, request) => {
           const wellKnown = new URL(`/.well-known/oauth-protected-resource${resource}`, publicUrl)

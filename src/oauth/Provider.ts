@@ -50,7 +50,13 @@ export const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<S
       Effect.catchTags({
         SchemaError: () => Effect.succeed(new OAuthError("invalid_grant", { description: "Unknown user" })),
         SessionUnknown: ({ message }) =>
-          Effect.succeed(new OAuthError("temporarily_unavailable", { description: message, statusCode: 503 })),
+          Effect.succeed(
+            new OAuthError("temporarily_unavailable", {
+              description: message,
+              statusCode: 503,
+              headers: { "Retry-After": "5" }
+            })
+          ),
         SessionEnded: ({ message }) => Effect.succeed(new OAuthError("invalid_grant", { description: message }))
       }),
       Effect.catchReasons("AccessError", {
@@ -75,6 +81,7 @@ export const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<S
     resources: [address(publicUrl, "/mcp"), address(publicUrl, "/sse")],
     defaultResource: address(publicUrl, "/mcp"),
     scopesSupported: [...scopes],
+    allowPrivateUseRedirectUris: true,
     accessTokenTTL: accessTokenLifetime,
     refreshTokenIdleTTL: idleGrantLifetime,
     tokenExchangeCallback: async ({ props }) => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 
 import { testApp } from "../support/TestApp.ts"
-import { jsonOf } from "../support/Visitor.ts"
+import { jsonOf, redirectUri } from "../support/Visitor.ts"
 
 const post = (body: BodyInit, contentType: string) =>
   new Request("https://mcp.example.com/token", { method: "POST", headers: { "content-type": contentType }, body })
@@ -52,6 +52,71 @@ describe("/token", () => {
     const next = String((await jsonOf(refreshed))["refresh_token"])
     const foreign = await refresh("https://mcp.example.com/sse", next)
     assert.deepInclude(await jsonOf(foreign), { error: "invalid_target" })
+  })
+
+  it("lets a client with HTTP Basic name itself in the form, and nobody else, nor a second secret", async () => {
+    const { handler, visitor } = testApp()
+    const body = JSON.stringify({ redirect_uris: [redirectUri] })
+    const headers = { "content-type": "application/json" }
+    const register = new Request("https://mcp.example.com/register", { method: "POST", headers, body })
+    const client = await jsonOf(await handler(register))
+    assert.strictEqual(client["token_endpoint_auth_method"], "client_secret_basic")
+    const [id, secret] = [String(client["client_id"]), String(client["client_secret"])]
+    const basic = (user: string, password: string) => `Basic ${btoa(`${user}:${password}`)}`
+    const send = async (authorization: string, fields: ReadonlyArray<readonly [string, string]>) => {
+      const form = new URLSearchParams([
+        ["grant_type", "refresh_token"],
+        ["refresh_token", "a:b:c"],
+        ...fields.map((field) => [...field])
+      ])
+      const request = new Request("https://mcp.example.com/token", {
+        method: "POST",
+        headers: { authorization },
+        body: form
+      })
+      return String((await jsonOf(await handler(request)))["error"])
+    }
+    // The token is unknown: whoever learns that was let in.
+    const good = basic(id, secret)
+    assert.strictEqual(await send(good, []), "invalid_grant")
+    assert.strictEqual(await send(good, [["client_id", id]]), "invalid_grant")
+    assert.strictEqual(await send(good.replace("Basic", "basic"), [["client_id", id]]), "invalid_grant")
+    const escaped = `%${id.charCodeAt(0).toString(16)}${id.slice(1)}`
+    assert.strictEqual(await send(basic(escaped, secret), [["client_id", id]]), "invalid_grant")
+
+    const other = await visitor.register()
+    assert.strictEqual(await send(good, [["client_id", other]]), "invalid_request")
+    assert.strictEqual(await send(basic(other, secret), [["client_id", id]]), "invalid_request")
+    assert.strictEqual(
+      await send(good, [
+        ["client_id", id],
+        ["client_id", id]
+      ]),
+      "invalid_request"
+    )
+    assert.strictEqual(
+      await send(good, [
+        ["client_id", id],
+        ["client_secret", secret]
+      ]),
+      "invalid_request"
+    )
+    assert.strictEqual(
+      await send(good, [
+        ["client_id", id],
+        ["client_secret", "another"]
+      ]),
+      "invalid_request"
+    )
+    assert.strictEqual(
+      await send(good, [
+        ["client_id", id],
+        ["client_assertion", "a.b.c"]
+      ]),
+      "invalid_request"
+    )
+    assert.strictEqual(await send(basic(id, "another"), [["client_id", id]]), "invalid_client")
+    assert.strictEqual(await send("Basic %%%", [["client_id", id]]), "invalid_request")
   })
 
   it("answers clients that call from a browser, and leaves GET to nobody", async () => {

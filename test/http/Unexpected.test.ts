@@ -5,13 +5,14 @@ import { testApp } from "../support/TestApp.ts"
 const reference = /[2-9A-HJ-NP-Z]{8}/u
 
 describe("a store that does not answer", () => {
-  it("is told to clients as server_error, with a reference that the log knows", async () => {
+  it("is told to clients as temporarily unavailable, with a reference that the log knows", async () => {
     const { kv, log, visitor } = testApp()
     kv.outage = true
     const response = await visitor.token({ grant_type: "refresh_token", refresh_token: "a:b:c", client_id: "x" })
-    assert.strictEqual(response.status, 500)
+    assert.strictEqual(response.status, 503)
+    assert.match(response.headers.get("retry-after") ?? "", /^\d+$/u)
     const { error, error_description: text } = (await response.json()) as Record<string, string>
-    assert.strictEqual(error, "server_error")
+    assert.strictEqual(error, "temporarily_unavailable")
     const [id = "none"] = reference.exec(String(text)) ?? []
     assert.isTrue(log.some((line) => line.includes(id)))
     assert.isFalse(log.some((line) => line.includes("internal detail")))

@@ -65,8 +65,13 @@ export class Visitor {
   }
 
   /** Registers an MCP client (RFC 7591) and returns its id. */
-  async register(redirect = redirectUri, name = "Test client"): Promise<string> {
-    const response = await this.#send(
+  async register(redirect = redirectUri, name?: string): Promise<string> {
+    return String((await jsonOf(await this.registration(redirect, name)))["client_id"])
+  }
+
+  /** What `/register` answers. */
+  registration(redirect = redirectUri, name = "Test client"): Promise<Response> {
+    return this.#send(
       new Request(new URL("/register", this.#origin), {
         method: "POST",
         headers: { "content-type": "application/json" },
@@ -77,7 +82,6 @@ export class Visitor {
         })
       })
     )
-    return String((await jsonOf(response))["client_id"])
   }
 
   /** Answers the consent page in the response, and returns where the browser is sent next. */
