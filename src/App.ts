@@ -14,6 +14,7 @@ import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
 import { AppConfig } from "./config/AppConfig.ts"
 import { KeepAlive } from "./config/KeepAlive.ts"
+import { answerHeaders } from "./http/AnswerHeaders.ts"
 import { Idempotency } from "./http/Idempotency.ts"
 import { misconfigured } from "./http/Misconfigured.ts"
 import { routes } from "./http/Routes.ts"
@@ -99,7 +100,7 @@ export const application = <E, R>(
   outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>,
   offered: Catalogue = catalogue
 ) =>
-  routes.pipe(
+  Layer.merge(routes, answerHeaders).pipe(
     Layer.provideMerge(Idempotency.layer),
     Layer.provideMerge(lanes(offered)),
     Layer.provideMerge(Authorization),
@@ -130,7 +131,8 @@ export const handler = (
   const options = { disableLogger: true }
   return Effect.runSync(
     Effect.match(AppConfig.decode(env), {
-      onFailure: (error) => HttpRouter.toWebHandler(Layer.provideMerge(misconfigured(error), host), options),
+      onFailure: (error) =>
+        HttpRouter.toWebHandler(Layer.provideMerge(Layer.merge(misconfigured(error), answerHeaders), host), options),
       onSuccess: (config) =>
         HttpRouter.toWebHandler(
           application(Outside, offered).pipe(

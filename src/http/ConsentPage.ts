@@ -2,6 +2,7 @@ import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import * as Scope from "../domain/Scope.ts"
 import type { ConsentDescription } from "../oauth/AuthorizationServer.ts"
+import { receiverOf } from "../oauth/RedirectUri.ts"
 import { type Html, html } from "./Html.ts"
 import { page } from "./Page.ts"
 
@@ -38,9 +39,9 @@ const displayName = (name: string): Html => {
   return html`<bdi class="name">${short.join("")}</bdi>`
 }
 
-/** Anybody can present a published identity and listen on a local port: such an app is asked about each time. */
-const mayBeRemembered = (client: ConsentDescription): boolean =>
-  client.clientDomain === undefined || !client.redirectIsLoopback
+/** Anybody can present a published identity and receive codes on a device: such an app is asked about each time. */
+const mayBeRemembered = (client: ConsentDescription, onDevice: boolean): boolean =>
+  client.clientDomain === undefined || !onDevice
 
 /** The first button of a form is what Enter presses in a field: nobody shall consent by accident. */
 const undecided = html`<button name="decision" value="" hidden></button>`
@@ -70,6 +71,8 @@ export const consentPage = ({
   headers
 }: Question): HttpServerResponse.HttpServerResponse => {
   const asked = new Set(client.scope)
+  const receiver = receiverOf(client.redirectUri)
+  const onDevice = client.redirectIsLoopback || receiver.ownScheme
   return page(
     `Allow an app to use ${server.host} in your name?`,
     html`<p>
@@ -80,9 +83,13 @@ export const consentPage = ({
                 <code>${client.clientId}</code>`
         }
       </p>
-      <p>If you allow it, access is handed to <strong>${new URL(client.redirectUri).host}</strong>.</p>
+      <p>
+        If you allow it, access is handed to
+        ${receiver.ownScheme ? "whatever app on your device opens addresses that begin with " : ""}
+        <strong>${receiver.name}</strong>.
+      </p>
       ${
-        client.redirectIsLoopback
+        onDevice
           ? html`<p class="warning">
               <strong>This is an app on your own device.</strong> Continue only if you have just started to connect it
               yourself.
@@ -96,13 +103,17 @@ export const consentPage = ({
           <legend>The app may</legend>
           ${scopes.map((scope) => scopeChoice(scope, asked.has(scope)))}
         </fieldset>
-        ${mayBeRemembered(client) ? rememberChoice : ""}
+        ${mayBeRemembered(client, onDevice) ? rememberChoice : ""}
         <p><small>${announcement}</small></p>
         <div class="buttons">
           <button class="primary" name="decision" value="approve">Allow</button>
           <button name="decision" value="deny">Deny</button>
         </div>
       </form>`,
-    { headers, heading: html`Allow ${displayName(client.clientName)} to use ${server.host} in your name?` }
+    {
+      headers,
+      heading: html`Allow ${displayName(client.clientName)} to use ${server.host} in your name?`,
+      leadsTo: client.redirectUri
+    }
   )
 }

@@ -39,21 +39,38 @@ const styleElement = new Html(`<style>${style}</style>`)
 /** SHA-256 of `style` (Content Security Policy Level 3, section 2.3.1). */
 const styleHash = "sha256-/NKGQU97j/r2wr3Ll4yxDpEyqMYg7nq8VPjpbEvw50c="
 
-/** What every page is sent with: nothing runs, nothing is fetched, nobody frames it, nothing keeps it. */
-const securityHeaders = {
-  "content-security-policy": `default-src 'none'; style-src '${styleHash}'; base-uri 'none'; frame-ancestors 'none'`,
+/**
+ * Where the form of a page may lead. Browsers hold each redirect that follows a form to it as well: the sign-in, whose
+ * own hops only Clerk knows, and at its end the client's `redirectUri`. No address of the policy can be an IPv6 one.
+ */
+const formTargets = (redirectUri: string): string => {
+  const { protocol, hostname } = new URL(redirectUri)
+  const further = protocol === "https:" || (protocol === "http:" && hostname !== "[::1]") ? "" : ` ${protocol}`
+  return `'self' https: http://localhost:* http://127.0.0.1:*${further}`
+}
+
+/** What every page is sent with: nothing runs, nothing is fetched, nobody frames it, no form leads elsewhere. */
+const securityHeaders = (formAction: string) => ({
+  "content-security-policy": `default-src 'none'; style-src '${styleHash}'; base-uri 'none'; form-action ${formAction}; frame-ancestors 'none'`,
   "x-frame-options": "DENY",
-  "x-content-type-options": "nosniff",
   // Not `no-referrer`, under which browsers post forms with `Origin: null`.
   "referrer-policy": "same-origin",
   "cache-control": "no-store"
-}
+})
 
-/** A whole page. `headers` carries the cookies that belong to it, `heading` is for where the title is not enough. */
+/**
+ * A whole page. `headers` carries the cookies that belong to it, `heading` is for where the title is not enough. A page
+ * without `leadsTo`, the redirect URI at the end of what its form begins, has no form.
+ */
 export const page = (
   title: string,
   body: Html,
-  options: { readonly status?: number; readonly headers?: Headers; readonly heading?: Html } = {}
+  options: {
+    readonly status?: number
+    readonly headers?: Headers
+    readonly heading?: Html
+    readonly leadsTo?: string
+  } = {}
 ): HttpServerResponse.HttpServerResponse => {
   const { markup } = html`<!doctype html>
     <html lang="en">
@@ -71,7 +88,8 @@ export const page = (
       </body>
     </html> `
   const headers = new Headers(options.headers)
-  for (const [name, value] of Object.entries(securityHeaders)) headers.set(name, value)
+  const formAction = options.leadsTo === undefined ? "'none'" : formTargets(options.leadsTo)
+  for (const [name, value] of Object.entries(securityHeaders(formAction))) headers.set(name, value)
   headers.set("content-type", "text/html; charset=utf-8")
   return fromResponse(new Response(markup, { status: options.status ?? 200, headers }))
 }

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 
 import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
 import { isRedirectUri } from "../oauth/RedirectUri.ts"
+import { isTooDeep } from "./Posted.ts"
 import { withoutStore } from "./Unexpected.ts"
 import { fromResponse, webRequest } from "./WebRequest.ts"
 
@@ -37,6 +38,7 @@ export const register = Effect.gen(function* () {
   if (!isJsonContentType(request.headers.get("content-type"))) return refused(415, "Send application/json")
   const body = yield* Effect.promise(() => readRequestBody(request, maxSize))
   if (body.tooLarge) return refused(413, "The registration is larger than 16 KiB")
+  if (isTooDeep(body.text)) return refused(400, "The registration is nested too deeply")
   const metadata = Option.getOrUndefined(Schema.decodeOption(Metadata)(body.text))
   if (metadata === undefined) return refused(400, "Send a JSON object with at most 20 redirect_uris")
   const { redirect_uris: asked = [] } = metadata

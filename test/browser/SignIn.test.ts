@@ -1,4 +1,5 @@
 import { assert, layer } from "@effect/vitest"
+import type { Page } from "playwright-core"
 
 import { styleOf } from "./support/Looks.ts"
 import { atDistance, backInApp, button, pressTwice, imagesScope, inBrowser, signInAs, stage } from "./support/Scene.ts"
@@ -84,6 +85,42 @@ layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (
         assert.strictEqual(locations.size, 1)
         if (decision === "Deny") assert.strictEqual(back.searchParams.get("error"), "access_denied")
         else assert.isNotEmpty((await client.redeem(attempt, back)).access_token)
+      })
+    )
+  }
+
+  for (const redirectUri of [
+    "http://localhost:41000/callback",
+    "http://[::1]:41000/callback",
+    "https://client.example/callback",
+    "cursor://anysphere.cursor-mcp/oauth/callback"
+  ]) {
+    it.effect(
+      `is sent on by the consent form to ${redirectUri}, with a code as with a refusal`,
+      inBrowser(async ({ context, register }) => {
+        const client = await register({ redirectUris: [redirectUri] })
+        const blocked: Array<string> = []
+        /** Where a person is sent in the end, whether anything listens there or not. */
+        const sentTo = async (press: (page: Page) => Promise<unknown>) => {
+          const page = await context.newPage()
+          page.on("console", (message) => blocked.push(message.text()))
+          await page.goto((await client.begin()).address.href)
+          const [left] = await Promise.all([
+            page.waitForEvent("response", (response) => (response.headers()["location"] ?? "").startsWith(redirectUri)),
+            press(page)
+          ])
+          // What a policy forbids, Chromium says at once.
+          await page.waitForTimeout(300)
+          return new URL(left.headers()["location"] ?? "").searchParams
+        }
+        const first = await sentTo(async (page) => {
+          await button(page, "Allow").click()
+          await signInAs(page, "member@example.com")
+        })
+        assert.isTrue(first.has("code"))
+        const refused = await sentTo((page) => button(page, "Deny").click())
+        assert.strictEqual(refused.get("error"), "access_denied")
+        assert.notMatch(blocked.join("\n"), /Content Security Policy/u)
       })
     )
   }

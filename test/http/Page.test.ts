@@ -29,9 +29,23 @@ describe("Page", () => {
     assert.include(policy, "base-uri 'none'")
     assert.notMatch(policy, /unsafe|script-src/u)
     assert.strictEqual(headers.get("x-frame-options"), "DENY")
-    assert.strictEqual(headers.get("x-content-type-options"), "nosniff")
+    assert.include(policy, "form-action 'none'")
     assert.strictEqual(headers.get("cache-control"), "no-store")
     assert.strictEqual(headers.get("content-type"), "text/html; charset=utf-8")
+  })
+
+  it("lets a form lead to this server, to a sign-in, and to where the client waits", () => {
+    const sources = (leadsTo: string) =>
+      /form-action ([^;]*)/u.exec(web(page("t", html``, { leadsTo })).headers.get("content-security-policy") ?? "")?.[1]
+    const always = "'self' https: http://localhost:* http://127.0.0.1:*"
+    for (const [redirectUri, expected] of [
+      ["https://client.example/callback", always],
+      ["http://localhost:33418/callback", always],
+      ["http://[::1]:33418/callback", `${always} http:`],
+      ["com.example.app:/callback", `${always} com.example.app:`]
+    ] as const) {
+      assert.strictEqual(sources(redirectUri), expected)
+    }
   })
 
   it("hands cookies over and lets no other header weaken the page", () => {
