@@ -87,7 +87,8 @@ describe("/register", () => {
     ["more than 16 KiB", JSON.stringify({ client_name: "x".repeat(17_000) }), "application/json", 413],
     ["what any page can post without asking", metadata(1), "text/plain", 415],
     ["what is no JSON", "redirect_uris=1", "application/json", 400],
-    ["what is no object", "[]", "application/json", 400]
+    ["what is no object", "[]", "application/json", 400],
+    ["deep nesting", `{"x":${"[".repeat(2_000)}${"]".repeat(2_000)}}`, "application/json", 400]
   ] as const) {
     it(`refuses ${what}`, async () => {
       const response = await register(body, contentType)
