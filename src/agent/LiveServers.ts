@@ -1,6 +1,6 @@
 import type { McpServer } from "@modelcontextprotocol/server"
 
-import type { GrantId } from "../domain/Identity.ts"
+import type { ClientId } from "../domain/Identity.ts"
 import type { McpSessionId } from "./Session.ts"
 import type { SessionTransport } from "./SessionTransport.ts"
 
@@ -9,12 +9,13 @@ export interface Live {
   readonly server: McpServer
   readonly transport: SessionTransport
   /** Whose session it is. */
-  readonly grantId: GrantId
+  readonly clientId: ClientId
 }
 
 /**
- * The servers that are held in memory, at most `capacity`. One that is at work stays; of the others the one that was
- * left alone the longest goes first. What it knew is stored, so that its session does not notice.
+ * The servers that are held in memory, at most `capacity` and those that wait for the answer to a question. One that is
+ * at work or waits stays; of the others the one that was left alone the longest goes first. What it knew is stored, so
+ * that its session does not notice.
  */
 export class LiveServers {
   readonly #capacity: number
@@ -24,11 +25,22 @@ export class LiveServers {
     this.#capacity = capacity
   }
 
-  /** How many requests wait for their answer: those of the sessions of one grant, or of all. */
-  unanswered(grantId?: GrantId): number {
-    return [...this.#places.values()]
-      .filter(({ made }) => grantId === undefined || made?.grantId === grantId)
-      .reduce((sum, { made }) => sum + (made?.transport.unanswered ?? 0), 0)
+  /** How many requests are being worked on: those of the sessions of one client, or of all. */
+  working(clientId?: ClientId): number {
+    return this.made
+      .filter((live) => clientId === undefined || live.clientId === clientId)
+      .reduce((sum, { transport }) => sum + transport.working, 0)
+  }
+
+  /** Those that are there already. */
+  get made(): ReadonlyArray<Live> {
+    return [...this.#places.values()].flatMap(({ made }) => made ?? [])
+  }
+
+  /** Whether a session's server has something to do, or waits for a client that is there. */
+  isAtWork(id: McpSessionId): boolean {
+    const place = this.#places.get(id)
+    return place !== undefined && stateOf(place) !== "idle"
   }
 
   /** How many requests of a session wait for their answer. */
@@ -71,10 +83,11 @@ export class LiveServers {
   }
 
   #makeRoom(): boolean {
-    if (this.#places.size < this.#capacity) return true
-    for (const [id, { made }] of this.#places) {
-      if (made === undefined || made.transport.unanswered > 0) continue
-      // Nothing waits for an idle server, and its session lives on.
+    const places = [...this.#places].map(([id, place]) => [id, stateOf(place)] as const)
+    if (places.filter(([, state]) => state !== "waiting").length < this.#capacity) return true
+    for (const [id, state] of places) {
+      if (state !== "idle") continue
+      // Nobody waits for an idle server, and its session lives on.
       this.drop(id).catch(() => {})
       return true
     }
@@ -87,3 +100,7 @@ interface Place {
   /** What `live` resolved to. */
   made: Live | undefined
 }
+
+/** What waits for a client that has left is idle. */
+const stateOf = ({ made }: Place): "working" | "waiting" | "idle" =>
+  made === undefined || made.transport.working > 0 ? "working" : made.transport.isAttended ? "waiting" : "idle"

@@ -1,6 +1,6 @@
 import * as Schema from "effect/Schema"
 
-import { GrantId, Identity } from "../domain/Identity.ts"
+import { ClientId, GrantId, Identity } from "../domain/Identity.ts"
 
 /** The id of a session of the protocol (MCP, Streamable HTTP, session management). Not to be guessed. */
 export const McpSessionId = Schema.String.check(Schema.isPattern(/^[0-9a-f]{32}$/u)).pipe(Schema.brand("McpSessionId"))
@@ -45,6 +45,9 @@ export const SetLevel = Schema.Struct({
 /** A session as it is stored. */
 export const Session = Schema.Struct({
   id: McpSessionId,
+  /** Whose it is, of all clients of the user. None in a row from before it was stored: then it is the grant's client. */
+  clientId: Schema.NullOr(ClientId),
+  /** The grant that it was used under last. */
   grantId: GrantId,
   wire: Wire,
   /** None until the client has introduced itself, which a client of `/sse` does after its session was made. */
@@ -56,19 +59,28 @@ export const Session = Schema.Struct({
 })
 export type Session = typeof Session.Type
 
-/** What one user may use up, and one grant of it: a client that runs wild leaves room for the others. */
+/** What one user may use up, and one client of it: a client that runs wild leaves room for the others. */
 export const limits = {
   sessions: 1_024,
-  sessionsPerGrant: 512,
-  /** Servers held in memory; the sessions beyond them are restored when they are used. */
+  sessionsPerClient: 512,
+  /**
+   * Servers held in memory, beside those that only wait for an answer to a question; the sessions beyond them are
+   * restored when they are used.
+   */
   liveServers: 32,
   /** Connections without a session that hear of changed lists. */
   followers: 256,
-  followersPerGrant: 128,
-  /** Requests that are being worked on, of one session, of one grant and of all. */
+  followersPerClient: 128,
+  /** Requests that are being worked on, of one session, of one client and of all. */
   requestsPerSession: 16,
-  requestsPerGrant: 32,
+  requestsPerClient: 32,
   requests: 64,
+  /** Questions to the client that wait for an answer, which their requests do as well. */
+  questionsPerSession: 16,
+  questionsPerClient: 32,
+  questions: 64,
+  /** How long a client whose stream broke off has to come back to a question, in milliseconds. */
+  questionAbandoned: 15_000,
   /** An `initialize` as it is stored, in bytes. */
   initialize: 3 * 1024,
   /**
@@ -115,7 +127,9 @@ export const Listen = Schema.Struct({
   identity: Identity,
   wire: Schema.Literals([...Wire.literals, "changes"]),
   sessionId: Schema.optionalKey(Schema.String),
-  lastEventId: Schema.optionalKey(Schema.String)
+  lastEventId: Schema.optionalKey(Schema.String),
+  /** Said by the Worker for a client whose stream it holds still: it counts as no use of the session by that grant. */
+  again: Schema.optionalKey(Schema.Literal(true))
 })
 export type Listen = typeof Listen.Type
 

@@ -1,10 +1,14 @@
+import * as Effect from "effect/Effect"
 import * as Match from "effect/Match"
 import * as Schema from "effect/Schema"
 
-/** No session of that id belongs to this user and this grant. Whether it belongs to others is not told. */
+import * as Incident from "../observability/Incident.ts"
+import type { AgentUnavailable } from "./AccountAgents.ts"
+
+/** No session of that id belongs to this user and this client. Whether it belongs to others is not told. */
 export class SessionNotFound extends Schema.TaggedError<SessionNotFound>()("SessionNotFound", {}) {}
 
-/** The user, or this grant of the user, has as many open sessions as may be. */
+/** The user, or this client of the user, has as many open sessions as may be, and all of them are at work. */
 export class TooManySessions extends Schema.TaggedError<TooManySessions>()("TooManySessions", {
   limit: Schema.Int
 }) {}
@@ -17,7 +21,7 @@ export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooM
 /** A request has the id of another one whose stream is still open, or that came with it. */
 export class RequestIdInUse extends Schema.TaggedError<RequestIdInUse>()("RequestIdInUse", {}) {}
 
-/** As many connections without a session hear of changes as may, of the user or of this grant. */
+/** As many connections without a session hear of changes as may, of the user or of this client. */
 export class TooManyFollowers extends Schema.TaggedError<TooManyFollowers>()("TooManyFollowers", {
   limit: Schema.Int
 }) {}
@@ -69,11 +73,13 @@ export const answer: (reason: SessionFailure["reason"]) => Response = Match.type
 >()({
   SessionNotFound: () => refusal(404, -32001, "Session not found"),
   TooManySessions: ({ limit }) =>
-    tryLater(`There are ${limit} open sessions, the most there can be. Close one, or wait until one expires.`),
+    tryLater(`All of your ${limit} sessions are at work, the most there can be. Send this again later.`),
   TooManyRequests: ({ limit }) =>
     tryLater(`No more than ${limit} requests may wait for an answer. Send this one again later.`),
   RequestIdInUse: () => refusal(400, -32600, "Invalid Request: the id of a request that is still being answered"),
-  TooManyFollowers: ({ limit }) => tryLater(`There are ${limit} open subscriptions, the most there can be.`),
+  // When one of them ends is not known.
+  TooManyFollowers: ({ limit }) =>
+    refusal(429, -32000, `There are ${limit} open subscriptions, the most there can be. Close one first.`),
   SessionsBusy: ({ limit }) => tryLater(`${limit} of your sessions are busy. Send this request again later.`),
   InitializeRejected: ({ description }) => refusal(400, -32602, `Invalid params: ${description}`),
   EventUnknown: () => refusal(400, -32000, "Invalid event ID"),
@@ -82,3 +88,9 @@ export const answer: (reason: SessionFailure["reason"]) => Response = Match.type
       "www-authenticate": 'Bearer error="invalid_token"'
     })
 })
+
+/** What a client is told when its user's object does not answer. */
+export const unavailable = (failure: AgentUnavailable): Effect.Effect<Response> =>
+  Effect.map(Incident.note("The object of a user did not answer", failure), (reference) =>
+    refusal(503, -32603, `Sessions are not available right now. Reference ${reference}`, { "retry-after": "1" })
+  )

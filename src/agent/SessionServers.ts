@@ -5,10 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Schedule from "effect/Schedule"
 
+import type { ClientId, GrantId } from "../domain/Identity.ts"
 import { toAuthInfo } from "../mcp/Admission.ts"
 import { ServerFactory } from "../mcp/ServerFactory.ts"
 import * as Incident from "../observability/Incident.ts"
 import { type Live, LiveServers } from "./LiveServers.ts"
+import { Questions } from "./Questions.ts"
 import * as Session from "./Session.ts"
 import { RequestIdInUse, SessionFailure, SessionsBusy, TooManyRequests } from "./SessionFailure.ts"
 import type { SessionStreams } from "./SessionStreams.ts"
@@ -23,15 +25,22 @@ export interface Surroundings {
   readonly sweepAt: (time: number) => Promise<void>
 }
 
+/** A session that a client may use. */
+interface Found extends Session.Session {
+  readonly clientId: ClientId
+}
+
 /** The servers behind the sessions of one user, made when they are needed, and what they are asked. */
 export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepAt }: Surroundings) {
   const factory = yield* ServerFactory
   const random = yield* SecureRandom.SecureRandom
   const log = Effect.runSyncWith(yield* Effect.context())
+  const run = Effect.runForkWith(yield* Effect.context())
   const live = new LiveServers(limits.liveServers)
+  const questions = new Questions()
 
   /** The session's server: the one in memory, or a new one that is told what the client said first. */
-  const serverOf = Effect.fnUntraced(function* ({ id, grantId, wire, initialize, logLevel }: Session.Session) {
+  const serverOf = Effect.fnUntraced(function* ({ id, clientId, wire, initialize, logLevel }: Found) {
     const epoch = Hex.encode(yield* random.randomBytes(6))
     const kept = (time: number) => sweepAt(time + limits.eventAge)
     const make = async (): Promise<Live> => {
@@ -40,12 +49,17 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
       // oxlint-disable-next-line unicorn/prefer-add-event-listener
       server.server.onerror = ({ name }) =>
         log(Effect.logDebug("MCP request of a session not served").pipe(Effect.annotateLogs({ error: name })))
-      const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept), (error) =>
+      const onUnsent = (error: unknown) =>
         log(Incident.report("An answer of a session could not be stored or sent", Cause.die(error)))
-      )
+      const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept), onUnsent, {
+        open: (question) => questions.open(question, { session: id, clientId }),
+        close: (question) => questions.close(question),
+        later: (check) => void run(Effect.delay(Effect.sync(check), limits.questionAbandoned)),
+        isListening: () => wire === "sse" && streams.isOpen(id)
+      })
       await server.connect(transport)
       if (initialize !== null) await transport.restore(initialize, logLevel)
-      return { server, transport, grantId }
+      return { server, transport, clientId }
     }
     const server = live.get(id, make)
     if (server === undefined)
@@ -54,32 +68,36 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
   })
 
   /** Why further requests are refused; answers and cancellations are always taken, because they make room. */
-  const refused = (body: unknown, { transport, grantId }: Live): SessionFailure["reason"] | undefined => {
+  const refused = (body: unknown, { transport, clientId }: Live): SessionFailure["reason"] | undefined => {
     const ids = Session.messages(body).flatMap((message) => (isJSONRPCRequest(message) ? [message.id] : []))
     if (!transport.distinguishes(ids)) return new RequestIdInUse()
     if (ids.length === 0) return undefined
     const limit = Session.exceeded([
-      [transport.unanswered + ids.length, limits.requestsPerSession],
-      [live.unanswered(grantId) + ids.length, limits.requestsPerGrant],
-      [live.unanswered() + ids.length, limits.requests]
+      [transport.working + ids.length, limits.requestsPerSession],
+      [live.working(clientId) + ids.length, limits.requestsPerClient],
+      [live.working() + ids.length, limits.requests]
     ])
     return limit === undefined ? undefined : new TooManyRequests({ limit })
   }
 
   return {
     /** Hands a session's server what its client posted. */
-    receive: Effect.fnUntraced(function* (session: Session.Session, post: Session.Post, body: unknown) {
+    receive: Effect.fnUntraced(function* (session: Found, post: Session.Post, body: unknown) {
       const server = yield* serverOf(session)
       const reason = refused(body, server)
       if (reason !== undefined) return yield* new SessionFailure({ reason })
       const authInfo = toAuthInfo(post.identity, post.resourceMetadataUrl)
       // At once: what two requests were admitted to must not be one place.
-      const answer = server.transport.receive(body, { authInfo, protocolVersion: post.protocolVersion })
+      const answer = server.transport.receive(body, {
+        authInfo,
+        grantId: post.identity.grantId,
+        protocolVersion: post.protocolVersion
+      })
       return yield* Effect.promise(() => answer)
     }),
 
     /** The rest of the stream of a request, after an event. */
-    resume: Effect.fnUntraced(function* (session: Session.Session, lastEventId: string) {
+    resume: Effect.fnUntraced(function* (session: Found, lastEventId: string) {
       const { transport } = yield* serverOf(session)
       return yield* Effect.promise(() => transport.resume(lastEventId, session.initialize?.protocolVersion))
     }),
@@ -89,6 +107,18 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
       Effect.sync(() => live.unansweredOf(id)).pipe(
         Effect.repeat({ until: (unanswered) => unanswered === 0, schedule: Schedule.spaced("50 millis") }),
         Effect.timeoutOption(limits.lastAnswers)
+      ),
+
+    /** Whether a session's server has something to do, or waits for a client that is there. */
+    isAtWork: (id: Session.McpSessionId) => live.isAtWork(id),
+
+    /** Ends what was asked under a grant in sessions that go on under another one, once it had its time. */
+    endGrant: (grantId: GrantId) =>
+      Effect.delay(
+        Effect.sync(() => {
+          for (const { transport } of live.made) transport.endGrant(grantId)
+        }),
+        limits.lastAnswers
       ),
 
     /** Lets a session's server go; its requests are aborted. */

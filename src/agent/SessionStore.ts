@@ -1,6 +1,6 @@
 import * as Schema from "effect/Schema"
 
-import type { GrantId } from "../domain/Identity.ts"
+import type { ClientId, GrantId, Identity } from "../domain/Identity.ts"
 import { Initialize, limits, type LogLevel, type McpSessionId, Session, type Wire } from "./Session.ts"
 
 const decodeSession = Schema.decodeUnknownSync(Session)
@@ -15,14 +15,20 @@ const decodeCount = Schema.decodeUnknownSync(Schema.Struct({ count: Schema.Finit
 const decodeTime = Schema.decodeUnknownSync(Schema.Struct({ time: Schema.NullOr(Schema.Finite) }))
 const decodeText = Schema.decodeUnknownSync(Schema.Struct({ value: Schema.String }))
 
-const columns = `id, grant_id AS grantId, wire, initialize, used_at AS usedAt,
+const columns = `id, client_id AS clientId, grant_id AS grantId, wire, initialize, used_at AS usedAt,
   (SELECT level FROM log_levels WHERE session_id = id) AS logLevel`
+
+/** Of all clients if it is none. */
+const ofClient = "(?1 IS NULL OR client_id = ?1)"
 
 /** Of an event, in bytes. */
 const size = "length(CAST(message AS BLOB))"
 
 /** An event's number holds its time: microseconds since 1970, so that numbers grow across evictions, too. */
 const seqPerMilli = 1_000
+
+/** Who uses a session. */
+type Holder = Pick<Identity, "clientId" | "grantId">
 
 /** Sessions and the events of their streams, as rows of the object's SQLite. Synchronous, as the storage is. */
 export class SessionStore {
@@ -44,15 +50,16 @@ export class SessionStore {
       CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS ended_grants (grant_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;
     `)
+    // Objects from before a session was its client's have no such column.
+    const [known] = sql.exec("SELECT 1 FROM pragma_table_info('sessions') WHERE name = 'client_id'").toArray()
+    if (known === undefined) sql.exec("ALTER TABLE sessions ADD COLUMN client_id TEXT")
     this.#eventBytes = decodeSize(sql.exec(`SELECT ifnull(sum(${size}), 0) AS size FROM events`).one()).size
   }
 
-  get count(): number {
-    return decodeCount(this.#sql.exec("SELECT count(*) AS count FROM sessions").one()).count
-  }
-
-  countOf(grantId: GrantId): number {
-    return decodeCount(this.#sql.exec("SELECT count(*) AS count FROM sessions WHERE grant_id = ?", grantId).one()).count
+  /** How many sessions there are, of one client or of all. */
+  count(clientId: ClientId | null = null): number {
+    const counted = this.#sql.exec(`SELECT count(*) AS count FROM sessions WHERE ${ofClient}`, clientId)
+    return decodeCount(counted.one()).count
   }
 
   find(id: string): Session | undefined {
@@ -60,8 +67,21 @@ export class SessionStore {
     return row && decodeSession(row)
   }
 
-  insert(id: McpSessionId, grantId: GrantId, wire: Wire, now: number): void {
-    this.#sql.exec("INSERT INTO sessions (id, grant_id, wire, used_at) VALUES (?, ?, ?, ?)", id, grantId, wire, now)
+  insert(id: McpSessionId, { clientId, grantId }: Holder, wire: Wire, now: number): void {
+    this.#sql.exec(
+      "INSERT INTO sessions (id, client_id, grant_id, wire, used_at) VALUES (?, ?, ?, ?, ?)",
+      id,
+      clientId,
+      grantId,
+      wire,
+      now
+    )
+  }
+
+  /** Keeps in mind who used a session, and when. */
+  use(id: McpSessionId, { clientId, grantId }: Holder, now: number): void {
+    const row = "client_id = ?, grant_id = ?, used_at = ?"
+    this.#sql.exec(`UPDATE sessions SET ${row} WHERE id = ?`, clientId, grantId, now, id)
   }
 
   initialize(id: McpSessionId, initialize: Initialize): void {
@@ -92,6 +112,11 @@ export class SessionStore {
 
   unusedSince(time: number) {
     return this.#open("used_at <= ?", time)
+  }
+
+  /** The sessions of one client or of all, the one that was left alone the longest first. */
+  leastUsedFirst(clientId: ClientId | null) {
+    return this.#open(`${ofClient} ORDER BY used_at`, clientId)
   }
 
   /** Keeps in mind that a grant has ended, until `hasEnded` is asked of a time that is later by `grantMemory`. */

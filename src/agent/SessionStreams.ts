@@ -8,13 +8,13 @@ import {
 import type { LifecycleSockets } from "agents/lifecycle"
 import * as Schema from "effect/Schema"
 
-import type { GrantId } from "../domain/Identity.ts"
+import { ClientId, type GrantId, type Identity } from "../domain/Identity.ts"
 import { closing, Frame, limits, McpSessionId, type Session } from "./Session.ts"
 import type { SessionStore } from "./SessionStore.ts"
 import { standalone } from "./SessionTransport.ts"
 
-/** What stays with a socket while the object sleeps: the session whose stream it carries, or none for a follower. */
-const Attachment = Schema.Struct({ session: Schema.NullOr(McpSessionId) })
+/** What stays with a socket while the object sleeps: the session whose stream it carries, or a follower's client. */
+const Attachment = Schema.Struct({ session: Schema.NullOr(McpSessionId), client: Schema.optionalKey(ClientId) })
 const isAttachment = Schema.is(Attachment)
 const encodeFrame = Schema.encodeSync(Schema.fromJsonString(Frame))
 
@@ -78,11 +78,11 @@ export class SessionStreams {
   }
 
   /** Accepts the socket that carries a session's stream, in place of an older one, and tells it what it missed. */
-  open({ id, grantId }: Session, lastEventId: string | undefined): WebSocket {
+  open({ id }: Session, lastEventId: string | undefined): WebSocket {
     this.close(id, closing.replaced, "replaced by a newer stream")
     const after = lastEventId === undefined ? undefined : parseEventId(lastEventId)
     const missed = after === undefined ? [] : this.#store.eventsAfter(id, standalone, after.seq)
-    const { client, server } = this.#accept({ session: id }, [sessionTag(id), grantTag(grantId)])
+    const { client, server } = this.#accept({ session: id }, [sessionTag(id)])
     for (const { seq, message } of missed) {
       server.send(encodeFrame({ id: eventId(standalone, seq), data: message }))
     }
@@ -90,14 +90,19 @@ export class SessionStreams {
     return client
   }
 
-  /** How many sockets hear of changed lists only: those that were opened under a grant, or all. */
-  followers(grant?: GrantId): number {
-    return this.#followers(grant).length
+  /** Whether somebody reads the session's own stream. */
+  isOpen(id: McpSessionId): boolean {
+    return this.#sockets.get(sessionTag(id)).some(({ readyState }) => readyState === WebSocket.OPEN)
+  }
+
+  /** How many sockets hear of changed lists only: those of a client, or all. */
+  followers(client?: ClientId): number {
+    return this.#followers().filter((socket) => client === undefined || attachmentOf(socket)?.client === client).length
   }
 
   /** Accepts a socket that hears of changed lists. */
-  follow(grantId: GrantId, lastEventId: string | undefined): WebSocket {
-    const { client, server } = this.#accept({ session: null }, [followerTag, grantTag(grantId)])
+  follow({ clientId, grantId }: Identity, lastEventId: string | undefined): WebSocket {
+    const { client, server } = this.#accept({ session: null, client: clientId }, [followerTag, grantTag(grantId)])
     this.#begin(server, lastEventId === undefined ? undefined : parseEventId(lastEventId)?.seq)
     return client
   }
@@ -128,8 +133,7 @@ export class SessionStreams {
   }
 
   #followers(grant?: GrantId): ReadonlyArray<WebSocket> {
-    if (grant === undefined) return this.#sockets.get(followerTag)
-    return this.#sockets.get(grantTag(grant)).filter((socket) => attachmentOf(socket)?.session === null)
+    return this.#sockets.get(grant === undefined ? followerTag : grantTag(grant))
   }
 
   #accept(attachment: typeof Attachment.Type, tags: Array<string>) {

@@ -10,6 +10,8 @@ import {
   WebStandardStreamableHTTPServerTransport
 } from "@modelcontextprotocol/server"
 
+import type { GrantId } from "../domain/Identity.ts"
+import type { Question } from "./Questions.ts"
 import { type Initialize, type LogLevel, type McpSessionId, retryAfter } from "./Session.ts"
 
 /** The stream of a session that belongs to no request, as the SDK names it to the event store. */
@@ -17,9 +19,36 @@ export const standalone = "_GET_stream"
 
 const address = "https://account-agent.invalid/mcp"
 
+/** A client that has left shows when something is written, hop by hop: in milliseconds. */
+const keepAliveMs = 5_000
+
 interface Delivery {
   readonly authInfo?: AuthInfo
+  readonly grantId?: GrantId
   readonly protocolVersion?: string | undefined
+}
+
+/** What the client posted at once: one stream carries the answers to its requests. */
+interface Posted {
+  readonly unanswered: Set<RequestId>
+  readonly grantId: GrantId | undefined
+  /** Whether somebody reads the stream that came with it. */
+  isRead: boolean
+}
+
+interface Asked extends Question {
+  readonly request: RequestId
+}
+
+/** Where the questions of a transport wait for their answers. */
+export interface Asking {
+  /** Answers the limit that would be exceeded. */
+  readonly open: (question: Question) => number | undefined
+  readonly close: (question: Question) => void
+  /** Calls back when a client that has left had its time to come back. */
+  readonly later: (check: () => void) => void
+  /** Whether the client reads a stream on which it gets everything. */
+  readonly isListening: () => boolean
 }
 
 /**
@@ -33,16 +62,22 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   readonly #stamp: string
   readonly #events: { muted: boolean }
   readonly #onUnsent: (error: unknown) => void
-  /** Each request, and those that are unanswered of all that came with it: one stream carries their answers. */
-  readonly #posts = new Map<RequestId, Set<RequestId>>()
+  readonly #asking: Asking
+  /** Each request, and what it came with. */
+  readonly #posts = new Map<RequestId, Posted>()
   readonly #answering = new Set<RequestId>()
+  /** The questions that wait for an answer, by the ids that the client knows. */
+  readonly #questions = new Map<RequestId, Asked>()
+  /** How many streams of requests are open that the client resumed. */
+  #resumed = 0
 
   /** `onUnsent` hears of an answer that could neither be stored nor sent. */
-  constructor(id: McpSessionId, epoch: string, store: EventStore, onUnsent: (error: unknown) => void) {
+  constructor(id: McpSessionId, epoch: string, store: EventStore, onUnsent: (error: unknown) => void, asking: Asking) {
     const events = { muted: false }
     super({
       sessionIdGenerator: () => id,
       retryInterval: retryAfter,
+      keepAliveMs,
       eventStore: {
         storeEvent: (stream, message) => (events.muted ? Promise.resolve("") : store.storeEvent(stream, message)),
         replayEventsAfter: (eventId, options) => store.replayEventsAfter(eventId, options)
@@ -52,11 +87,22 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     this.#stamp = `${epoch}:`
     this.#events = events
     this.#onUnsent = onUnsent
+    this.#asking = asking
   }
 
   /** How many requests of the client wait for their answer, which counts once it is stored. */
   get unanswered(): number {
-    return [...this.#posts].filter(([id, waiting]) => waiting.has(id)).length
+    return [...this.#posts].filter(([id, { unanswered }]) => unanswered.has(id)).length
+  }
+
+  /** How many of them do not wait for the client in turn. */
+  get working(): number {
+    return this.unanswered - new Set([...this.#questions.values()].map(({ request }) => request)).size
+  }
+
+  /** Whether the client is there for one of the questions that it was asked. */
+  get isAttended(): boolean {
+    return [...this.#questions.values()].some((question) => question.isAttended())
   }
 
   /** Whether requests of these ids can be told from those whose streams are open, and from each other. */
@@ -76,13 +122,13 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   }
 
   /** Takes what a client posted: JSON, not checked yet. It counts as unanswered before this returns. */
-  async receive(body: unknown, { authInfo, protocolVersion }: Delivery = {}): Promise<Response> {
+  async receive(body: unknown, { authInfo, grantId, protocolVersion }: Delivery = {}): Promise<Response> {
     const posted: ReadonlyArray<unknown> = Array.isArray(body) ? body : [body]
     const messages = posted.flatMap((message) => this.#unstamped(message))
     if (messages.length === 0 && posted.length > 0) return new Response(null, { status: 202 })
     const requests = messages.filter((message) => isJSONRPCRequest(message)).map(({ id }) => id)
-    const waiting = new Set(requests)
-    for (const id of requests) this.#posts.set(id, waiting)
+    const post: Posted = { unanswered: new Set(requests), grantId, isRead: true }
+    for (const id of requests) this.#posts.set(id, post)
     let dispatched = false
     try {
       const answer = await this.handleRequest(this.#request("POST", protocolVersion), {
@@ -91,22 +137,43 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
       })
       dispatched = answer.status === 200
       await Promise.all(messages.map((message) => this.#closeIfCancelled(message)))
-      return answer
+      return watched(answer, () => {
+        post.isRead = false
+        this.#checkLater()
+      })
     } finally {
       if (!dispatched) for (const id of requests) this.#forget(id)
     }
   }
 
   /** Goes on with the stream of a request after the given event. */
-  resume(eventId: string, protocolVersion: string | undefined): Promise<Response> {
+  async resume(eventId: string, protocolVersion: string | undefined): Promise<Response> {
     const request = this.#request("GET", protocolVersion)
     request.headers.set("last-event-id", eventId)
-    return this.handleRequest(request)
+    const answer = await this.handleRequest(request)
+    this.#resumed += 1
+    return watched(answer, () => {
+      this.#resumed -= 1
+      this.#checkLater()
+    })
+  }
+
+  /** Ends the requests that came under a grant. */
+  endGrant(grantId: GrantId): void {
+    for (const [id, post] of this.#posts) if (post.grantId === grantId) this.#end(id, "The connection was ended")
+  }
+
+  override close(): Promise<void> {
+    for (const id of this.#posts.keys()) this.#closeQuestions(id)
+    return super.close()
   }
 
   override async send(message: JSONRPCMessage, options?: { relatedRequestId?: RequestId }): Promise<void> {
     if (!isJSONRPCResultResponse(message) && !isJSONRPCErrorResponse(message)) {
-      return super.send(this.#stamped(message), options)
+      const stamped = this.#stamped(message)
+      if (isCancellation(stamped)) this.#closeQuestion(stamped.params.requestId)
+      if (isJSONRPCRequest(stamped)) this.#openQuestion(stamped.id, options?.relatedRequestId)
+      return super.send(stamped, options)
     }
     const { id } = message
     if (id !== undefined) this.#answering.add(id)
@@ -123,12 +190,50 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   /** An id can be used again once the stream has ended which its answer went to. */
   #forget(id: RequestId): void {
     this.#answering.delete(id)
-    const waiting = this.#posts.get(id)
-    waiting?.delete(id)
-    if (waiting?.size !== 0) return
+    this.#closeQuestions(id)
+    const post = this.#posts.get(id)
+    post?.unanswered.delete(id)
+    if (post?.unanswered.size !== 0) return
     // The SDK ends a stream after the last answer, but not if one of them could not be sent.
     this.closeSSEStream(id)
-    for (const [known, of] of this.#posts) if (of === waiting) this.#posts.delete(known)
+    for (const [known, of] of this.#posts) if (of === post) this.#posts.delete(known)
+  }
+
+  /** Has a request wait for an answer of the client. */
+  #openQuestion(id: RequestId, request: RequestId | undefined): void {
+    const post = request === undefined ? undefined : this.#posts.get(request)
+    if (request === undefined || post === undefined) return
+    const question: Asked = {
+      request,
+      isAttended: () => post.isRead || this.#resumed > 0 || this.#asking.isListening(),
+      abandon: () => this.#end(request, "The client left before it answered a question")
+    }
+    const limit = this.#asking.open(question)
+    if (limit !== undefined) throw new Error(`No more than ${limit} questions may wait for an answer`)
+    this.#questions.set(id, question)
+    this.#checkLater()
+  }
+
+  #closeQuestion(id: RequestId): void {
+    const question = this.#questions.get(id)
+    if (question !== undefined) this.#asking.close(question)
+    this.#questions.delete(id)
+  }
+
+  #closeQuestions(request: RequestId): void {
+    for (const [id, question] of this.#questions) if (question.request === request) this.#closeQuestion(id)
+  }
+
+  /** Whose client does not come back to a question gets no answer either. */
+  #checkLater(): void {
+    const abandoned = () => [...this.#questions.values()].filter((question) => !question.isAttended())
+    if (abandoned().length > 0) this.#asking.later(() => abandoned().forEach(({ abandon }) => abandon()))
+  }
+
+  #end(requestId: RequestId, reason: string): void {
+    const cancellation = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId, reason } } as const
+    this.onmessage?.(cancellation)
+    this.#closeIfCancelled(cancellation, reason).catch(this.#onUnsent)
   }
 
   #request(method: "GET" | "POST", protocolVersion: string | undefined): Request {
@@ -152,6 +257,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   #unstamped(message: unknown): ReadonlyArray<unknown> {
     if (!isJSONRPCResultResponse(message) && !isJSONRPCErrorResponse(message)) return [message]
     const id = String(message.id)
+    this.#closeQuestion(id)
     return id.startsWith(this.#stamp) ? [{ ...message, id: Number(id.slice(this.#stamp.length)) }] : []
   }
 
@@ -159,15 +265,35 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
    * The SDK answers a cancelled request with nothing, and would keep its stream open for good. If nothing else is to
    * come on that stream, the answer is stored only, so that a client which resumes it learns that it has ended.
    */
-  async #closeIfCancelled(message: unknown): Promise<void> {
+  async #closeIfCancelled(message: unknown, why = "The request was cancelled"): Promise<void> {
     if (!isCancellation(message)) return
     const { requestId } = message.params
-    const waiting = this.#posts.get(requestId)
-    if (waiting?.has(requestId) !== true || this.#answering.has(requestId)) return
-    if (waiting.size === 1) this.closeSSEStream(requestId)
-    await this.send({ jsonrpc: "2.0", id: requestId, error: { code: -32000, message: "The request was cancelled" } })
+    const unanswered = this.#posts.get(requestId)?.unanswered
+    if (unanswered?.has(requestId) !== true || this.#answering.has(requestId)) return
+    if (unanswered.size === 1) this.closeSSEStream(requestId)
+    await this.send({ jsonrpc: "2.0", id: requestId, error: { code: -32000, message: why } })
   }
 }
+
+/** Hands a stream on, and tells when it has ended, or nobody reads it any more. */
+const watchedStream = <A>(stream: ReadableStream<A>, onGone: () => void): ReadableStream<A> => {
+  const reader = stream.getReader()
+  return new ReadableStream<A>({
+    pull: async (controller) => {
+      const read = await reader.read()
+      if (!read.done) return controller.enqueue(read.value)
+      onGone()
+      controller.close()
+    },
+    cancel: (reason) => {
+      onGone()
+      return reader.cancel(reason)
+    }
+  })
+}
+
+const watched = (answer: Response, onGone: () => void): Response =>
+  answer.body === null ? answer : new Response(watchedStream(answer.body, onGone), answer)
 
 interface Cancellation {
   readonly jsonrpc: "2.0"

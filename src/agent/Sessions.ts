@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import { Access } from "../access/Access.ts"
 import { allowing } from "../access/Snapshot.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import type { GrantId, Identity } from "../domain/Identity.ts"
+import type { ClientId, GrantId, Identity } from "../domain/Identity.ts"
 import { faultOf } from "../mcp/InvalidParams.ts"
 import * as Session from "./Session.ts"
 import {
@@ -33,6 +33,10 @@ const isInitialize = Schema.is(Schema.Struct({ method: Schema.Literal("initializ
 const isSetLevel = Schema.is(Session.SetLevel)
 const decodeInitialize = Schema.decodeUnknownEffect(Schema.Struct({ params: Session.Initialize }))
 
+/** Before a session was its client's, it was the grant's that had opened it. */
+const holds = (identity: Identity, { clientId, grantId }: Session.Session): boolean =>
+  clientId === null ? grantId === identity.grantId : clientId === identity.clientId
+
 const fail = (reason: SessionFailure["reason"]) => new SessionFailure({ reason })
 
 /** What the object of a user lends to its sessions. */
@@ -40,52 +44,84 @@ export interface Host extends Surroundings {
   readonly store: SessionStore
 }
 
-/** The sessions of one user. A session belongs to the grant that opened it; under any other it does not exist. */
+/**
+ * The sessions of one user. A session belongs to the client that opened it, under whatever grant of the two it is used;
+ * for any other client it does not exist. It ends with the grant that it was used under last.
+ */
 export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweepAt }: Host) {
   const access = yield* Access
   const random = yield* SecureRandom.SecureRandom
   const { SESSION_IDLE_HOURS: idleHours = defaultIdleHours } = yield* AppConfig
   const idle = Duration.toMillis(Duration.hours(idleHours))
   const servers = yield* makeSessionServers({ streams, sweepAt })
-
-  const find = Effect.fnUntraced(function* (identity: Identity, id: string | undefined, wire: Session.Wire) {
-    const session = id === undefined ? undefined : store.find(id)
-    const now = yield* Clock.currentTimeMillis
-    const isTheirs = session?.grantId === identity.grantId && session.wire === wire && session.usedAt + idle > now
-    if (session === undefined || !isTheirs) return yield* fail(new SessionNotFound())
-    if (now - session.usedAt >= touchEvery) store.touch(session.id, now)
-    return session
-  })
+  /** When sessions were used last whose rows say less than a minute earlier. */
+  const used = new Map<Session.McpSessionId, number>()
 
   const refuseEnded = Effect.fnUntraced(function* ({ grantId }: Identity) {
     if (store.hasEnded(grantId, yield* Clock.currentTimeMillis)) return yield* fail(new GrantEnded())
   })
 
+  /** The session of a client, which from now on is used under the grant of this request, unless the Worker says it `again`. */
+  const find = Effect.fnUntraced(function* (
+    identity: Identity,
+    id: string | undefined,
+    wire: Session.Wire,
+    again = false
+  ) {
+    const session = id === undefined ? undefined : store.find(id)
+    const now = yield* Clock.currentTimeMillis
+    if (session === undefined || session.wire !== wire || session.usedAt + idle <= now || !holds(identity, session)) {
+      return yield* fail(new SessionNotFound())
+    }
+    if (!again) yield* refuseEnded(identity)
+    const { clientId } = identity
+    const { grantId } = again ? session : identity
+    if (session.grantId !== grantId || session.clientId === null || now - session.usedAt >= touchEvery) {
+      store.use(session.id, { clientId, grantId }, now)
+      used.delete(session.id)
+    } else used.set(session.id, now)
+    return { ...session, clientId, grantId }
+  })
+
+  const remove = Effect.fnUntraced(function* (id: Session.McpSessionId, reason: string) {
+    store.delete(id)
+    used.delete(id)
+    streams.close(id, Session.closing.ended, reason)
+    yield* servers.drop(id)
+  })
+
+  /** Ends those that were idle the longest where there are as many as may be, of one client or of all. */
+  const makeRoom = Effect.fnUntraced(function* (limit: number, clientId: ClientId | null) {
+    const excess = store.count(clientId) + 1 - limit
+    if (excess <= 0) return
+    for (const [id, now] of used) store.touch(id, now)
+    used.clear()
+    const idle = store.leastUsedFirst(clientId).filter(({ id }) => !servers.isAtWork(id))
+    if (idle.length < excess) return yield* fail(new TooManySessions({ limit }))
+    // A client that listens may come back, but hosted ones leave their streams open for good.
+    const listening = idle.filter(({ id }) => streams.isOpen(id))
+    const left = idle.filter((session) => !listening.includes(session))
+    for (const { id } of [...left, ...listening].slice(0, excess)) yield* remove(id, "made room for a newer one")
+  })
+
   const create = Effect.fnUntraced(function* (identity: Identity, wire: Session.Wire) {
     yield* refuseEnded(identity)
-    const limit = Session.exceeded([
-      [store.countOf(identity.grantId) + 1, limits.sessionsPerGrant],
-      [store.count + 1, limits.sessions]
-    ])
-    if (limit !== undefined) return yield* fail(new TooManySessions({ limit }))
+    yield* makeRoom(limits.sessionsPerClient, identity.clientId)
+    yield* makeRoom(limits.sessions, null)
     const id = Session.McpSessionId.make(Hex.encode(yield* random.randomBytes(16)))
     const now = yield* Clock.currentTimeMillis
-    store.insert(id, identity.grantId, wire, now)
+    store.insert(id, identity, wire, now)
     yield* Effect.promise(() => sweepAt(now + idle))
+    const { clientId, grantId } = identity
     return {
       id,
-      grantId: identity.grantId,
+      clientId,
+      grantId,
       wire,
       initialize: null,
       logLevel: null,
       usedAt: now
     } satisfies Session.Session
-  })
-
-  const remove = Effect.fnUntraced(function* (id: Session.McpSessionId, reason: string) {
-    store.delete(id)
-    streams.close(id, Session.closing.ended, reason)
-    yield* servers.drop(id)
   })
 
   /** Ends a session that its client wants still: what it asked before is answered, on `/sse` over its socket. */
@@ -162,20 +198,20 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     }),
 
     /** Opens the stream of a session: a socket for its own stream, or the rest of a request's stream. */
-    listen: Effect.fn("Sessions.listen")(function* ({ identity, wire, sessionId, lastEventId }: Session.Listen) {
+    listen: Effect.fn("Sessions.listen")(function* ({ identity, wire, sessionId, lastEventId, again }: Session.Listen) {
       if (wire === "changes") {
         yield* refuseEnded(identity)
         const limit = Session.exceeded([
-          [streams.followers(identity.grantId) + 1, limits.followersPerGrant],
+          [streams.followers(identity.clientId) + 1, limits.followersPerClient],
           [streams.followers() + 1, limits.followers]
         ])
         if (limit !== undefined) return yield* fail(new TooManyFollowers({ limit }))
-        const webSocket = streams.follow(identity.grantId, lastEventId)
+        const webSocket = streams.follow(identity, lastEventId)
         yield* noticeAccess(identity)
         return new Response(null, { status: 101, webSocket })
       }
       const opening = sessionId === undefined && wire === "sse"
-      const session = opening ? yield* create(identity, wire) : yield* find(identity, sessionId, wire)
+      const session = opening ? yield* create(identity, wire) : yield* find(identity, sessionId, wire, again)
       const ofRequest = lastEventId === undefined ? false : isOfRequest(lastEventId)
       if (ofRequest === undefined) return yield* fail(new EventUnknown())
       if (lastEventId !== undefined && ofRequest) {
@@ -203,6 +239,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
         store.endGrant(grant, now)
         streams.closeFollowers(grant)
         for (const session of store.ofGrant(grant)) yield* revoke(session, "revoked")
+        yield* Effect.forkDetach(servers.endGrant(grant), { startImmediately: true })
       }
     }),
 

@@ -3,13 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 import { AccountAgents } from "../agent/AccountAgents.ts"
-import { refusal } from "../agent/SessionFailure.ts"
+import { refusal, unavailable } from "../agent/SessionFailure.ts"
 import { CurrentIdentity } from "../domain/Identity.ts"
 import { fitted, takes, takesAnswers } from "../mcp/Accept.ts"
 import { StatelessLane } from "../mcp/StatelessLane.ts"
 import { makeGate } from "./Gate.ts"
 import { type Posted, readPosted } from "./Posted.ts"
-import { sessionStream, unavailable } from "./SessionStream.ts"
+import { sessionStream } from "./SessionStream.ts"
 
 const isInitialize = Schema.is(Schema.Struct({ method: Schema.Literal("initialize") }))
 

@@ -1,17 +1,9 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
-import type { AccountAgent, AgentUnavailable } from "../agent/AccountAgents.ts"
+import type { AccountAgent } from "../agent/AccountAgents.ts"
 import { heldStream } from "../agent/HeldStream.ts"
 import type { Listen } from "../agent/Session.ts"
-import { refusal } from "../agent/SessionFailure.ts"
-import * as Incident from "../observability/Incident.ts"
-
-/** What a client is told when its user's object does not answer. */
-export const unavailable = (failure: AgentUnavailable): Effect.Effect<Response> =>
-  Effect.map(Incident.note("The object of a user did not answer", failure), (reference) =>
-    refusal(503, -32603, `Sessions are not available right now. Reference ${reference}`, { "retry-after": "1" })
-  )
 
 /** An empty event gives an id to resume from; clients understand it since this version (MCP, Streamable HTTP). */
 const primesSince = "2025-11-25"
@@ -30,7 +22,7 @@ export const sessionStream = Effect.fnUntraced(function* (
   const sessionId = answer.headers.get("mcp-session-id") ?? ""
   const version = answer.headers.get("mcp-protocol-version") ?? ""
   const dial = (lastEventId: string | undefined) =>
-    agent.listen({ ...listen, sessionId, ...(lastEventId !== undefined && { lastEventId }) })
+    agent.listen({ ...listen, again: true, sessionId, ...(lastEventId !== undefined && { lastEventId }) })
   const events = heldStream({ socket, dial, preamble: preamble(sessionId), primes: version >= primesSince })
   return new Response(yield* Stream.toReadableStreamEffect(events), {
     headers: {

@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
 
 import { AccountAgents } from "../agent/AccountAgents.ts"
-import { refusal } from "../agent/SessionFailure.ts"
+import { refusal, unavailable } from "../agent/SessionFailure.ts"
 import { CurrentIdentity } from "../domain/Identity.ts"
 import { makeGate } from "./Gate.ts"
 import { readPosted } from "./Posted.ts"
-import { sessionStream, unavailable } from "./SessionStream.ts"
+import { sessionStream } from "./SessionStream.ts"
 
 /** The first event names the address to post to (MCP 2024-11-05, HTTP with SSE). */
 const endpoint = (sessionId: string) => `event: endpoint\ndata: /sse/message?sessionId=${sessionId}\n\n`

@@ -37,8 +37,8 @@ const Kept = Schema.fromJsonString(
 /** Names the call that a round belongs to. The order of keys in the arguments does not matter. */
 const fingerprint = Effect.fnUntraced(function* (ctx: ServerContext, name: string, args: unknown) {
   const digest = yield* Digest.Digest
-  const { userId, grantId } = yield* CurrentIdentity
-  const call = JSON.stringify([userId, grantId, ctx.mcpReq.method, name, args ?? {}], (_, value: unknown) =>
+  const { userId, clientId } = yield* CurrentIdentity
+  const call = JSON.stringify([userId, clientId, ctx.mcpReq.method, name, args ?? {}], (_, value: unknown) =>
     typeof value === "object" && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
       : value
@@ -46,7 +46,7 @@ const fingerprint = Effect.fnUntraced(function* (ctx: ServerContext, name: strin
   return yield* Effect.orDie(digest.digestHex(Digest.sha256, new TextEncoder().encode(call)))
 })
 
-/** What earlier rounds of this call asked and heard. State of another call, user or grant is refused. */
+/** What earlier rounds of this call asked and heard. State of another call, user or client is refused. */
 const resume = Effect.fnUntraced(function* (state: unknown, call: string) {
   if (typeof state !== "string") return yield* new StateRefused()
   const signer = yield* StateSigner
@@ -60,7 +60,7 @@ const resume = Effect.fnUntraced(function* (state: unknown, call: string) {
  * clients of either era: as the result of the request (MCP 2026-07-28, multi-round-trip requests), or as requests of the
  * server's own (2025-era elicitation, sampling and roots), and the handler is called again with the answers.
  *
- * The state that travels along is bound to user, grant, tool and arguments, and expires. It proves what earlier rounds
+ * The state that travels along is bound to user, client, tool and arguments, and expires. It proves what earlier rounds
  * heard, not that a person was asked: a client could answer in a person's place as well. So replies without any state
  * count, as the first answers of a call; with a state, only replies to what it asked.
  */

@@ -4,11 +4,13 @@ import { assert, describe, it } from "vitest"
 import { type Live, LiveServers } from "../../src/agent/LiveServers.ts"
 import { McpSessionId } from "../../src/agent/Session.ts"
 import { SessionTransport } from "../../src/agent/SessionTransport.ts"
-import { GrantId } from "../../src/domain/Identity.ts"
+import { ClientId } from "../../src/domain/Identity.ts"
 
 const id = McpSessionId.make("0123456789abcdef0123456789abcdef")
 
-const grantId = GrantId.make("grant")
+const clientId = ClientId.make("client")
+
+const asking = { open: () => undefined, close: () => {}, later: () => {}, isListening: () => false }
 
 /** A server whose making the test ends. */
 const making = () => {
@@ -16,13 +18,14 @@ const making = () => {
     id,
     "one",
     { storeEvent: async () => "", replayEventsAfter: async () => "" },
-    () => {}
+    () => {},
+    asking
   )
-  Object.defineProperty(transport, "unanswered", { value: 1 })
+  Object.defineProperties(transport, { unanswered: { value: 1 }, working: { value: 1 } })
   const { promise, resolve, reject } = Promise.withResolvers<Live>()
   return {
     make: () => promise,
-    made: () => resolve({ server: new McpServer({ name: "test", version: "1" }), transport, grantId }),
+    made: () => resolve({ server: new McpServer({ name: "test", version: "1" }), transport, clientId }),
     reject
   }
 }
@@ -35,14 +38,14 @@ describe("a server that is let go while it is being made", () => {
     const again = live.get(id, second.make)
     first.made()
     await Promise.all([asked, dropped])
-    assert.strictEqual(live.unanswered(), 0)
+    assert.strictEqual(live.working(), 0)
     second.made()
     await again
-    assert.strictEqual(live.unanswered(), 1)
-    assert.strictEqual(live.unanswered(grantId), 1)
-    assert.strictEqual(live.unanswered(GrantId.make("another")), 0)
+    assert.strictEqual(live.working(), 1)
+    assert.strictEqual(live.working(clientId), 1)
+    assert.strictEqual(live.working(ClientId.make("another")), 0)
     await live.drop(id)
-    assert.strictEqual(live.unanswered(), 0)
+    assert.strictEqual(live.working(), 0)
   })
 
   it("may fail, and takes no place of another one", async () => {

@@ -1,10 +1,13 @@
 import { assert, describe, it } from "vitest"
 
+import { limits } from "../../src/agent/Session.ts"
+import type { UserId } from "../../src/domain/Identity.ts"
 import {
   call,
   connectSse,
   freshUser,
   identityOf,
+  messagesOf,
   reading,
   replace,
   Session,
@@ -68,5 +71,58 @@ describe("a question to the person at a client", () => {
     assert.strictEqual((await session.post(answer(heard().find(isQuestion).id, "mine"))).status, 202)
     await until(() => heard().length === 2)
     assert.strictEqual(wordIn(heard(), 2), "mine")
+  })
+})
+
+describe("questions that wait for an answer", () => {
+  const open = (user: UserId, count: number, client: (index: number) => number) =>
+    Promise.all(Array.from({ length: count }, (_, index) => Session.open(identityOf(user, `grant-${client(index)}`))))
+  const ids = Array.from({ length: limits.questionsPerSession }, (_, id) => id)
+  const askMany = (sessions: ReadonlyArray<Session>) =>
+    Promise.all(sessions.flatMap((session) => ids.map((id) => ask(session, id))))
+
+  it("take no place of anything else, in the session, of the client or of the user", async () => {
+    const user = freshUser()
+    const sessions = await open(user, 4, (index) => Math.floor(index / 2))
+    const asked = await askMany(sessions)
+    assert.lengthOf(asked, limits.questions)
+    for (const session of sessions) {
+      assert.lengthOf(await messagesOf(await session.post(call(99, "echo"))), 1)
+      await (await Session.open(session.identity)).remove()
+    }
+    await Promise.all(sessions.map((session) => session.remove()))
+    await Promise.all(asked.map(({ stream }) => stream.end()))
+  })
+
+  it("take no place in memory", async () => {
+    const user = freshUser()
+    const sessions = await open(user, limits.liveServers + 4, (index) => index % 2)
+    const asked = await Promise.all(sessions.map((session) => ask(session, 1)))
+    const last = await Session.open(identityOf(user, "grant-1"))
+    assert.lengthOf(await messagesOf(await last.post(call(1, "echo"))), 1)
+    await sessions[0]!.post(answer(asked[0]!.question.message.id, "kept"))
+    assert.strictEqual(wordIn((await asked[0]!.stream.end()).messages, 1), "kept")
+    await Promise.all(sessions.map((session) => session.remove()))
+    await Promise.all(asked.slice(1).map(({ stream }) => stream.end()))
+  })
+
+  it("are as many as may be: a further one is refused, unless a client has left one, which ends", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const asked = await askMany([session])
+    const [refused] = await messagesOf(await session.post(call(50, "question")))
+    assert.isTrue(refused.result.isError)
+    assert.include(refused.result.content[0].text, "No more than 16 questions may wait for an answer")
+    await asked[7]!.stream.leave()
+    let further = reading(await session.post(call(51, "question")))
+    await until(async () => {
+      const message = (await further.event((message) => message !== undefined)).message
+      if (isQuestion(message)) return true
+      further = reading(await session.post(call(51, "question")))
+      return false
+    })
+    const [ended] = await messagesOf(await session.listen(asked[7]!.question.id))
+    assert.deepEqual(ended.error, { code: -32000, message: "The client left before it answered a question" })
+    await session.remove()
+    await Promise.all([further, ...asked.flatMap(({ stream }, id) => (id === 7 ? [] : stream))].map((it) => it.end()))
   })
 })

@@ -2,8 +2,10 @@ import type { EventStore, JSONRPCMessage } from "@modelcontextprotocol/server"
 import { McpServer } from "@modelcontextprotocol/server"
 import { assert, describe, it } from "vitest"
 
+import { type Question, Questions } from "../../src/agent/Questions.ts"
 import { McpSessionId } from "../../src/agent/Session.ts"
 import { SessionTransport } from "../../src/agent/SessionTransport.ts"
+import { ClientId } from "../../src/domain/Identity.ts"
 
 const id = McpSessionId.make("0123456789abcdef0123456789abcdef")
 
@@ -17,6 +19,7 @@ const initialize = {
 const restored = async (epoch: string) => {
   const stored: Array<any> = []
   const unsent: Array<unknown> = []
+  const later: Array<() => void> = []
   const storage = { storing: () => Promise.resolve() }
   const store: EventStore = {
     storeEvent: async (_stream, message: JSONRPCMessage) => {
@@ -25,7 +28,14 @@ const restored = async (epoch: string) => {
     },
     replayEventsAfter: async () => ""
   }
-  const transport = new SessionTransport(id, epoch, store, (error) => unsent.push(error))
+  const questions = new Questions()
+  const asking = {
+    open: (question: Question) => questions.open(question, { session: id, clientId: ClientId.make("client") }),
+    close: (question: Question) => questions.close(question),
+    later: (check: () => void) => void later.push(check),
+    isListening: () => false
+  }
+  const transport = new SessionTransport(id, epoch, store, (error) => unsent.push(error), asking)
   const server = new McpServer({ name: "test", version: "1" }, { capabilities: { tools: {} } })
   server.registerTool("ask", {}, async (ctx) => {
     const answer = await ctx.mcpReq.send({
@@ -46,7 +56,12 @@ const restored = async (epoch: string) => {
     while (!stored.some(({ method }) => method === "elicitation/create")) await new Promise((go) => setTimeout(go, 5))
     return stored.find(({ method }) => method === "elicitation/create")
   }
-  return { transport, stored, unsent, storage, ask, question }
+  return { transport, stored, unsent, storage, later, ask, question }
+}
+
+const until = async (check: () => boolean) => {
+  for (let tries = 0; !check() && tries < 100; tries++) await new Promise((go) => setTimeout(go, 10))
+  assert.isTrue(check())
 }
 
 const accept = (to: unknown, note: string) => ({
@@ -78,6 +93,38 @@ describe("the transport of a session", () => {
     assert.match(await asked.text(), /mine/u)
     assert.strictEqual(stored.at(-1).id, 1)
     assert.strictEqual(transport.unanswered, 0)
+  })
+
+  it("ends what waits for the answer of a client that has left, and does not come back in time", async () => {
+    const { transport, ask, question, stored, later } = await restored("one")
+    const asked = await ask()
+    await question()
+    assert.deepEqual([transport.unanswered, transport.working, transport.isAttended], [1, 0, true])
+    assert.lengthOf(later, 0)
+    await asked.body?.cancel()
+    assert.isFalse(transport.isAttended)
+    const back = await transport.resume("1", "2025-11-25")
+    assert.isTrue(transport.isAttended)
+    later.shift()?.()
+    assert.strictEqual(transport.unanswered, 1)
+    await back.body?.cancel()
+    later.shift()?.()
+    await until(() => transport.unanswered === 0)
+    assert.deepEqual(stored.at(-1), {
+      jsonrpc: "2.0",
+      id: 1,
+      error: { code: -32000, message: "The client left before it answered a question" }
+    })
+  })
+
+  it("ends what is asked of a client that left before", async () => {
+    const { transport, ask, question, later } = await restored("one")
+    const asked = ask()
+    await (await asked).body?.cancel()
+    await question()
+    await until(() => later.length > 0)
+    later.shift()?.()
+    await until(() => transport.unanswered === 0)
   })
 
   it("drops a late answer to a question of the server before it, though its number comes again", async () => {

@@ -357,13 +357,13 @@ describe("beyond the limits", () => {
     assert.lengthOf(await messagesOf(await session.post(call(1, "echo"))), 1)
   })
 
-  it("requests of all sessions of a grant together are refused, those of another grant are not", async () => {
+  it("requests of all sessions of a client together are refused, those of another client are not", async () => {
     const user = freshUser()
     const [last, ...flooding] = await Promise.all([1, 2, 3].map(() => Session.open(identityOf(user))))
     const other = await Session.open(identityOf(user, "grant-2"))
     const ids = Array.from({ length: limits.requestsPerSession }, (_, id) => id)
     const waiting = await Promise.all(flooding.flatMap((by) => ids.map((id) => by.post(call(id, "hang")))))
-    assert.lengthOf(waiting, limits.requestsPerGrant)
+    assert.lengthOf(waiting, limits.requestsPerClient)
     assert.deepEqual(await refusalOf(await last!.post(call(1, "echo"))), [
       429,
       "1",
@@ -397,42 +397,6 @@ describe("beyond the limits", () => {
     for (let id = 0; id <= limits.requestsPerSession; id++) {
       assert.strictEqual((await session.post(call(id, "costly"))).status, 403)
     }
-  })
-
-  /** Gives a user as many sessions as may be, of so many grants. */
-  const fill = (session: Session, count: number, grants: number) =>
-    runInDurableObject(session.stub, (_, { storage }) => {
-      for (let row = 1; row < count; row++) {
-        storage.sql.exec(
-          "INSERT INTO sessions SELECT printf('%032x', ?), 'grant-' || ?, wire, initialize, used_at FROM sessions LIMIT 1",
-          row,
-          String(1 + (row % grants))
-        )
-      }
-    })
-
-  it("no further session of a grant opens, one of another grant does", async () => {
-    const user = freshUser()
-    const session = await Session.open(identityOf(user))
-    await fill(session, limits.sessionsPerGrant, 1)
-    const [status] = await refusalOf(await new Session(session.identity).post(initialize()))
-    assert.strictEqual(status, 429)
-    assert.strictEqual((await new Session(identityOf(user, "grant-2")).post(initialize())).status, 200)
-  })
-
-  it("no further session opens", async () => {
-    const user = freshUser()
-    const session = await Session.open(identityOf(user))
-    await fill(session, limits.sessions, 4)
-    const refusal = [
-      429,
-      "1",
-      "There are 1024 open sessions, the most there can be. Close one, or wait until one expires."
-    ]
-    assert.deepEqual(await refusalOf(await new Session(session.identity).post(initialize())), refusal)
-    assert.deepEqual(await refusalOf(await new Session(session.identity, "sse").listen()), refusal)
-    const [answered] = await messagesOf(await session.post(call(1, "echo")))
-    assert.strictEqual(answered.id, 1)
   })
 
   it("the server that was left alone longest goes, and comes back", async () => {

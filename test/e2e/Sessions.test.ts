@@ -5,6 +5,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 
 import { OAuthClient } from "../support/OAuthClient.ts"
 import { onServer, RunningServer, type Server } from "../support/RunningServer.ts"
+import { connectV1, connectV2, Login } from "../support/SdkClients.ts"
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds))
 
@@ -109,8 +110,36 @@ layer(RunningServer.layer)("sessions", (it) => {
     })
   )
 
+  for (const { name, connect } of [
+    { name: "SDK v1", connect: connectV1 },
+    { name: "SDK v2", connect: connectV2("legacy") }
+  ]) {
+    it.effect(
+      `go on when ${name} signs the person in again, for what the new token may do`,
+      onServer(async (server) => {
+        const login = new Login(server.person("premium@example.com"))
+        const client = await connect(server.mcp, login)
+        assert.deepEqual((await client.call("add", add.arguments)).structuredContent, { sum: 3 })
+        login.choice = { scopes: ["images:generate"] }
+        const image = () => client.call("generateImage", { prompt: "a lighthouse" })
+        const refused = () => image().then(Boolean, () => false)
+        assert.isFalse(await refused())
+        // The older one tries to refresh its token instead, and leaves the rest to its application.
+        if (login.asked === 1) {
+          login.forgetTokens()
+          assert.isFalse(await refused())
+        }
+        assert.strictEqual(login.asked, 2)
+        await client.signInAgain()
+        assert.notOk((await image()).isError)
+        assert.deepEqual((await client.call("add", add.arguments)).structuredContent, { sum: 3 })
+        await client.close()
+      })
+    )
+  }
+
   it.effect(
-    "of another user, or of another grant, are found by nobody",
+    "of another user, or of another client, are found by nobody",
     onServer(async (server) => {
       const { transport, client } = await opened(server, await tokenFor(server, "/mcp"))
       const { sessionId = "" } = transport

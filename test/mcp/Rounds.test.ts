@@ -93,7 +93,7 @@ describe("a tool that asks", () => {
         changed: yield* call({ ...answered, requestState: `${id}.${claims.slice(0, -2)}AA.${tag}` }),
         unsigned: yield* call({ ...answered, requestState: '{"replies":{}}' }),
         "of another user": yield* call(answered, { as: identity({ userId: "user_two" }) }),
-        "of another grant": yield* call(answered, { as: identity({ grantId: "grantTwo" }) }),
+        "of another client": yield* call(answered, { as: identity({ clientId: "another" }) }),
         "of another tool": yield* call({ ...answered, name: "other" }),
         "of other arguments": yield* call({ ...answered, arguments: { greeting: "Bye" } })
       }
@@ -101,6 +101,15 @@ describe("a tool that asks", () => {
         assert.strictEqual(error?.code, -32602, why)
         assert.strictEqual(error.message, "Invalid or expired requestState", why)
       }
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("goes on when the client has signed in anew meanwhile", () =>
+    Effect.gen(function* () {
+      const { requestState } = (yield* call()).result
+      const answered = { inputResponses: { first: accept("Ada") }, requestState }
+      const { result } = yield* call(answered, { as: identity({ grantId: "grantTwo" }) })
+      assert.deepEqual(Object.keys(result.inputRequests), ["last"])
     }).pipe(Effect.provide(layer))
   )
 

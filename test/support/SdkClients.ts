@@ -29,8 +29,9 @@ export class Login {
   back: URL | undefined
   /** How often the person was asked. */
   asked = 0
+  /** What the person does on the consent page the next time. */
+  choice: Choice
   readonly #person: Visitor
-  readonly #choice: Choice
   #client: Saved<"clientInformation">
   #tokens: Saved<"tokens">
   #discovery: Saved<"discoveryState">
@@ -38,7 +39,7 @@ export class Login {
 
   constructor(person: Visitor, choice: Choice = {}) {
     this.#person = person
-    this.#choice = choice
+    this.choice = choice
   }
 
   clientInformation() {
@@ -49,6 +50,9 @@ export class Login {
   }
   tokens() {
     return this.#tokens
+  }
+  forgetTokens() {
+    this.#tokens = undefined
   }
   saveTokens(tokens: NonNullable<Saved<"tokens">>) {
     this.#tokens = tokens
@@ -67,7 +71,7 @@ export class Login {
   }
   async redirectToAuthorization(address: URL) {
     this.asked += 1
-    this.back = await this.#person.authorize(address, this.#choice)
+    this.back = await this.#person.authorize(address, this.choice)
   }
   /** The answer of the authorization server, for `finishAuth`. */
   get answer(): URLSearchParams {
@@ -95,6 +99,8 @@ export interface Connected {
   readonly call: (name: string, args: Record<string, unknown>, options?: Options) => Promise<ToolAnswer>
   readonly read: (uri: string) => Promise<unknown>
   readonly prompt: (name: string, args: Record<string, string>) => Promise<unknown>
+  /** Takes the tokens of a further sign-in, while the connection goes on. */
+  readonly signInAgain: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -128,6 +134,7 @@ export const connectV1: Connect = async (mcp, login) => {
       (await client.callTool({ name, arguments: args }, undefined, progress(options))) as ToolAnswer,
     read: (uri) => client.readResource({ uri }),
     prompt: (name, args) => client.getPrompt({ name, arguments: args }),
+    signInAgain: () => transport.finishAuth(login.answer.get("code") ?? ""),
     close: () => client.close()
   }
 }
@@ -146,7 +153,7 @@ export const connectV2 =
       if (!(error instanceof UnauthorizedV2)) throw error
       await first.transport.finishAuth(login.answer)
     })
-    const { client, connected } = open()
+    const { client, transport, connected } = open()
     await connected
     return {
       login,
@@ -156,6 +163,7 @@ export const connectV2 =
         (await client.callTool({ name, arguments: args }, progress(options))) as ToolAnswer,
       read: (uri) => client.readResource({ uri }),
       prompt: (name, args) => client.getPrompt({ name, arguments: args }),
+      signInAgain: () => transport.finishAuth(login.answer),
       close: () => client.close()
     }
   }

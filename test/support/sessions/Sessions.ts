@@ -13,9 +13,15 @@ let users = 0
 /** A user that no other test knows. */
 export const freshUser = () => UserId.make(`user_T${users++}x${Math.random().toString(36).slice(2)}`)
 
-export const identityOf = (userId: UserId, grant = "grant-1", scopes = ["mcp:tools"]): Identity => ({
+/** Each grant is of a client of its own, unless the test says so. */
+export const identityOf = (
+  userId: UserId,
+  grant = "grant-1",
+  scopes = ["mcp:tools"],
+  client = `client of ${grant}`
+): Identity => ({
   userId,
-  clientId: ClientId.make("client"),
+  clientId: ClientId.make(client),
   grantId: GrantId.make(grant),
   scopes
 })
@@ -147,12 +153,14 @@ export class Session {
     return response.status
   }
 
-  async listen(lastEventId?: string): Promise<Response> {
+  /** `again`: as the Worker dials for a client whose stream it holds. */
+  async listen(lastEventId?: string, again = false): Promise<Response> {
     const listen: Listen = {
       identity: this.identity,
       wire: this.wire,
       ...(this.id !== undefined && { sessionId: this.id }),
-      ...(lastEventId !== undefined && { lastEventId })
+      ...(lastEventId !== undefined && { lastEventId }),
+      ...(again && { again })
     }
     return this.stub.fetch("https://account-agent.invalid/", {
       headers: { upgrade: "websocket", [listenHeader]: encodeURIComponent(JSON.stringify(listen)) }
@@ -160,8 +168,8 @@ export class Session {
   }
 
   /** The session's stream: what it carried so far, and how it was closed. */
-  async stream(lastEventId?: string) {
-    const { webSocket, headers, status } = await this.listen(lastEventId)
+  async stream(lastEventId?: string, again = false) {
+    const { webSocket, headers, status } = await this.listen(lastEventId, again)
     if (!webSocket) throw new Error(`no stream: ${status}`)
     const frames: Array<{ readonly id: string; readonly data: string | undefined; readonly message: any }> = []
     const state: { closed: number | undefined } = { closed: undefined }
