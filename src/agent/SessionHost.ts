@@ -69,15 +69,7 @@ export class SessionHost extends LifecycleCapability {
     const header = request.headers.get(listenHeader)
     if (header === null) return undefined
     return this.#answer((sessions) =>
-      Effect.orDie(decodeListen(decodeURIComponent(header))).pipe(
-        Effect.flatMap(sessions.listen),
-        // What is thrown here, the lifecycle would answer with a socket that closes at once.
-        Effect.catchDefect((defect) =>
-          Effect.map(Incident.report("A stream could not be opened", Cause.die(defect)), (reference) =>
-            refusal(500, -32603, Incident.apology(reference))
-          )
-        )
-      )
+      Effect.flatMap(Effect.orDie(decodeListen(decodeURIComponent(header))), sessions.listen)
     )
   }
 
@@ -121,9 +113,20 @@ export class SessionHost extends LifecycleCapability {
     return this.#sessions
   }
 
+  /**
+   * What breaks in here would break again. Thrown, the Worker would take it for an object that is away and have its
+   * client come back, and the lifecycle would make a socket of it that closes at once.
+   */
   #answer(run: (sessions: Sessions) => Effect.Effect<Response, SessionFailure>): Promise<Response> {
     return this.#runtime.runPromise(
-      run(this.#started).pipe(Effect.catchTag("SessionFailure", ({ reason }) => Effect.sync(() => answer(reason))))
+      Effect.suspend(() => run(this.#started)).pipe(
+        Effect.catchTag("SessionFailure", ({ reason }) => Effect.sync(() => answer(reason))),
+        Effect.catchDefect((defect) =>
+          Effect.map(Incident.report("A session failed unexpectedly", Cause.die(defect)), (reference) =>
+            refusal(500, -32603, Incident.apology(reference))
+          )
+        )
+      )
     )
   }
 }

@@ -153,9 +153,37 @@ describe("an answer that cannot be stored", () => {
   })
 })
 
+describe("what breaks inside the object", () => {
+  it("is answered once, with a reference to the log, and does not ask the Worker to come back", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const lines: Array<unknown> = []
+    const { log } = console
+    console.log = (...line) => void lines.push(...line)
+    await runInDurableObject(session.stub, (_, { storage }) => {
+      storage.sql.exec("UPDATE sessions SET initialize = 'no JSON'")
+    })
+    const resourceMetadataUrl = "https://mcp.example.com/metadata"
+    const { identity, id: sessionId, stub } = session
+    const broken = [
+      await session.post(call(1, "echo")),
+      await stub.post({ identity, resourceMetadataUrl, wire: "sse", sessionId, protocolVersion: undefined, body: "{" }),
+      await stub.remove({ identity, sessionId }),
+      await session.listen()
+    ]
+    console.log = log
+    for (const response of broken) {
+      assert.strictEqual(response.status, 500)
+      assert.isNull(response.headers.get("retry-after"))
+      const [, reference = ""] = /report the reference (\w{8})/u.exec(await response.text()) ?? []
+      assert.include(JSON.stringify(lines), reference)
+      assert.lengthOf(reference, 8)
+    }
+  })
+})
+
 describe("somebody else's session", () => {
   for (const wire of ["streamable", "sse"] as const) {
-    it(`does not exist for another user or another grant (${wire})`, async () => {
+    it(`does not exist for another user or another client (${wire})`, async () => {
       const owner = freshUser()
       const session = new Session(identityOf(owner), wire)
       if (wire === "sse") session.id = (await session.stream()).id
