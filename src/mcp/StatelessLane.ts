@@ -1,7 +1,15 @@
-import { createMcpHandler, type McpRequestContext, type ServerEvent } from "@modelcontextprotocol/server"
+import {
+  createMcpHandler,
+  type McpHandlerRequestOptions,
+  type McpRequestContext,
+  type ServerEvent
+} from "@modelcontextprotocol/server"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 import type { Identity } from "../domain/Identity.ts"
@@ -46,32 +54,51 @@ export class StatelessLane extends Context.Service<
       const make = ({ era }: McpRequestContext) => factory.make({ listChanged: era === "modern" })
       const handler = createMcpHandler(make, options)
 
-      /** A handler whose subscription hears of changes for this user, and ends when there is nobody to tell of them. */
-      const subscribing = (identity: Identity) => {
-        const subscribe = (listener: (event: ServerEvent) => void) => {
+      /**
+       * A subscription hears of changes for this user, and ends when there is nobody to tell of them any more. It is
+       * acknowledged once somebody does; if nobody will, its client is told why.
+       */
+      const subscribe = Effect.fnUntraced(function* (
+        request: Request,
+        identity: Identity,
+        handed: McpHandlerRequestOptions
+      ) {
+        const settled = yield* Deferred.make<Response | undefined>()
+        let follows = false
+        const follow = (listener: (event: ServerEvent) => void) => {
+          follows = true
           const tell = Effect.sync(() => {
             for (const kind of listChanges) listener({ kind })
           })
           const following = run(
             changes.follow(identity).pipe(
-              Stream.runForEach(() => tell),
+              Effect.tap(() => Deferred.succeed(settled, undefined)),
+              Effect.flatMap(Stream.runForEach(() => tell)),
+              Effect.catchTag("ChangesRefused", ({ answer }) => Deferred.succeed(settled, answer)),
+              Effect.ensuring(Deferred.succeed(settled, undefined)),
               Effect.ensuring(Effect.promise(() => subscriber.close()))
             )
           )
           return () => following.interruptUnsafe()
         }
-        const subscriber = createMcpHandler(make, { ...options, bus: { subscribe, publish: () => {} } })
-        return subscriber
-      }
+        const subscriber = createMcpHandler(make, { ...options, bus: { subscribe: follow, publish: () => {} } })
+        const response = yield* Effect.promise(() => subscriber.fetch(request, handed))
+        const refused = follows ? yield* Deferred.await(settled) : undefined
+        if (refused === undefined) return response
+        return yield* Effect.promise(async () => {
+          await response.body?.cancel()
+          return answering(handed.parsedBody, refused)
+        })
+      })
 
       return StatelessLane.of({
-        serve: (request, identity, resourceMetadataUrl, parsedBody) =>
-          Effect.promise(() => {
-            const lane = isSubscription(request) ? subscribing(identity) : handler
-            const authInfo = toAuthInfo(identity, resourceMetadataUrl)
-            const options = { authInfo, ...(parsedBody !== undefined && { parsedBody }) }
-            return lenient(request, (request) => lane.fetch(request, options))
-          })
+        serve: (request, identity, resourceMetadataUrl, parsedBody) => {
+          const authInfo = toAuthInfo(identity, resourceMetadataUrl)
+          const handed = { authInfo, ...(parsedBody !== undefined && { parsedBody }) }
+          return isSubscription(request)
+            ? subscribe(request, identity, handed)
+            : Effect.promise(() => lenient(request, (request) => handler.fetch(request, handed)))
+        }
       })
     })
   )
@@ -81,3 +108,15 @@ const listChanges = ["tools_list_changed", "resources_list_changed", "prompts_li
 
 /** Clients name the method in a header, too, and are refused when it is another one (MCP 2026-07-28, Streamable HTTP). */
 const isSubscription = (request: Request) => request.headers.get("mcp-method") === "subscriptions/listen"
+
+const decodeRequest = Schema.decodeUnknownOption(Schema.Struct({ id: Schema.Union([Schema.String, Schema.Finite]) }))
+const decodeRefusal = Schema.decodeUnknownPromise(Schema.Struct({ error: Schema.Json }))
+
+/** An error that was written without an id, as the answer to a request (JSON-RPC 2.0, section 5). */
+const answering = async (posted: unknown, refused: Response): Promise<Response> => {
+  const { error } = await decodeRefusal(await refused.json())
+  const { id } = Option.getOrElse(decodeRequest(posted), () => ({ id: null }))
+  const headers = new Headers(refused.headers)
+  headers.delete("content-length")
+  return Response.json({ jsonrpc: "2.0", error, id }, { status: refused.status, headers })
+}

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 
+import { ChangesRefused } from "../../src/mcp/Changes.ts"
 import { StatelessLane } from "../../src/mcp/StatelessLane.ts"
 import { ToolCalls } from "../../src/mcp/ToolCalls.ts"
 import { identity, protocol } from "../support/Protocol.ts"
@@ -13,7 +14,7 @@ import { identity, protocol } from "../support/Protocol.ts"
 /** The lane, with changes that the test makes. */
 const lane = Effect.gen(function* () {
   const changes = yield* Queue.unbounded<void, Cause.Done>()
-  const state = { followers: 0 }
+  const state: { followers: number; refused: Response | undefined } = { followers: 0, refused: undefined }
   const follow = Stream.unwrap(
     Effect.acquireRelease(
       Effect.sync(() => {
@@ -24,7 +25,9 @@ const lane = Effect.gen(function* () {
     )
   )
   const empty = Toolkit.make()
-  const layer = protocol(ToolCalls.layer(empty).pipe(Layer.provide(empty.toLayer({}))), {}, () => follow)
+  const layer = protocol(ToolCalls.layer(empty).pipe(Layer.provide(empty.toLayer({}))), {}, () =>
+    state.refused === undefined ? Effect.succeed(follow) : Effect.fail(new ChangesRefused({ answer: state.refused }))
+  )
   const { serve } = yield* Effect.provide(StatelessLane, layer)
   return { changes, state, serve }
 })
@@ -92,6 +95,23 @@ describe("a subscription of 2026-07-28", () => {
       yield* Queue.end(changes)
       const all = yield* until(4)
       assert.deepInclude(all.at(-1), { id: "sub" })
+    })
+  )
+
+  it.effect("is told why nobody tells of them, and is not acknowledged", () =>
+    Effect.gen(function* () {
+      const { serve, state } = yield* lane
+      const error = { code: -32000, message: "too many" }
+      state.refused = Response.json(
+        { jsonrpc: "2.0", error, id: null },
+        { status: 429, headers: { "retry-after": "1" } }
+      )
+      const request = subscription()
+      const posted: unknown = yield* Effect.promise(() => request.clone().json())
+      const refused = yield* serve(request, identity(), "https://mcp.example.com/metadata", posted)
+      assert.strictEqual(refused.status, 429)
+      assert.strictEqual(refused.headers.get("retry-after"), "1")
+      assert.deepEqual(yield* Effect.promise(() => refused.json()), { jsonrpc: "2.0", error, id: "sub" })
     })
   )
 

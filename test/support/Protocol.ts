@@ -57,7 +57,7 @@ const config = Layer.effect(
 export const protocol = <R>(
   tools: Layer.Layer<ToolCalls, never, R>,
   offer: Partial<Offer["Service"]> = {},
-  follow: Changes["Service"]["follow"] = () => Stream.empty
+  follow: Changes["Service"]["follow"] = () => Effect.succeed(Stream.empty)
 ) =>
   StatelessLane.layer.pipe(
     Layer.provideMerge(ServerFactory.layer),
