@@ -60,9 +60,9 @@ const untilClosed = (socket: WebSocket, onText: (text: string) => void) =>
 
 const sizeOf = ({ id, data = "" }: Frame) => id.length + data.length
 
-/** The session has ended, or the grant with it. */
+/** The session has ended, or the grant with it, or there is another stream in place of this one. */
 const isGone = (failure: { readonly _tag: string; readonly status?: number }) =>
-  failure._tag === "Refused" && (failure.status === 404 || failure.status === 401)
+  failure._tag === "Refused" && [401, 404, 405].includes(failure.status ?? 0)
 
 /** The object ended the stream itself, and wants no other one in its place. */
 const isFinal = (code: number) => code === 1000 || code === 1001 || (code >= 4000 && code < 5000)

@@ -1,4 +1,4 @@
-import type { McpServer } from "@modelcontextprotocol/server"
+import type { McpServer, RequestId } from "@modelcontextprotocol/server"
 
 import type { ClientId } from "../domain/Identity.ts"
 import type { McpSessionId } from "./Session.ts"
@@ -46,6 +46,11 @@ export class LiveServers {
   /** How many requests of a session wait for their answer. */
   unansweredOf(id: McpSessionId): number {
     return this.#places.get(id)?.made?.transport.unanswered ?? 0
+  }
+
+  /** Whether a request of a session waits for its answer. */
+  answers(id: McpSessionId, request: RequestId): boolean {
+    return this.#places.get(id)?.made?.transport.answers(request) === true
   }
 
   /** The session's server, made once for all who ask at the same time. Undefined: every place is taken by one at work. */

@@ -40,6 +40,27 @@ export class GrantEnded extends Schema.TaggedError<GrantEnded>()("GrantEnded", {
 /** An event id that this server never gave out. */
 export class EventUnknown extends Schema.TaggedError<EventUnknown>()("EventUnknown", {}) {}
 
+/**
+ * There is nothing to resume: all that a stream was to answer was answered before this event, was cancelled or is not
+ * kept any more; or another stream was opened in place of the session's.
+ *
+ * A GET with `Last-Event-ID` means to a client (SDK 1.x; SDK 2.x, and on it the Inspector and mcp-remote):
+ *
+ * | answer                        | 1.x                                       | 2.x           |
+ * | ----------------------------- | ----------------------------------------- | ------------- |
+ * | 405                           | stops                                     | stops         |
+ * | a stream that brings a result | stops, the call is done                   | the same      |
+ * | a stream that brings an error | the call fails; asks once more, after it  | stops         |
+ * | any other stream that ends    | asks again after `retry`, for ever        | the same      |
+ * | the same without an event id  | asks for a new stream of the session      | the same      |
+ * | 400, 404, 409, 5xx            | asks twice more                           | asks twice more |
+ * | 204                           | stops                                     | stops         |
+ *
+ * So only a stream is resumed that an answer is still to come on, and all else is 405, which is also the one answer
+ * besides a stream that the protocol knows (MCP 2025-11-25, Streamable HTTP, listening for messages).
+ */
+export class NothingLeft extends Schema.TaggedError<NothingLeft>()("NothingLeft", {}) {}
+
 /** Why a session does not take a request. */
 export class SessionFailure extends Schema.TaggedError<SessionFailure>()("SessionFailure", {
   reason: Schema.Union([
@@ -51,6 +72,7 @@ export class SessionFailure extends Schema.TaggedError<SessionFailure>()("Sessio
     SessionsBusy,
     InitializeRejected,
     EventUnknown,
+    NothingLeft,
     GrantEnded
   ])
 }) {}
@@ -83,6 +105,7 @@ export const answer: (reason: SessionFailure["reason"]) => Response = Match.type
   SessionsBusy: ({ limit }) => tryLater(`${limit} of your sessions are busy. Send this request again later.`),
   InitializeRejected: ({ description }) => refusal(400, -32602, `Invalid params: ${description}`),
   EventUnknown: () => refusal(400, -32000, "Invalid event ID"),
+  NothingLeft: () => refusal(405, -32000, "Nothing is left of this stream", { allow: "POST, DELETE" }),
   GrantEnded: () =>
     refusal(401, -32000, "Unauthorized: this connection was ended", {
       "www-authenticate": 'Bearer error="invalid_token"'

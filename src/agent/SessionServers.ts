@@ -12,7 +12,7 @@ import * as Incident from "../observability/Incident.ts"
 import { type Live, LiveServers } from "./LiveServers.ts"
 import { Questions } from "./Questions.ts"
 import * as Session from "./Session.ts"
-import { RequestIdInUse, SessionFailure, SessionsBusy, TooManyRequests } from "./SessionFailure.ts"
+import { NothingLeft, RequestIdInUse, SessionFailure, SessionsBusy, TooManyRequests } from "./SessionFailure.ts"
 import type { SessionStreams } from "./SessionStreams.ts"
 import { SessionTransport } from "./SessionTransport.ts"
 
@@ -39,10 +39,11 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
   const live = new LiveServers(limits.liveServers)
   const questions = new Questions()
 
+  const kept = (time: number) => sweepAt(time + limits.eventAge)
+
   /** The session's server: the one in memory, or a new one that is told what the client said first. */
   const serverOf = Effect.fnUntraced(function* ({ id, clientId, wire, initialize, logLevel }: Found) {
     const epoch = Hex.encode(yield* random.randomBytes(6))
-    const kept = (time: number) => sweepAt(time + limits.eventAge)
     const make = async (): Promise<Live> => {
       const server = factory.make({ listChanged: true })
       // Faults of clients, and clients that left. It is no event target.
@@ -65,6 +66,13 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
     if (server === undefined)
       return yield* new SessionFailure({ reason: new SessionsBusy({ limit: limits.liveServers }) })
     return yield* Effect.promise(() => server)
+  })
+
+  const settle = Effect.fnUntraced(function* (session: Session.Session, lastEventId: string) {
+    const unanswered = streams.unanswered(session, lastEventId)
+    const lost = unanswered.filter((id) => !live.answers(session.id, id))
+    yield* Effect.promise(() => streams.tellLost(session, lastEventId, lost, kept))
+    return lost.length < unanswered.length
   })
 
   /** Why further requests are refused; answers and cancellations are always taken, because they make room. */
@@ -96,8 +104,15 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
       return yield* Effect.promise(() => answer)
     }),
 
-    /** The rest of the stream of a request, after an event. */
+    /** Answers what is open of the stream of an event with an error, if no server works on it. */
+    settle,
+
+    /** The rest of the stream of a request, after an event: the answers of requests, and what comes before them. */
     resume: Effect.fnUntraced(function* (session: Found, lastEventId: string) {
+      const open = yield* settle(session, lastEventId)
+      if (!open && !streams.hasAnswer(session, lastEventId)) {
+        return yield* new SessionFailure({ reason: new NothingLeft() })
+      }
       const { transport } = yield* serverOf(session)
       return yield* Effect.promise(() => transport.resume(lastEventId, session.initialize?.protocolVersion))
     }),

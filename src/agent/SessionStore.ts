@@ -1,3 +1,4 @@
+import type { RequestId } from "@modelcontextprotocol/server"
 import * as Schema from "effect/Schema"
 
 import type { ClientId, GrantId, Identity } from "../domain/Identity.ts"
@@ -13,6 +14,9 @@ const decodeEvent = Schema.decodeUnknownSync(Schema.Struct({ seq: Schema.Finite,
 const decodeSize = Schema.decodeUnknownSync(Schema.Struct({ size: Schema.Finite }))
 const decodeCount = Schema.decodeUnknownSync(Schema.Struct({ count: Schema.Finite }))
 const decodeTime = Schema.decodeUnknownSync(Schema.Struct({ time: Schema.NullOr(Schema.Finite) }))
+const decodeRequest = Schema.decodeUnknownSync(
+  Schema.Struct({ id: Schema.fromJsonString(Schema.Union([Schema.String, Schema.Finite])) })
+)
 const decodeText = Schema.decodeUnknownSync(Schema.Struct({ value: Schema.String }))
 
 const columns = `id, client_id AS clientId, grant_id AS grantId, wire, initialize, used_at AS usedAt,
@@ -46,6 +50,9 @@ export class SessionStore {
       CREATE TABLE IF NOT EXISTS events (
         session_id TEXT NOT NULL, seq INTEGER NOT NULL, stream TEXT NOT NULL, message TEXT NOT NULL,
         PRIMARY KEY (session_id, seq)
+      ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS requests (
+        session_id TEXT NOT NULL, id TEXT NOT NULL, stream TEXT NOT NULL, PRIMARY KEY (session_id, id)
       ) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS ended_grants (grant_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;
@@ -99,6 +106,7 @@ export class SessionStore {
   delete(id: McpSessionId): void {
     this.#sql.exec("DELETE FROM sessions WHERE id = ?", id)
     this.#sql.exec("DELETE FROM log_levels WHERE session_id = ?", id)
+    this.#sql.exec("DELETE FROM requests WHERE session_id = ?", id)
     this.#deleteEvents("session_id = ?", id)
   }
 
@@ -176,6 +184,25 @@ export class SessionStore {
       )
       .toArray()
       .map((row) => decodeEvent(row))
+  }
+
+  /** Remembers a request that a stream is to answer, until `closeRequest`. */
+  openRequest(session: McpSessionId, request: RequestId, stream: string): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO requests (session_id, id, stream) VALUES (?, ?, ?)",
+      session,
+      JSON.stringify(request),
+      stream
+    )
+  }
+
+  closeRequest(session: McpSessionId, request: RequestId): void {
+    this.#sql.exec("DELETE FROM requests WHERE session_id = ? AND id = ?", session, JSON.stringify(request))
+  }
+
+  openRequests(session: McpSessionId, stream: string): ReadonlyArray<RequestId> {
+    const found = this.#sql.exec("SELECT id FROM requests WHERE session_id = ? AND stream = ?", session, stream)
+    return found.toArray().map((row) => decodeRequest(row).id)
   }
 
   deleteEventsUntil(time: number): void {

@@ -1,20 +1,21 @@
-import {
-  type EventStore,
-  isJSONRPCErrorResponse,
-  isJSONRPCResultResponse,
-  type JSONRPCMessage,
-  parseJSONRPCMessage
-} from "@modelcontextprotocol/server"
+import { type JSONRPCMessage, parseJSONRPCMessage, type RequestId } from "@modelcontextprotocol/server"
 import type { LifecycleSockets } from "agents/lifecycle"
 import * as Schema from "effect/Schema"
 
 import { ClientId, type GrantId, type Identity } from "../domain/Identity.ts"
 import { closing, Frame, limits, McpSessionId, type Session } from "./Session.ts"
 import type { SessionStore } from "./SessionStore.ts"
-import { standalone } from "./SessionTransport.ts"
+import { isAnswer, type Outlet, standalone } from "./SessionTransport.ts"
 
-/** What stays with a socket while the object sleeps: the session whose stream it carries, or a follower's client. */
-const Attachment = Schema.Struct({ session: Schema.NullOr(McpSessionId), client: Schema.optionalKey(ClientId) })
+/**
+ * What stays with a socket while the object sleeps: the session whose stream it carries, or the client of a follower,
+ * and the number that a stream began with which goes on from no other.
+ */
+const Attachment = Schema.Struct({
+  session: Schema.NullOr(McpSessionId),
+  client: Schema.optionalKey(ClientId),
+  begun: Schema.optionalKey(Schema.Finite)
+})
 const isAttachment = Schema.is(Attachment)
 const encodeFrame = Schema.encodeSync(Schema.fromJsonString(Frame))
 
@@ -53,15 +54,22 @@ export class SessionStreams {
   }
 
   /** What a session's transport reports its events to. `kept` is told when one was stored. */
-  outlet({ id, wire }: Pick<Session, "id" | "wire">, kept: (time: number) => Promise<void>): EventStore {
+  outlet({ id, wire }: Pick<Session, "id" | "wire">, kept: (time: number) => Promise<void>): Outlet {
+    const only = wire === "sse" ? standalone : undefined
     return {
+      only,
+      opened: (name, requests) => {
+        for (const request of requests) this.#store.openRequest(id, request, only ?? name)
+      },
+      dropped: (request) => this.#store.closeRequest(id, request),
       storeEvent: async (name, message) => {
-        const stream = wire === "sse" ? standalone : name
+        const stream = only ?? name
         const now = this.#now()
         const seq = this.#store.nextSeq(now)
         // The SDK primes a stream with an empty event: an id to resume from.
         if (!("jsonrpc" in message)) return eventId(stream, seq)
         this.#append(id, stream, seq, message)
+        if (isAnswer(message) && message.id !== undefined) this.#store.closeRequest(id, message.id)
         await kept(now)
         return eventId(stream, seq)
       },
@@ -77,12 +85,45 @@ export class SessionStreams {
     }
   }
 
+  /** The requests that the stream of an event is to answer still. */
+  unanswered({ id }: Session, lastEventId: string): ReadonlyArray<RequestId> {
+    return this.#store.openRequests(id, parseEventId(lastEventId)?.stream ?? "")
+  }
+
+  /** Answers requests of that stream, on which no server works any more. */
+  async tellLost(
+    session: Session,
+    lastEventId: string,
+    requests: ReadonlyArray<RequestId>,
+    kept: (time: number) => Promise<void>
+  ): Promise<void> {
+    const stream = parseEventId(lastEventId)?.stream ?? ""
+    const outlet = this.outlet(session, kept)
+    await Promise.all(requests.map((id) => outlet.storeEvent(stream, { jsonrpc: "2.0", id, error: lost })))
+  }
+
+  /** Whether the stream of an event has an answer that came after it. */
+  hasAnswer({ id }: Session, lastEventId: string): boolean {
+    const after = parseEventId(lastEventId)
+    if (after === undefined) return false
+    const missed = this.#store.eventsAfter(id, after.stream, after.seq)
+    return missed.some(({ message }) => isAnswer(JSON.parse(message)))
+  }
+
+  /** Whether the session's stream of an event gave way to another one, which is open and did not go on from it. */
+  isReplaced({ id }: Session, lastEventId: string): boolean {
+    const seq = parseEventId(lastEventId)?.seq ?? 0
+    const open = this.#sockets.get(sessionTag(id)).filter(({ readyState }) => readyState === WebSocket.OPEN)
+    return open.some((socket) => (attachmentOf(socket)?.begun ?? 0) > seq)
+  }
+
   /** Accepts the socket that carries a session's stream, in place of an older one, and tells it what it missed. */
   open({ id }: Session, lastEventId: string | undefined): WebSocket {
     this.close(id, closing.replaced, "replaced by a newer stream")
     const after = lastEventId === undefined ? undefined : parseEventId(lastEventId)
     const missed = after === undefined ? [] : this.#store.eventsAfter(id, standalone, after.seq)
-    const { client, server } = this.#accept({ session: id }, [sessionTag(id)])
+    const attachment = { session: id, ...(after === undefined && { begun: this.#store.nextSeq(this.#now()) }) }
+    const { client, server } = this.#accept(attachment, [sessionTag(id)])
     for (const { seq, message } of missed) {
       server.send(encodeFrame({ id: eventId(standalone, seq), data: message }))
     }
@@ -167,13 +208,20 @@ export class SessionStreams {
 
 /** What a client is told on resuming in place of an answer that was too long to be kept. Anything else is not made up for. */
 const tooLong = (message: JSONRPCMessage): string | undefined =>
-  isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)
+  isAnswer(message)
     ? JSON.stringify({
         jsonrpc: "2.0",
         id: message.id,
         error: { code: -32000, message: "The answer is too long to be sent a second time. Ask for it again." }
       })
     : undefined
+
+const lost = {
+  code: -32603,
+  message:
+    "The server stopped working on this before it was done, as it does when it is restarted. " +
+    "Whether it was carried out is not known: check that, then try again."
+}
 
 const lists = ["tools", "resources", "prompts"]
 

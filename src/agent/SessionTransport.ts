@@ -9,10 +9,14 @@ import {
   type RequestId,
   WebStandardStreamableHTTPServerTransport
 } from "@modelcontextprotocol/server"
+// workerd has it.
+// oxlint-disable-next-line import/no-nodejs-modules
+import { AsyncLocalStorage } from "node:async_hooks"
 
 import type { GrantId } from "../domain/Identity.ts"
 import type { Question } from "./Questions.ts"
 import { type Initialize, type LogLevel, type McpSessionId, retryAfter } from "./Session.ts"
+import { refusal } from "./SessionFailure.ts"
 
 /** The stream of a session that belongs to no request, as the SDK names it to the event store. */
 export const standalone = "_GET_stream"
@@ -28,12 +32,25 @@ interface Delivery {
   readonly protocolVersion?: string | undefined
 }
 
+/** Where the events of a session go. */
+export interface Outlet extends EventStore {
+  /** Remembers requests whose answers a stream is to carry, until they are answered. */
+  readonly opened: (stream: string, requests: ReadonlyArray<RequestId>) => void
+  /** Forgets a request that gets no answer. */
+  readonly dropped: (request: RequestId) => void
+  /** The one stream of a session that has no other. */
+  readonly only: string | undefined
+}
+
 /** What the client posted at once: one stream carries the answers to its requests. */
 interface Posted {
+  readonly requests: ReadonlyArray<RequestId>
   readonly unanswered: Set<RequestId>
   readonly grantId: GrantId | undefined
   /** Whether somebody reads the stream that came with it. */
   isRead: boolean
+  /** Whether the requests are remembered beyond the server. */
+  remembered: boolean
 }
 
 interface Asked extends Question {
@@ -51,39 +68,61 @@ export interface Asking {
   readonly isListening: () => boolean
 }
 
+/** What an event belongs to that the SDK stores: it names the stream, but not the requests. */
+const storing = new AsyncLocalStorage<Posted | undefined>()
+
 /**
  * The SDK's transport for one session that may outlive the server behind it.
  *
  * A server numbers its questions from 0 and a restored one starts again, so their ids are stamped with `epoch`, which
- * is another for each server: an answer to a question of an earlier server is dropped.
+ * is another for each server: an answer to a question that this server does not wait for is refused.
  */
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   readonly #id: McpSessionId
   readonly #stamp: string
+  readonly #only: string | undefined
+  readonly #dropped: (request: RequestId) => void
+  readonly #remember: (posted: Posted, stream: string) => void
   readonly #events: { muted: boolean }
   readonly #onUnsent: (error: unknown) => void
-  readonly #asking: Asking
-  /** Each request, and what it came with. */
+  /** Each request, and what came with it. */
   readonly #posts = new Map<RequestId, Posted>()
   readonly #answering = new Set<RequestId>()
-  /** The questions that wait for an answer, by the ids that the client knows. */
-  readonly #questions = new Map<RequestId, Asked>()
+  readonly #asking: Asking
+  /** The questions that wait for an answer, by the ids that the client knows. Some belong to no request. */
+  readonly #questions = new Map<RequestId, Asked | undefined>()
   /** How many streams of requests are open that the client resumed. */
   #resumed = 0
 
   /** `onUnsent` hears of an answer that could neither be stored nor sent. */
-  constructor(id: McpSessionId, epoch: string, store: EventStore, onUnsent: (error: unknown) => void, asking: Asking) {
+  constructor(id: McpSessionId, epoch: string, outlet: Outlet, onUnsent: (error: unknown) => void, asking: Asking) {
     const events = { muted: false }
+    const remember = (posted: Posted, stream: string) => {
+      if (posted.remembered || events.muted) return
+      posted.remembered = true
+      outlet.opened(stream, [...posted.unanswered])
+    }
     super({
       sessionIdGenerator: () => id,
       retryInterval: retryAfter,
       keepAliveMs,
       eventStore: {
-        storeEvent: (stream, message) => (events.muted ? Promise.resolve("") : store.storeEvent(stream, message)),
-        replayEventsAfter: (eventId, options) => store.replayEventsAfter(eventId, options)
+        storeEvent: async (stream, message) => {
+          if (events.muted) return ""
+          const posted = storing.getStore()
+          // Before its first event, nobody can resume a stream; after its only answer, nobody needs to.
+          if (posted !== undefined && !(isAnswer(message) && posted.requests.length === 1)) {
+            remember(posted, stream)
+          }
+          return outlet.storeEvent(stream, message)
+        },
+        replayEventsAfter: (eventId, options) => outlet.replayEventsAfter(eventId, options)
       }
     })
     this.#id = id
+    this.#only = outlet.only
+    this.#dropped = outlet.dropped
+    this.#remember = remember
     this.#stamp = `${epoch}:`
     this.#events = events
     this.#onUnsent = onUnsent
@@ -92,17 +131,22 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
 
   /** How many requests of the client wait for their answer, which counts once it is stored. */
   get unanswered(): number {
-    return [...this.#posts].filter(([id, { unanswered }]) => unanswered.has(id)).length
+    return [...this.#posts.keys()].filter((id) => this.answers(id)).length
   }
 
   /** How many of them do not wait for the client in turn. */
   get working(): number {
-    return this.unanswered - new Set([...this.#questions.values()].map(({ request }) => request)).size
+    return this.unanswered - new Set(this.#asked.map(({ request }) => request)).size
   }
 
   /** Whether the client is there for one of the questions that it was asked. */
   get isAttended(): boolean {
-    return [...this.#questions.values()].some((question) => question.isAttended())
+    return this.#asked.some((question) => question.isAttended())
+  }
+
+  /** Whether a request waits for its answer. */
+  answers(id: RequestId): boolean {
+    return this.#posts.get(id)?.unanswered.has(id) === true
   }
 
   /** Whether requests of these ids can be told from those whose streams are open, and from each other. */
@@ -125,17 +169,20 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   async receive(body: unknown, { authInfo, grantId, protocolVersion }: Delivery = {}): Promise<Response> {
     const posted: ReadonlyArray<unknown> = Array.isArray(body) ? body : [body]
     const messages = posted.flatMap((message) => this.#unstamped(message))
-    if (messages.length === 0 && posted.length > 0) return new Response(null, { status: 202 })
+    if (messages.length === 0 && posted.length > 0) return refusal(400, -32600, late)
     const requests = messages.filter((message) => isJSONRPCRequest(message)).map(({ id }) => id)
-    const post: Posted = { unanswered: new Set(requests), grantId, isRead: true }
+    const post: Posted = { requests, unanswered: new Set(requests), grantId, isRead: true, remembered: false }
     for (const id of requests) this.#posts.set(id, post)
     let dispatched = false
     try {
-      const answer = await this.handleRequest(this.#request("POST", protocolVersion), {
-        parsedBody: Array.isArray(body) ? messages : messages[0],
-        ...(authInfo && { authInfo })
-      })
+      const answer = await storing.run(post, () =>
+        this.handleRequest(this.#request("POST", protocolVersion), {
+          parsedBody: Array.isArray(body) ? messages : messages[0],
+          ...(authInfo && { authInfo })
+        })
+      )
       dispatched = answer.status === 200
+      if (dispatched && this.#only !== undefined) this.#remember(post, this.#only)
       await Promise.all(messages.map((message) => this.#closeIfCancelled(message)))
       return watched(answer, () => {
         post.isRead = false
@@ -169,22 +216,28 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   }
 
   override async send(message: JSONRPCMessage, options?: { relatedRequestId?: RequestId }): Promise<void> {
-    if (!isJSONRPCResultResponse(message) && !isJSONRPCErrorResponse(message)) {
+    if (!isAnswer(message)) {
+      const request = options?.relatedRequestId
       const stamped = this.#stamped(message)
       if (isCancellation(stamped)) this.#closeQuestion(stamped.params.requestId)
-      if (isJSONRPCRequest(stamped)) this.#openQuestion(stamped.id, options?.relatedRequestId)
-      return super.send(stamped, options)
+      if (isJSONRPCRequest(stamped)) this.#openQuestion(stamped.id, request)
+      return this.#store(stamped, request, options)
     }
     const { id } = message
     if (id !== undefined) this.#answering.add(id)
     try {
-      await super.send(message, options)
+      await this.#store(message, id, options)
     } catch (error) {
       this.#onUnsent(error)
       throw error
     } finally {
       if (id !== undefined) this.#forget(id)
     }
+  }
+
+  #store(message: JSONRPCMessage, of: RequestId | undefined, options?: { relatedRequestId?: RequestId }) {
+    const posted = of === undefined ? undefined : this.#posts.get(of)
+    return storing.run(posted, () => super.send(message, options))
   }
 
   /** An id can be used again once the stream has ended which its answer went to. */
@@ -196,12 +249,13 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     if (post?.unanswered.size !== 0) return
     // The SDK ends a stream after the last answer, but not if one of them could not be sent.
     this.closeSSEStream(id)
-    for (const [known, of] of this.#posts) if (of === post) this.#posts.delete(known)
+    for (const request of post.requests) this.#posts.delete(request)
   }
 
   /** Has a request wait for an answer of the client. */
   #openQuestion(id: RequestId, request: RequestId | undefined): void {
     const post = request === undefined ? undefined : this.#posts.get(request)
+    this.#questions.set(id, undefined)
     if (request === undefined || post === undefined) return
     const question: Asked = {
       request,
@@ -214,26 +268,32 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     this.#checkLater()
   }
 
-  #closeQuestion(id: RequestId): void {
+  /** Whether the question waited. */
+  #closeQuestion(id: RequestId): boolean {
     const question = this.#questions.get(id)
     if (question !== undefined) this.#asking.close(question)
-    this.#questions.delete(id)
+    return this.#questions.delete(id)
   }
 
   #closeQuestions(request: RequestId): void {
-    for (const [id, question] of this.#questions) if (question.request === request) this.#closeQuestion(id)
+    for (const [id, question] of this.#questions) if (question?.request === request) this.#closeQuestion(id)
   }
 
   /** Whose client does not come back to a question gets no answer either. */
   #checkLater(): void {
-    const abandoned = () => [...this.#questions.values()].filter((question) => !question.isAttended())
+    const abandoned = () => this.#asked.filter((question) => !question.isAttended())
     if (abandoned().length > 0) this.#asking.later(() => abandoned().forEach(({ abandon }) => abandon()))
   }
 
+  /** The questions that requests wait for. */
+  get #asked(): ReadonlyArray<Asked> {
+    return [...this.#questions.values()].filter((question) => question !== undefined)
+  }
+
+  /** Ends a request for which its client does not wait here any more: it learns why when it resumes the stream. */
   #end(requestId: RequestId, reason: string): void {
-    const cancellation = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId, reason } } as const
-    this.onmessage?.(cancellation)
-    this.#closeIfCancelled(cancellation, reason).catch(this.#onUnsent)
+    this.onmessage?.({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId, reason } })
+    this.#closeWith(requestId, reason, { told: true }).catch(this.#onUnsent)
   }
 
   #request(method: "GET" | "POST", protocolVersion: string | undefined): Request {
@@ -255,23 +315,29 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   }
 
   #unstamped(message: unknown): ReadonlyArray<unknown> {
-    if (!isJSONRPCResultResponse(message) && !isJSONRPCErrorResponse(message)) return [message]
+    if (!isAnswer(message)) return [message]
     const id = String(message.id)
-    this.#closeQuestion(id)
-    return id.startsWith(this.#stamp) ? [{ ...message, id: Number(id.slice(this.#stamp.length)) }] : []
+    return this.#closeQuestion(id) ? [{ ...message, id: Number(id.slice(this.#stamp.length)) }] : []
+  }
+
+  async #closeIfCancelled(message: unknown): Promise<void> {
+    if (!isCancellation(message)) return
+    await this.#closeWith(message.params.requestId, "The request was cancelled", { told: false })
   }
 
   /**
-   * The SDK answers a cancelled request with nothing, and would keep its stream open for good. If nothing else is to
-   * come on that stream, the answer is stored only, so that a client which resumes it learns that it has ended.
+   * The SDK answers a cancelled request with nothing, and would keep its stream open for good. It is told of an answer,
+   * which a client that comes back to the stream gets only if it is to be `told`.
    */
-  async #closeIfCancelled(message: unknown, why = "The request was cancelled"): Promise<void> {
-    if (!isCancellation(message)) return
-    const { requestId } = message.params
-    const unanswered = this.#posts.get(requestId)?.unanswered
-    if (unanswered?.has(requestId) !== true || this.#answering.has(requestId)) return
-    if (unanswered.size === 1) this.closeSSEStream(requestId)
-    await this.send({ jsonrpc: "2.0", id: requestId, error: { code: -32000, message: why } })
+  async #closeWith(id: RequestId, message: string, { told }: { readonly told: boolean }): Promise<void> {
+    if (!this.answers(id) || this.#answering.has(id)) return
+    if (!told) this.#dropped(id)
+    const last = this.#posts.get(id)?.unanswered.size === 1
+    if (last) this.closeSSEStream(id)
+    this.#events.muted = last && !told
+    const sent = this.send({ jsonrpc: "2.0", id, error: { code: -32000, message } })
+    this.#events.muted = false
+    await sent
   }
 }
 
@@ -294,6 +360,11 @@ const watchedStream = <A>(stream: ReadableStream<A>, onGone: () => void): Readab
 
 const watched = (answer: Response, onGone: () => void): Response =>
   answer.body === null ? answer : new Response(watchedStream(answer.body, onGone), answer)
+
+const late = "This answer came too late: nobody waits for it any more. Repeat what led to the question."
+
+/** A result, or an error in place of one. */
+export const isAnswer = (message: unknown) => isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)
 
 interface Cancellation {
   readonly jsonrpc: "2.0"

@@ -16,6 +16,7 @@ import {
   EventUnknown,
   GrantEnded,
   InitializeRejected,
+  NothingLeft,
   SessionFailure,
   SessionNotFound,
   TooManyFollowers,
@@ -217,7 +218,9 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       if (lastEventId !== undefined && ofRequest) {
         return yield* servers.resume(session, lastEventId)
       }
+      if (lastEventId !== undefined && streams.isReplaced(session, lastEventId)) return yield* fail(new NothingLeft())
       const webSocket = streams.open(session, lastEventId)
+      if (lastEventId !== undefined) yield* servers.settle(session, lastEventId)
       const version = session.initialize?.protocolVersion ?? ""
       return new Response(null, {
         status: 101,

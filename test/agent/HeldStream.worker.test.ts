@@ -12,7 +12,7 @@ import { heldStream } from "../../src/agent/HeldStream.ts"
 const hold = (
   options: {
     readonly primes?: boolean
-    readonly refusals?: ReadonlyArray<"unavailable" | "overloaded" | 401 | 404 | 429>
+    readonly refusals?: ReadonlyArray<"unavailable" | "overloaded" | 401 | 404 | 405 | 429>
     /** Every socket but the first is closed as soon as it is open. */
     readonly crashes?: boolean
   } = {}
@@ -120,6 +120,18 @@ describe("the stream that the Worker holds for an object", () => {
     })
   )
 
+  it.effect("stays for a client that is idle for a minute, who has no reason to ask for it again", () =>
+    Effect.gen(function* () {
+      const { stream, text, dialled, closes } = hold()
+      const held = yield* Effect.forkChild(stream)
+      yield* settled
+      for (let seconds = 0; seconds < 60; seconds += 15) yield* Effect.andThen(TestClock.adjust("15 seconds"), settled)
+      assert.strictEqual(text.join(""), `hello\n\n${": keepalive\n\n".repeat(4)}`)
+      assert.deepEqual([dialled, closes, held.pollUnsafe()], [[], [], undefined])
+      yield* Fiber.interrupt(held)
+    })
+  )
+
   it.effect("dials again after the last event when the socket is lost, and again when that fails", () =>
     Effect.gen(function* () {
       const { stream, send, ends, text, dialled } = hold({ refusals: ["unavailable", "unavailable"] })
@@ -141,7 +153,8 @@ describe("the stream that the Worker holds for an object", () => {
 
   for (const [what, status] of [
     ["session", 404],
-    ["grant", 401]
+    ["grant", 401],
+    ["place of the stream", 405]
   ] as const) {
     it.effect(`ends when the ${what} is gone`, () =>
       Effect.gen(function* () {

@@ -17,7 +17,13 @@ const making = () => {
   const transport = new SessionTransport(
     id,
     "one",
-    { storeEvent: async () => "", replayEventsAfter: async () => "" },
+    {
+      only: undefined,
+      opened: () => {},
+      dropped: () => {},
+      storeEvent: async () => "",
+      replayEventsAfter: async () => ""
+    },
     () => {},
     asking
   )

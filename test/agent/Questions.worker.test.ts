@@ -46,12 +46,19 @@ describe("a question to the person at a client", () => {
     assert.isTrue(messages.every(isQuestion))
 
     const late = answer(lost.question.message.id, "late")
-    assert.strictEqual((await session.post(late)).status, 202)
+    const refused = await session.post(late)
+    assert.strictEqual(refused.status, 400)
+    assert.include(await refused.text(), "nobody waits for it any more")
     const anew = await ask(session, 2)
-    assert.strictEqual((await session.post(late)).status, 202)
+    assert.strictEqual((await session.post(late)).status, 400)
     assert.strictEqual((await session.post(answer(anew.question.message.id, "mine"))).status, 202)
     assert.strictEqual(wordIn((await anew.stream.end()).messages, 2), "mine")
-    assert.deepEqual(await reading(await session.listen(lost.question.id)).end(), { ending: "ended", messages: [] })
+    const rest = await reading(await session.listen(lost.question.id)).end()
+    assert.strictEqual(rest.ending, "ended")
+    assert.deepEqual(
+      rest.messages.map(({ id, error }) => [id, error.code]),
+      [[1, -32603]]
+    )
   })
 
   it("goes with its object on /sse as well, where the stream is dialled again", async () => {
@@ -64,13 +71,15 @@ describe("a question to the person at a client", () => {
     const late = answer(answers().find(isQuestion).id, "late")
     const { frames } = await session.stream(stream.frames.at(-1)!.id)
     const heard = () => frames.flatMap(({ message }) => (message === undefined ? [] : [message]))
-    assert.strictEqual((await session.post(late)).status, 202)
+    assert.strictEqual((await session.post(late)).status, 400)
     assert.strictEqual((await session.post(call(2, "question"))).status, 202)
     await until(() => heard().some(isQuestion))
-    assert.strictEqual((await session.post(late)).status, 202)
+    assert.strictEqual((await session.post(late)).status, 400)
     assert.strictEqual((await session.post(answer(heard().find(isQuestion).id, "mine"))).status, 202)
-    await until(() => heard().length === 2)
+    await until(() => heard().some(({ id, result }) => id === 2 && result !== undefined))
     assert.strictEqual(wordIn(heard(), 2), "mine")
+    const [lost] = heard()
+    assert.deepEqual([lost.id, lost.error.code], [1, -32603])
   })
 })
 

@@ -1,10 +1,10 @@
-import type { EventStore, JSONRPCMessage } from "@modelcontextprotocol/server"
+import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/server"
 import { McpServer } from "@modelcontextprotocol/server"
 import { assert, describe, it } from "vitest"
 
 import { type Question, Questions } from "../../src/agent/Questions.ts"
 import { McpSessionId } from "../../src/agent/Session.ts"
-import { SessionTransport } from "../../src/agent/SessionTransport.ts"
+import { type Outlet, SessionTransport } from "../../src/agent/SessionTransport.ts"
 import { ClientId } from "../../src/domain/Identity.ts"
 
 const id = McpSessionId.make("0123456789abcdef0123456789abcdef")
@@ -21,7 +21,11 @@ const restored = async (epoch: string) => {
   const unsent: Array<unknown> = []
   const later: Array<() => void> = []
   const storage = { storing: () => Promise.resolve() }
-  const store: EventStore = {
+  const open = new Set<RequestId>()
+  const outlet: Outlet = {
+    only: undefined,
+    opened: (_stream, requests) => requests.forEach((id) => open.add(id)),
+    dropped: (id) => open.delete(id),
     storeEvent: async (_stream, message: JSONRPCMessage) => {
       await storage.storing()
       return String(stored.push(message))
@@ -35,7 +39,7 @@ const restored = async (epoch: string) => {
     later: (check: () => void) => void later.push(check),
     isListening: () => false
   }
-  const transport = new SessionTransport(id, epoch, store, (error) => unsent.push(error), asking)
+  const transport = new SessionTransport(id, epoch, outlet, (error) => unsent.push(error), asking)
   const server = new McpServer({ name: "test", version: "1" }, { capabilities: { tools: {} } })
   server.registerTool("ask", {}, async (ctx) => {
     const answer = await ctx.mcpReq.send({
@@ -56,7 +60,7 @@ const restored = async (epoch: string) => {
     while (!stored.some(({ method }) => method === "elicitation/create")) await new Promise((go) => setTimeout(go, 5))
     return stored.find(({ method }) => method === "elicitation/create")
   }
-  return { transport, stored, unsent, storage, later, ask, question }
+  return { transport, stored, open, unsent, storage, later, ask, question }
 }
 
 const until = async (check: () => boolean) => {
@@ -127,7 +131,7 @@ describe("the transport of a session", () => {
     await until(() => transport.unanswered === 0)
   })
 
-  it("drops a late answer to a question of the server before it, though its number comes again", async () => {
+  it("refuses a late answer to a question of the server before it, though its number comes again", async () => {
     const before = await restored("one")
     await before.ask()
     const late = await before.question()
@@ -135,13 +139,16 @@ describe("the transport of a session", () => {
     const asked = await ask()
     const { id } = await question()
     for (const foreign of [late.id, 0, "0", "two"]) {
-      assert.strictEqual((await transport.receive(accept(foreign, "late"))).status, 202, String(foreign))
+      const refused = await transport.receive(accept(foreign, "late"))
+      assert.strictEqual(refused.status, 400, String(foreign))
+      assert.include(await refused.text(), "nobody waits for it any more")
     }
     assert.strictEqual(transport.unanswered, 1)
     await transport.receive(accept(id, "mine"))
     const text = await asked.text()
     assert.match(text, /mine/u)
     assert.notMatch(text, /late/u)
+    assert.strictEqual((await transport.receive(accept(id, "once more"))).status, 400)
   })
 
   it("tells a request from those that are unanswered, and from those that came with it", async () => {
@@ -190,6 +197,30 @@ describe("the transport of a session", () => {
     assert.deepEqual(answered(await answer.text()), [])
     assert.match(String(unsent), /the disk is full/u)
     assert.strictEqual(transport.unanswered, 0)
+  })
+
+  it("says which requests are open as soon as their stream can be resumed", async () => {
+    const { transport, open, question } = await restored("one")
+    const early = { protocolVersion: "2025-06-18" }
+    await (await transport.receive(call(1), early)).text()
+    await transport.receive(call(2, "ask"), early)
+    await question()
+    const [primed] = [await transport.receive([call(3), call(4)], { protocolVersion: "2025-11-25" })]
+    assert.sameMembers([...open], [2, 3, 4])
+    await primed.text()
+  })
+
+  it("neither stores nor sends an answer to a cancelled request", async () => {
+    const { transport, stored, open, question } = await restored("one")
+    const answer = await transport.receive(call(1, "ask"), { protocolVersion: "2025-11-25" })
+    assert.sameMembers([...open], [1])
+    const { id } = await question()
+    await transport.receive(cancel(1))
+    assert.deepEqual(answered(await answer.text()), [])
+    assert.isFalse(stored.some((message) => message.id === 1))
+    assert.strictEqual((await transport.receive(accept(id, "late"))).status, 400)
+    assert.isEmpty([...open])
+    assert.isFalse(transport.answers(1))
   })
 
   it("keeps the stream of a batch open when one of its requests is cancelled", async () => {

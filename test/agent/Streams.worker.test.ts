@@ -12,6 +12,7 @@ import {
   listChanges,
   messagesOf,
   reading,
+  replace,
   request,
   Session,
   stubOf,
@@ -122,11 +123,103 @@ describe("a stream that was cut off", () => {
     assert.match(await refused.text(), /Invalid event ID/u)
   })
 
+  it("of a request goes on to its answer only: after an answer, an error or a cancellation nothing is left", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const refused = async (eventId: string) => {
+      const answer = await session.listen(eventId)
+      return [answer.status, answer.headers.get("allow"), (await answer.json<any>()).error.message]
+    }
+    const nothing = [405, "POST, DELETE", "Nothing is left of this stream"]
+    for (const [id, name] of [
+      [1, "echo"],
+      [2, "no such tool"]
+    ] as const) {
+      const stream = reading(await session.post(call(id, name)))
+      const answer = await stream.event((message) => message?.id === id)
+      await stream.end()
+      assert.deepEqual(await refused(answer.id), nothing)
+    }
+    const cancelled = reading(await session.post(call(3, "slow", { _meta: { progressToken: "p" } })))
+    const first = await cancelled.event((message) => message?.params?.progress === 1)
+    await session.post({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 3 } })
+    await cancelled.end()
+    assert.deepEqual(await refused(first.id), nothing)
+    assert.deepEqual(await refused("0b41fd3a-0cd5-4c8e-9dc6-6f1d5a3a1c5e.1"), nothing)
+    await runInDurableObject(session.stub, (_, { storage }) => {
+      assert.deepEqual(storage.sql.exec("SELECT * FROM requests").toArray(), [])
+    })
+  })
+
+  it("of a request whose answer was dropped has nothing left", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const first = await firstEventId(await session.post(call(1, "slow", { _meta: { progressToken: "p" } })))
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    await runInDurableObject(session.stub, (_, { storage }) => void storage.sql.exec("DELETE FROM events"))
+    assert.strictEqual((await session.listen(first)).status, 405)
+  })
+
+  it("of a request ends with an error if the object was replaced meanwhile, once", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const calls = [
+      { body: call(1, "slow", { _meta: { progressToken: "p" } }), ids: [1] },
+      { body: [call(2, "slow", { _meta: { progressToken: "q" } }), call(3, "hang"), call(4, "echo")], ids: [2, 3] }
+    ]
+    const streams = await Promise.all(calls.map(async ({ body }) => reading(await session.post(body))))
+    const firsts = await Promise.all(
+      streams.map((stream) => stream.event((message) => message?.params?.progress === 1))
+    )
+    const otherId = await streams[1]!.event((message) => message?.id === 4)
+    await replace(session.identity.userId)
+    for (const [index, { ids }] of calls.entries()) {
+      await streams[index]!.end()
+      const from = index === 0 ? firsts[0]! : otherId
+      const rest = reading(await session.listen(from.id))
+      const last = await rest.event((message) => message?.id === ids.at(-1))
+      const { ending, messages } = await rest.end()
+      const errors = messages.filter(({ method }) => method === undefined)
+      assert.strictEqual(ending, "ended")
+      assert.deepEqual(
+        errors.map(({ id }) => id),
+        ids
+      )
+      for (const { error } of errors) {
+        assert.strictEqual(error.code, -32603)
+        assert.include(error.message, "Whether it was carried out is not known")
+      }
+      assert.deepEqual((await messagesOf(await session.listen(from.id))).length, messages.length)
+      assert.strictEqual((await session.listen(last.id)).status, 405)
+    }
+    assert.lengthOf(await messagesOf(await session.post(call(5, "echo"))), 1)
+  })
+
+  it("of a request ends with it also if nothing was said on it but its id", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const first = await firstEventId(await session.post(call(1, "hang"), "2025-11-25"))
+    await replace(session.identity.userId)
+    const [{ id, error }, ...others] = await messagesOf(await session.listen(first))
+    assert.deepEqual([id, error.code, others], [1, -32603, []])
+  })
+
+  it("of /sse brings an error for what was asked before the object was replaced, and for nothing else", async () => {
+    const { session, stream } = await connectSse()
+    assert.strictEqual((await session.post(call(1, "hang"))).status, 202)
+    await replace(session.identity.userId)
+    await until(() => stream.state.closed === 1006)
+    assert.strictEqual((await session.post(call(2, "hang"))).status, 202)
+    const again = await session.stream(stream.frames.at(-1)!.id)
+    await until(() => again.frames.some(({ message }) => message?.id === 1))
+    const answers = again.frames.flatMap(({ message }) => (message === undefined ? [] : [message]))
+    assert.deepEqual(
+      answers.map(({ id, error }) => [id, error.code]),
+      [[1, -32603]]
+    )
+  })
+
   it("shows nothing of another session", async () => {
     const user = freshUser()
     const [one, other] = [await Session.open(identityOf(user)), await Session.open(identityOf(user))]
     const first = await firstEventId(await one.post(call(1, "echo")))
-    assert.deepEqual(await messagesOf(await other.listen(first)), [])
+    assert.strictEqual((await other.listen(first)).status, 405)
   })
 })
 
@@ -137,6 +230,21 @@ describe("the stream of a session", () => {
     const newer = await session.stream()
     await until(() => older.state.closed === closing.replaced)
     assert.isUndefined(newer.state.closed)
+  })
+
+  it("does not take the place of the one that replaced it, but of its own remains", async () => {
+    const session = await Session.open(identityOf(freshUser()))
+    const older = await session.stream()
+    await until(() => older.frames.length === 1)
+    const newer = await session.stream()
+    await until(() => newer.frames.length === 1)
+    assert.strictEqual((await session.listen(older.frames[0]!.id)).status, 405)
+    assert.isUndefined(newer.state.closed)
+    const same = await session.stream(newer.frames[0]!.id)
+    await until(() => newer.state.closed === closing.replaced)
+    same.webSocket.close(1000)
+    await runInDurableObject(session.stub, async (_, state) => until(() => state.getWebSockets().length === 0))
+    assert.strictEqual((await session.stream(older.frames[0]!.id)).state.closed, undefined)
   })
 
   it("reaches all of a user’s sessions when what the user may use changes, and no other user’s", async () => {

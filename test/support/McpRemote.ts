@@ -22,9 +22,16 @@ export class McpRemote {
     this.#home = home
   }
 
-  static async make(address: string, transport: "http-only" | "sse-only"): Promise<McpRemote> {
+  static async make(
+    address: string,
+    transport: "http-only" | "sse-only",
+    ...more: ReadonlyArray<string>
+  ): Promise<McpRemote> {
     // Of its own accord it takes another port where its first choice is taken, and has to register again for that.
-    return new McpRemote([program, address, `${await freePort()}`, "--transport", transport], await Home.make())
+    return new McpRemote(
+      [program, address, `${await freePort()}`, "--transport", transport, ...more],
+      await Home.make()
+    )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -135,14 +135,14 @@ export class Session {
     return stubOf(this.identity.userId)
   }
 
-  async post(body: unknown): Promise<Response> {
+  async post(body: unknown, protocolVersion?: string): Promise<Response> {
     if (this.wire === "changes") throw new Error("a follower posts nothing")
     return this.stub.post({
       identity: this.identity,
       resourceMetadataUrl: "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
       wire: this.wire,
       sessionId: this.id,
-      protocolVersion: undefined,
+      protocolVersion,
       body: JSON.stringify(body)
     })
   }
