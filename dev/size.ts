@@ -10,7 +10,7 @@ import { join } from "node:path"
 import process from "node:process"
 import { gzipSync } from "node:zlib"
 
-const limitKiB = 300
+const limitKiB = 308
 
 interface Module {
   readonly name: string

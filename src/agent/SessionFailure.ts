@@ -53,7 +53,7 @@ export class EventUnknown extends Schema.TaggedError<EventUnknown>()("EventUnkno
  * | a stream that brings an error | the call fails; asks once more, after it  | stops         |
  * | any other stream that ends    | asks again after `retry`, for ever        | the same      |
  * | the same without an event id  | asks for a new stream of the session      | the same      |
- * | 400, 404, 409, 5xx            | asks twice more                           | asks twice more |
+ * | 400, 404, 409, 5xx            | asks once more                            | the same      |
  * | 204                           | stops                                     | stops         |
  *
  * So only a stream is resumed that an answer is still to come on, and all else is 405, which is also the one answer
