@@ -84,8 +84,10 @@ const logged = <A, E, R>(test: (lines: ReadonlyArray<string>) => Effect.Effect<A
   Effect.suspend(() => {
     const lines: Array<string> = []
     return test(lines).pipe(
-      Effect.provide(isolate),
-      Effect.provide(Layer.fresh(Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))]))),
+      Effect.provide([
+        isolate,
+        Layer.fresh(Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))]))
+      ]),
       Effect.provideService(Log.Said, new Set<string>())
     )
   })

@@ -122,7 +122,7 @@ layer(RunningServer.layer)("attacks on the authorization request", (it) => {
     "the consent page says who asks, that the name is unverified, and where the access goes",
     onServer(async (server) => {
       const { html } = await ask(server, { redirect_uri: registered[1] }, "Claude")
-      assert.match(html, /<h1>[^<]*Claude/u)
+      assert.match(html, /<h1>[^<]*<bdi class="name">Claude<\/bdi>/u)
       assert.include(html, "not verified")
       assert.include(html, "<strong>app.example.com</strong>")
       assert.notInclude(html, "on your own device")

@@ -33,6 +33,8 @@ export class MemoryKv {
   outage = false
   /** Set it to make one call fail, so many calls from now: 1 is the next one. It is 0 once that call has come. */
   failsAt = 0
+  /** The key of that call. */
+  failedKey = ""
   readonly #entries = new Map<string, Entry>()
   readonly #now: () => number
 
@@ -110,7 +112,9 @@ export class MemoryKv {
     const names = Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))
     const unknown = names.filter((name) => !known[method].includes(name))
     if (unknown.length > 0) throw new Error(`the OAuth library passed ${method} the option ${unknown.join(", ")}`)
-    if (this.outage || (this.failsAt > 0 && --this.failsAt === 0)) throw new Error("KV is down: internal detail")
+    const fails = this.failsAt > 0 && --this.failsAt === 0
+    if (fails) this.failedKey = key
+    if (this.outage || fails) throw new Error("KV is down: internal detail")
     this.calls.push({ method, key, options: names })
   }
 }
