@@ -1,7 +1,7 @@
 import { env, waitUntil } from "cloudflare:workers"
 
-import { AccountObject } from "./agent/AccountAgent.ts"
-import * as App from "./App.ts"
+import { AccountObject } from "./server/agent/AccountAgent.ts"
+import * as App from "./server/Server.ts"
 
 // Built at module scope: what is built inside a request captures that request.
 const fetch = App.handler({ ...env }, waitUntil)

@@ -3,13 +3,13 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import { CurrentUser } from "../access/CurrentUser.ts"
-import * as Policy from "../access/Policy.ts"
-import { CurrentIdentity, SessionId, UserId } from "../domain/Identity.ts"
-import { Role } from "../domain/Role.ts"
-import * as Completion from "./Completion.ts"
-import * as PromptTemplate from "./PromptTemplate.ts"
-import * as Resource from "./Resource.ts"
+import { CurrentUser } from "../server/access/CurrentUser.ts"
+import * as Policy from "../server/access/Policy.ts"
+import { CurrentIdentity, SessionId, UserId } from "../server/domain/Identity.ts"
+import { Role } from "../server/domain/Role.ts"
+import * as Completion from "../server/capability/Completion.ts"
+import * as PromptTemplate from "../server/capability/PromptTemplate.ts"
+import * as Resource from "../server/capability/Resource.ts"
 
 const UserInfo = Schema.Struct({
   userId: UserId,

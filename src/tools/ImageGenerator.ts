@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { paint } from "./PlaceholderImage.ts"
-import { Progress } from "./Progress.ts"
+import { Progress } from "../server/capability/Progress.ts"
 
 /** The model did not deliver. `message` is for the person who asked. */
 export class ImageFailed extends Schema.TaggedError<ImageFailed>()("ImageFailed", {

@@ -3,11 +3,11 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import * as Policy from "../access/Policy.ts"
-import { CurrentIdentity } from "../domain/Identity.ts"
-import * as Ask from "./Ask.ts"
-import { ClientLog } from "./ClientLog.ts"
-import { Connections, ConnectionsUnavailable } from "./Connections.ts"
+import * as Policy from "../server/access/Policy.ts"
+import { CurrentIdentity } from "../server/domain/Identity.ts"
+import * as Ask from "../server/capability/Ask.ts"
+import { ClientLog } from "../server/capability/ClientLog.ts"
+import { Connections, ConnectionsUnavailable } from "../server/capability/Connections.ts"
 
 const Confirmation = Schema.Struct({
   signOut: Schema.Boolean.annotate({ title: "Sign them out", description: "They have to sign in again after that" })

@@ -5,10 +5,10 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 
-import { Access } from "../../src/access/Access.ts"
-import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "../../src/clerk/ClerkError.ts"
-import { KeepAlive } from "../../src/config/KeepAlive.ts"
-import { UserId } from "../../src/domain/Identity.ts"
+import { Access } from "../../src/server/access/Access.ts"
+import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "../../src/server/clerk/ClerkError.ts"
+import { KeepAlive } from "../../src/server/config/KeepAlive.ts"
+import { UserId } from "../../src/server/domain/Identity.ts"
 import { FakeClerk, type Person } from "../support/FakeClerk.ts"
 
 const ada = UserId.make("user_ada")

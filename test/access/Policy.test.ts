@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Schema from "effect/Schema"
 
-import * as Policy from "../../src/access/Policy.ts"
-import { Role } from "../../src/domain/Role.ts"
-import * as Scope from "../../src/domain/Scope.ts"
+import * as Policy from "../../src/server/access/Policy.ts"
+import { Role } from "../../src/server/domain/Role.ts"
+import * as Scope from "../../src/server/domain/Scope.ts"
 import * as Tools from "../../src/tools/Tools.ts"
 
 const roleNames = ["admin", "premium", "guest"] as const

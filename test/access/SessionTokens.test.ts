@@ -7,17 +7,17 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 
-import { SessionTokens } from "../../src/access/SessionTokens.ts"
-import { ClerkApi } from "../../src/clerk/ClerkApi.ts"
+import { SessionTokens } from "../../src/server/access/SessionTokens.ts"
+import { ClerkApi } from "../../src/server/clerk/ClerkApi.ts"
 import {
   ClerkError,
   ClerkMisconfigured,
   ClerkUnavailable,
   ClerkUnexpected,
   SessionEnded
-} from "../../src/clerk/ClerkError.ts"
-import { KeepAlive } from "../../src/config/KeepAlive.ts"
-import { SessionId } from "../../src/domain/Identity.ts"
+} from "../../src/server/clerk/ClerkError.ts"
+import { KeepAlive } from "../../src/server/config/KeepAlive.ts"
+import { SessionId } from "../../src/server/domain/Identity.ts"
 import { unsigned } from "../support/FakeClerk.ts"
 
 const one = SessionId.make("sess_1")

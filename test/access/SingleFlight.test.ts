@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 
-import * as SingleFlight from "../../src/access/SingleFlight.ts"
+import * as SingleFlight from "../../src/server/access/SingleFlight.ts"
 
 const counted = Effect.gen(function* () {
   const gate = yield* Deferred.make<void>()

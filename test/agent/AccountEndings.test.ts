@@ -4,8 +4,8 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
 
-import { GrantId, UserId } from "../../src/domain/Identity.ts"
-import { GrantsEnded } from "../../src/oauth/GrantsEnded.ts"
+import { GrantId, UserId } from "../../src/server/domain/Identity.ts"
+import { GrantsEnded } from "../../src/server/oauth/GrantsEnded.ts"
 import { FakeAgents } from "../support/FakeAgents.ts"
 
 /** Tells of an end while the user's object fails so many times, and lets some seconds pass. */

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test"
 import { assert, describe, it } from "vitest"
 
-import { limits } from "../../src/agent/Session.ts"
+import { limits } from "../../src/server/agent/Session.ts"
 import {
   call,
   freshUser,

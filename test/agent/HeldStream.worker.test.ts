@@ -5,8 +5,8 @@ import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 
-import { AgentUnavailable } from "../../src/agent/AccountAgents.ts"
-import { heldStream } from "../../src/agent/HeldStream.ts"
+import { AgentUnavailable } from "../../src/server/agent/AccountAgents.ts"
+import { heldStream } from "../../src/server/agent/HeldStream.ts"
 
 /** An object that hands out sockets, and the Worker's stream on the first of them. */
 const hold = (

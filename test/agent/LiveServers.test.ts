@@ -1,10 +1,10 @@
 import { McpServer } from "@modelcontextprotocol/server"
 import { assert, describe, it } from "vitest"
 
-import { type Live, LiveServers } from "../../src/agent/LiveServers.ts"
-import { McpSessionId } from "../../src/agent/Session.ts"
-import { SessionTransport } from "../../src/agent/SessionTransport.ts"
-import { ClientId } from "../../src/domain/Identity.ts"
+import { type Live, LiveServers } from "../../src/server/agent/LiveServers.ts"
+import { McpSessionId } from "../../src/server/agent/Session.ts"
+import { SessionTransport } from "../../src/server/agent/SessionTransport.ts"
+import { ClientId } from "../../src/server/domain/Identity.ts"
 
 const id = McpSessionId.make("0123456789abcdef0123456789abcdef")
 

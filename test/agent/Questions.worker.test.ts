@@ -1,7 +1,7 @@
 import { assert, describe, it } from "vitest"
 
-import { limits } from "../../src/agent/Session.ts"
-import type { UserId } from "../../src/domain/Identity.ts"
+import { limits } from "../../src/server/agent/Session.ts"
+import type { UserId } from "../../src/server/domain/Identity.ts"
 import {
   call,
   connectSse,

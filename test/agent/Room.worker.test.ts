@@ -1,8 +1,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test"
 import { assert, describe, it } from "vitest"
 
-import { closing, limits } from "../../src/agent/Session.ts"
-import type { UserId } from "../../src/domain/Identity.ts"
+import { closing, limits } from "../../src/server/agent/Session.ts"
+import type { UserId } from "../../src/server/domain/Identity.ts"
 import {
   call,
   freshUser,

@@ -2,10 +2,10 @@ import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/server"
 import { McpServer } from "@modelcontextprotocol/server"
 import { assert, describe, it } from "vitest"
 
-import { type Question, Questions } from "../../src/agent/Questions.ts"
-import { McpSessionId } from "../../src/agent/Session.ts"
-import { type Outlet, SessionTransport } from "../../src/agent/SessionTransport.ts"
-import { ClientId } from "../../src/domain/Identity.ts"
+import { type Question, Questions } from "../../src/server/agent/Questions.ts"
+import { McpSessionId } from "../../src/server/agent/Session.ts"
+import { type Outlet, SessionTransport } from "../../src/server/agent/SessionTransport.ts"
+import { ClientId } from "../../src/server/domain/Identity.ts"
 
 const id = McpSessionId.make("0123456789abcdef0123456789abcdef")
 

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test"
 import { assert, describe, it } from "vitest"
 
-import { closing, limits } from "../../src/agent/Session.ts"
+import { closing, limits } from "../../src/server/agent/Session.ts"
 import {
   call,
   changeRole,

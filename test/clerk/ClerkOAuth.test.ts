@@ -7,8 +7,8 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 
-import { ClerkOAuth } from "../../src/clerk/ClerkOAuth.ts"
-import { ClerkJwt, TokenRejected } from "../../src/clerk/ClerkJwt.ts"
+import { ClerkOAuth } from "../../src/server/clerk/ClerkOAuth.ts"
+import { ClerkJwt, TokenRejected } from "../../src/server/clerk/ClerkJwt.ts"
 import { fakeHttp, networkDown } from "../support/FakeHttp.ts"
 import { settings, testConfig } from "../support/TestConfig.ts"
 

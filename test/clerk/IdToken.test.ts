@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import * as jose from "jose"
 
-import { verifyIdToken } from "../../src/clerk/IdToken.ts"
+import { verifyIdToken } from "../../src/server/clerk/IdToken.ts"
 import { bothKeys, now, signed, signedWithPublicKey, withKeys } from "../support/ClerkKeys.ts"
 import { networkDown } from "../support/FakeHttp.ts"
 

@@ -5,10 +5,10 @@ import * as Logger from "effect/Logger"
 
 import { ClerkStandIn } from "../../dev/clerk/ClerkStandIn.ts"
 import type { Fault } from "../../dev/clerk/Faults.ts"
-import { ClerkApi } from "../../src/clerk/ClerkApi.ts"
-import type { ClerkError } from "../../src/clerk/ClerkError.ts"
-import { SessionId, UserId } from "../../src/domain/Identity.ts"
-import * as Log from "../../src/observability/Log.ts"
+import { ClerkApi } from "../../src/server/clerk/ClerkApi.ts"
+import type { ClerkError } from "../../src/server/clerk/ClerkError.ts"
+import { SessionId, UserId } from "../../src/server/domain/Identity.ts"
+import * as Log from "../../src/server/observability/Log.ts"
 import { testConfig } from "../support/TestConfig.ts"
 
 /** The service in an isolate of its own, pointed at the running stand-in. */

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as jose from "jose"
 
-import { verifySessionToken } from "../../src/clerk/SessionToken.ts"
+import { verifySessionToken } from "../../src/server/clerk/SessionToken.ts"
 import { bothKeys, now, signed, signedWithPublicKey, withKeys } from "../support/ClerkKeys.ts"
 import { networkDown } from "../support/FakeHttp.ts"
 

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
-import { AppConfig, isLoopback } from "../../src/config/AppConfig.ts"
+import { AppConfig, isLoopback } from "../../src/server/config/AppConfig.ts"
 import { settings } from "../support/TestConfig.ts"
 
 const key = (length: number) => btoa("k".repeat(length))

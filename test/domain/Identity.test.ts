@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 
-import { Identity, SessionId, UserId } from "../../src/domain/Identity.ts"
-import { Role } from "../../src/domain/Role.ts"
-import * as Scope from "../../src/domain/Scope.ts"
+import { Identity, SessionId, UserId } from "../../src/server/domain/Identity.ts"
+import { Role } from "../../src/server/domain/Role.ts"
+import * as Scope from "../../src/server/domain/Scope.ts"
 
 describe("domain", () => {
   it.prop("holds no user id that the OAuth library would take apart", [Schema.String, UserId], ([text, id]) => {

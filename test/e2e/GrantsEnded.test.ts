@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 
-import { Identity } from "../../src/domain/Identity.ts"
+import { Identity } from "../../src/server/domain/Identity.ts"
 import { once, onServer, RunningServer, type Connection, type Server } from "../support/RunningServer.ts"
 import { OAuthClient } from "../support/OAuthClient.ts"
 import { legacy } from "../support/Wire.ts"

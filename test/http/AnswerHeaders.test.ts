@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 
-import { handler as host } from "../../src/App.ts"
+import { handler as host } from "../../src/server/Server.ts"
 import { testApp } from "../support/TestApp.ts"
 import { authorizationRequest, type Handler, type Visitor } from "../support/Visitor.ts"
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 
-import { ClerkMisconfigured, ClerkUnavailable } from "../../src/clerk/ClerkError.ts"
+import { ClerkMisconfigured, ClerkUnavailable } from "../../src/server/clerk/ClerkError.ts"
 import {
   appOrigin,
   appServer,

@@ -5,17 +5,17 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 
-import { AccessUnknown, AccountClosed } from "../../src/access/Access.ts"
+import { AccessUnknown, AccountClosed } from "../../src/server/access/Access.ts"
 import {
   ClerkMisconfigured,
   ClerkUnavailable,
   ClerkUnexpected,
   SessionEnded,
   UserNotFound
-} from "../../src/clerk/ClerkError.ts"
-import { CodeRejected } from "../../src/clerk/ClerkOAuth.ts"
-import { TokenRejected } from "../../src/clerk/ClerkJwt.ts"
-import { answerFailure } from "../../src/http/AuthorizationAnswer.ts"
+} from "../../src/server/clerk/ClerkError.ts"
+import { CodeRejected } from "../../src/server/clerk/ClerkOAuth.ts"
+import { TokenRejected } from "../../src/server/clerk/ClerkJwt.ts"
+import { answerFailure } from "../../src/server/http/AuthorizationAnswer.ts"
 import {
   AuthorizationFailure,
   ClientUnreachable,
@@ -24,8 +24,8 @@ import {
   RequestRejected,
   SignInDeclined,
   StorageUnavailable
-} from "../../src/oauth/AuthorizationFailure.ts"
-import { StateExpired, StateForged } from "../../src/oauth/StateSigner.ts"
+} from "../../src/server/oauth/AuthorizationFailure.ts"
+import { StateExpired, StateForged } from "../../src/server/oauth/StateSigner.ts"
 
 type Reason = AuthorizationFailure["reason"]
 

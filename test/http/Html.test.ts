@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 
-import { Html, html } from "../../src/http/Html.ts"
+import { Html, html } from "../../src/server/http/Html.ts"
 
 const unescape = (markup: string) =>
   markup

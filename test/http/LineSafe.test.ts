@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 
-import { lineSafe } from "../../src/http/LineSafe.ts"
+import { lineSafe } from "../../src/server/http/LineSafe.ts"
 import { readAnywhere, withBreaks } from "../support/Breaks.ts"
 
 const events = { headers: { "content-type": "text/event-stream", "x-kept": "yes" } }

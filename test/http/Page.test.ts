@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
-import { html } from "../../src/http/Html.ts"
-import { errorPage, page, redirect } from "../../src/http/Page.ts"
+import { html } from "../../src/server/http/Html.ts"
+import { errorPage, page, redirect } from "../../src/server/http/Page.ts"
 
 const web = (response: HttpServerResponse.HttpServerResponse) => HttpServerResponse.toWeb(response)
 

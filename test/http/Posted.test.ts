@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 
-import { isTooDeep } from "../../src/http/Posted.ts"
+import { isTooDeep } from "../../src/server/http/Posted.ts"
 
 const nested = (levels: number, open = "[", close = "]") => open.repeat(levels) + close.repeat(levels)
 

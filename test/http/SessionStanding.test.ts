@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 
-import { ClerkUnavailable } from "../../src/clerk/ClerkError.ts"
+import { ClerkUnavailable } from "../../src/server/clerk/ClerkError.ts"
 import { atApp, comeBack, outcome, sessionToken, throughApp } from "../support/AtApp.ts"
 import { connect } from "../support/McpClient.ts"
 import { testApp } from "../support/TestApp.ts"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 
-import { lenient } from "../../src/mcp/Accept.ts"
+import { lenient } from "../../src/server/mcp/Accept.ts"
 
 const events = ['{"jsonrpc":"2.0","method":"notifications/progress"}', '{"jsonrpc":"2.0","id":1,"result":{}}']
 

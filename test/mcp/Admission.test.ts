@@ -3,12 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 
-import { Access, AccessError, AccessUnknown, AccountClosed } from "../../src/access/Access.ts"
-import { CurrentUser } from "../../src/access/CurrentUser.ts"
-import * as Policy from "../../src/access/Policy.ts"
-import { CurrentIdentity } from "../../src/domain/Identity.ts"
-import { Role } from "../../src/domain/Role.ts"
-import * as Admission from "../../src/mcp/Admission.ts"
+import { Access, AccessError, AccessUnknown, AccountClosed } from "../../src/server/access/Access.ts"
+import { CurrentUser } from "../../src/server/access/CurrentUser.ts"
+import * as Policy from "../../src/server/access/Policy.ts"
+import { CurrentIdentity } from "../../src/server/domain/Identity.ts"
+import { Role } from "../../src/server/domain/Role.ts"
+import * as Admission from "../../src/server/mcp/Admission.ts"
 import { ada, identity } from "../support/People.ts"
 
 const knows = (role: string | null) =>

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Tool from "effect/ai/Tool"
 import * as Schema from "effect/Schema"
 
-import * as Policy from "../../src/access/Policy.ts"
-import * as Manifest from "../../src/mcp/Manifest.ts"
+import * as Policy from "../../src/server/access/Policy.ts"
+import * as Manifest from "../../src/server/mcp/Manifest.ts"
 import * as Tools from "../../src/tools/Tools.ts"
 import { functionCalling, type JsonSchema, objectFaults, schemasIn } from "../support/FunctionCalling.ts"
 

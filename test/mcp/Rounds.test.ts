@@ -6,9 +6,9 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 
-import * as Policy from "../../src/access/Policy.ts"
-import { ToolCalls } from "../../src/mcp/ToolCalls.ts"
-import * as Ask from "../../src/tools/Ask.ts"
+import * as Policy from "../../src/server/access/Policy.ts"
+import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
+import * as Ask from "../../src/server/capability/Ask.ts"
 import { identity, protocol, send, type Sent } from "../support/Protocol.ts"
 
 const Name = Schema.Struct({ name: Schema.String.check(Schema.isMaxCodePoints(20)) })

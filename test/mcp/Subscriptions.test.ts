@@ -6,9 +6,9 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 
-import { ChangesRefused } from "../../src/mcp/Changes.ts"
-import { StatelessLane } from "../../src/mcp/StatelessLane.ts"
-import { ToolCalls } from "../../src/mcp/ToolCalls.ts"
+import { ChangesRefused } from "../../src/server/mcp/Changes.ts"
+import { StatelessLane } from "../../src/server/mcp/StatelessLane.ts"
+import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
 import { identity, protocol } from "../support/Protocol.ts"
 
 /** The lane, with changes that the test makes. */

@@ -11,9 +11,9 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 
-import { CurrentUser } from "../../src/access/CurrentUser.ts"
-import { ToolCalls } from "../../src/mcp/ToolCalls.ts"
-import { Progress } from "../../src/tools/Progress.ts"
+import { CurrentUser } from "../../src/server/access/CurrentUser.ts"
+import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
+import { Progress } from "../../src/server/capability/Progress.ts"
 import { request } from "../support/People.ts"
 
 class TooFar extends Schema.TaggedError<TooFar>()("TooFar", { distance: Schema.Finite }) {

@@ -6,7 +6,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 
-import { type Purpose, StateSigner } from "../../src/oauth/StateSigner.ts"
+import { type Purpose, StateSigner } from "../../src/server/oauth/StateSigner.ts"
 import { testConfig } from "../support/TestConfig.ts"
 
 const old = `2025:${btoa("the key that was used until last night....")}`

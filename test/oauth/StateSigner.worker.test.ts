@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 
-import { StateSigner } from "../../src/oauth/StateSigner.ts"
+import { StateSigner } from "../../src/server/oauth/StateSigner.ts"
 import { testConfig } from "../support/TestConfig.ts"
 
 const signer = StateSigner.layer.pipe(Layer.provide(testConfig()))

@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as TestConsole from "effect/testing/TestConsole"
 
-import { ClerkUnavailable } from "../../src/clerk/ClerkError.ts"
-import { StorageUnavailable } from "../../src/oauth/AuthorizationFailure.ts"
-import * as Incident from "../../src/observability/Incident.ts"
-import * as Log from "../../src/observability/Log.ts"
+import { ClerkUnavailable } from "../../src/server/clerk/ClerkError.ts"
+import { StorageUnavailable } from "../../src/server/oauth/AuthorizationFailure.ts"
+import * as Incident from "../../src/server/observability/Incident.ts"
+import * as Log from "../../src/server/observability/Log.ts"
 
 interface Line {
   readonly level: string

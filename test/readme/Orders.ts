@@ -3,9 +3,9 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import * as Policy from "../../src/access/Policy.ts"
-import { CurrentIdentity } from "../../src/domain/Identity.ts"
-import { AppApi, AppApiError } from "../../src/tools/AppApi.ts"
+import * as Policy from "../../src/server/access/Policy.ts"
+import { CurrentIdentity } from "../../src/server/domain/Identity.ts"
+import { AppApi, AppApiError } from "../../src/server/capability/AppApi.ts"
 
 const Orders = Schema.Struct({ orders: Schema.Array(Schema.Struct({ id: Schema.String, total: Schema.Finite })) })
 

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-import { ClerkApi } from "../../src/clerk/ClerkApi.ts"
-import { ClerkError, UserNotFound } from "../../src/clerk/ClerkError.ts"
+import { ClerkApi } from "../../src/server/clerk/ClerkApi.ts"
+import { ClerkError, UserNotFound } from "../../src/server/clerk/ClerkError.ts"
 
 const user = () => Effect.fail(new ClerkError({ reason: new UserNotFound() }))
 const memberships = () => Effect.succeed([])

@@ -8,9 +8,9 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
 import packageJson from "../../package.json" with { type: "json" }
-import { Access } from "../../src/access/Access.ts"
-import { AppConfig } from "../../src/config/AppConfig.ts"
-import { UserId } from "../../src/domain/Identity.ts"
+import { Access } from "../../src/server/access/Access.ts"
+import { AppConfig } from "../../src/server/config/AppConfig.ts"
+import { UserId } from "../../src/server/domain/Identity.ts"
 import * as Dice from "./Dice.ts"
 import { own } from "./OwnClerk.ts"
 

@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 
-import { application } from "../../src/App.ts"
+import { application } from "../../src/server/Server.ts"
 import { ImageGenerator } from "../../src/tools/ImageGenerator.ts"
 import { FakeClerk } from "../support/FakeClerk.ts"
 import { connect } from "../support/McpClient.ts"

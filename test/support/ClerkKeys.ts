@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as jose from "jose"
 
-import { ClerkJwt } from "../../src/clerk/ClerkJwt.ts"
+import { ClerkJwt } from "../../src/server/clerk/ClerkJwt.ts"
 import { fakeHttp, type networkDown } from "./FakeHttp.ts"
 import { testConfig } from "./TestConfig.ts"
 

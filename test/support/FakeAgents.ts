@@ -1,7 +1,7 @@
 import * as Layer from "effect/Layer"
 
-import { AccountAgents } from "../../src/agent/AccountAgents.ts"
-import * as AccountEndings from "../../src/agent/AccountEndings.ts"
+import { AccountAgents } from "../../src/server/agent/AccountAgents.ts"
+import * as AccountEndings from "../../src/server/agent/AccountEndings.ts"
 import { testConfig } from "./TestConfig.ts"
 
 /** The objects of all users, outside workerd: they hold no sessions, and record what they are told of ended grants. */

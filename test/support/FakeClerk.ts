@@ -3,11 +3,11 @@ import * as Clock from "effect/Clock"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 
-import { ClerkApi, type ClerkUser } from "../../src/clerk/ClerkApi.ts"
-import { ClerkJwt, type Demands, TokenRejected } from "../../src/clerk/ClerkJwt.ts"
-import { ClerkError, SessionEnded, UserNotFound } from "../../src/clerk/ClerkError.ts"
-import { ClerkOAuth, ClerkOAuthError, CodeRejected } from "../../src/clerk/ClerkOAuth.ts"
-import { SessionId, UserId } from "../../src/domain/Identity.ts"
+import { ClerkApi, type ClerkUser } from "../../src/server/clerk/ClerkApi.ts"
+import { ClerkJwt, type Demands, TokenRejected } from "../../src/server/clerk/ClerkJwt.ts"
+import { ClerkError, SessionEnded, UserNotFound } from "../../src/server/clerk/ClerkError.ts"
+import { ClerkOAuth, ClerkOAuthError, CodeRejected } from "../../src/server/clerk/ClerkOAuth.ts"
+import { SessionId, UserId } from "../../src/server/domain/Identity.ts"
 
 export interface Person extends Partial<Omit<ClerkUser, "id" | "publicMetadata">> {
   readonly id?: string

@@ -1,6 +1,6 @@
 import * as Layer from "effect/Layer"
 
-import { OAuthStorage } from "../../src/oauth/OAuthStorage.ts"
+import { OAuthStorage } from "../../src/server/oauth/OAuthStorage.ts"
 
 interface Entry {
   readonly value: string

@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-import { CurrentUser } from "../../src/access/CurrentUser.ts"
-import type { Snapshot } from "../../src/access/Snapshot.ts"
-import { ClientId, CurrentIdentity, GrantId, type Identity, UserId } from "../../src/domain/Identity.ts"
-import { Role } from "../../src/domain/Role.ts"
-import { Ask } from "../../src/tools/Ask.ts"
+import { CurrentUser } from "../../src/server/access/CurrentUser.ts"
+import type { Snapshot } from "../../src/server/access/Snapshot.ts"
+import { ClientId, CurrentIdentity, GrantId, type Identity, UserId } from "../../src/server/domain/Identity.ts"
+import { Role } from "../../src/server/domain/Role.ts"
+import { Ask } from "../../src/server/capability/Ask.ts"
 
 /** Ada's facts, as a tool is told them. */
 export const ada: Snapshot = {

@@ -6,8 +6,8 @@ import { createTestHarness, type TestHarness, type TestHarnessOptions } from "wr
 import type { StandInAdmin } from "../../dev/clerk/admin/StandInAdmin.ts"
 import { ClerkStandIn, type WorkerSettings } from "../../dev/clerk/ClerkStandIn.ts"
 import { mcpServerTemplate } from "../../dev/clerk/JwtTemplates.ts"
-import type { AccountObject } from "../../src/agent/AccountAgent.ts"
-import type { Post } from "../../src/agent/Session.ts"
+import type { AccountObject } from "../../src/server/agent/AccountAgent.ts"
+import type { Post } from "../../src/server/agent/Session.ts"
 import { OAuthClient, type Parameters, type Registration, type Tokens } from "./OAuthClient.ts"
 import { type Choice, Person } from "./Person.ts"
 

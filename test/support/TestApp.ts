@@ -4,7 +4,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 
-import { application } from "../../src/App.ts"
+import { application } from "../../src/server/Server.ts"
 import { ImageGenerator } from "../../src/tools/ImageGenerator.ts"
 import { FakeAgents } from "./FakeAgents.ts"
 import { FakeClerk } from "./FakeClerk.ts"

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-import { AppConfig } from "../../src/config/AppConfig.ts"
+import { AppConfig } from "../../src/server/config/AppConfig.ts"
 
 const absent = () => Promise.reject(new Error("the test did not swap OAuthStorage"))
 

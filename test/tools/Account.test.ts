@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 
-import { SessionId } from "../../src/domain/Identity.ts"
+import { SessionId } from "../../src/server/domain/Identity.ts"
 import * as Account from "../../src/tools/Account.ts"
 import { request } from "../support/People.ts"
 

@@ -3,12 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
-import * as Policy from "../../src/access/Policy.ts"
-import { Role } from "../../src/domain/Role.ts"
-import { ToolCalls } from "../../src/mcp/ToolCalls.ts"
+import * as Policy from "../../src/server/access/Policy.ts"
+import { Role } from "../../src/server/domain/Role.ts"
+import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
 import * as AppAccounts from "../../src/tools/AppAccounts.ts"
-import { AppApi, AppApiError, AppForbidden } from "../../src/tools/AppApi.ts"
-import { Progress, type Report } from "../../src/tools/Progress.ts"
+import { AppApi, AppApiError, AppForbidden } from "../../src/server/capability/AppApi.ts"
+import { Progress, type Report } from "../../src/server/capability/Progress.ts"
 import { request } from "../support/People.ts"
 
 const ada = { id: "user_ada", email: "ada@example.com", firstName: "Ada", lastName: "Marlowe", role: "admin" }

@@ -7,7 +7,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 
-import { AppApi } from "../../src/tools/AppApi.ts"
+import { AppApi } from "../../src/server/capability/AppApi.ts"
 import {
   type Answer,
   appUrl,

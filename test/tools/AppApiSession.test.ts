@@ -3,9 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 
-import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected, SessionEnded } from "../../src/clerk/ClerkError.ts"
-import { AppApi } from "../../src/tools/AppApi.ts"
-import { Connections, ConnectionsUnavailable } from "../../src/tools/Connections.ts"
+import {
+  ClerkMisconfigured,
+  ClerkUnavailable,
+  ClerkUnexpected,
+  SessionEnded
+} from "../../src/server/clerk/ClerkError.ts"
+import { AppApi } from "../../src/server/capability/AppApi.ts"
+import { Connections, ConnectionsUnavailable } from "../../src/server/capability/Connections.ts"
 import {
   appUrl,
   call,

@@ -6,7 +6,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { decode } from "fast-png"
 
 import { ImageGenerator } from "../../src/tools/ImageGenerator.ts"
-import { Progress, type Report } from "../../src/tools/Progress.ts"
+import { Progress, type Report } from "../../src/server/capability/Progress.ts"
 
 type Run = (model: string, input: unknown, options: { readonly signal: AbortSignal }) => Promise<unknown>
 

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 
-import { ClientId, GrantId, UserId } from "../../src/domain/Identity.ts"
-import { ToolCalls } from "../../src/mcp/ToolCalls.ts"
-import { Connections } from "../../src/tools/Connections.ts"
+import { ClientId, GrantId, UserId } from "../../src/server/domain/Identity.ts"
+import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
+import { Connections } from "../../src/server/capability/Connections.ts"
 import * as SignOut from "../../src/tools/SignOut.ts"
 import { identity, protocol, send } from "../support/Protocol.ts"
 

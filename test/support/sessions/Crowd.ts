@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers"
 
-import type { AccountObject } from "../../../src/agent/AccountAgent.ts"
-import { ClientId, GrantId, type Identity, UserId } from "../../../src/domain/Identity.ts"
+import type { AccountObject } from "../../../src/server/agent/AccountAgent.ts"
+import { ClientId, GrantId, type Identity, UserId } from "../../../src/server/domain/Identity.ts"
 
 export { AccountAgent } from "../../../src/worker.ts"
 

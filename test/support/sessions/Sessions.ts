@@ -1,9 +1,9 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 
-import type { AccountObject } from "../../../src/agent/AccountAgent.ts"
-import { type Listen, listenHeader } from "../../../src/agent/Session.ts"
-import { ClientId, GrantId, type Identity, UserId } from "../../../src/domain/Identity.ts"
+import type { AccountObject } from "../../../src/server/agent/AccountAgent.ts"
+import { type Listen, listenHeader } from "../../../src/server/agent/Session.ts"
+import { ClientId, GrantId, type Identity, UserId } from "../../../src/server/domain/Identity.ts"
 import { clerk } from "./Worker.ts"
 
 const namespace = (env as unknown as { readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject> }).ACCOUNT_AGENT

@@ -1,7 +1,7 @@
 import { env, waitUntil } from "cloudflare:workers"
 
-import { AccountObject } from "../../../src/agent/AccountAgent.ts"
-import * as App from "../../../src/App.ts"
+import { AccountObject } from "../../../src/server/agent/AccountAgent.ts"
+import * as App from "../../../src/server/Server.ts"
 
 /** What became of the calls to the model. */
 export interface ModelCalls {

@@ -15,8 +15,8 @@ import * as Schema from "effect/Schema"
 
 import { CurrentIdentity } from "../domain/Identity.ts"
 import { StateSigner } from "../oauth/StateSigner.ts"
-import { Ask } from "../tools/Ask.ts"
-import { Inquiry } from "../tools/Question.ts"
+import { Ask } from "../capability/Ask.ts"
+import { Inquiry } from "../capability/Question.ts"
 import * as Manifest from "./Manifest.ts"
 
 /** What a client sent back with its answers is not what it was given for this call. */

@@ -15,7 +15,7 @@ import * as Stream from "effect/Stream"
 import type { CurrentUser } from "../access/CurrentUser.ts"
 import { CurrentIdentity } from "../domain/Identity.ts"
 import * as Incident from "../observability/Incident.ts"
-import type { Ask } from "../tools/Ask.ts"
+import type { Ask } from "../capability/Ask.ts"
 import { block, text } from "./Content.ts"
 import * as Manifest from "./Manifest.ts"
 

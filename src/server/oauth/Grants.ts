@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-import { Connections, ConnectionsUnavailable } from "../tools/Connections.ts"
+import { Connections, ConnectionsUnavailable } from "../capability/Connections.ts"
 import type { AuthorizationFailure } from "./AuthorizationFailure.ts"
 import { AuthorizationServer } from "./AuthorizationServer.ts"
 

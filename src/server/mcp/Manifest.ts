@@ -12,9 +12,9 @@ import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 
 import * as Policy from "../access/Policy.ts"
-import type { PromptTemplate } from "../tools/PromptTemplate.ts"
-import type * as Tools from "../tools/Resource.ts"
-import type * as Templates from "../tools/ResourceTemplate.ts"
+import type { PromptTemplate } from "../capability/PromptTemplate.ts"
+import type * as Tools from "../capability/Resource.ts"
+import type * as Templates from "../capability/ResourceTemplate.ts"
 
 type JsonSchema = { readonly type: "object" } & Record<string, unknown>
 

@@ -29,10 +29,10 @@ import { OAuthStorage } from "./oauth/OAuthStorage.ts"
 import type { SignIn } from "./oauth/SignIn.ts"
 import { StateSigner } from "./oauth/StateSigner.ts"
 import * as Log from "./observability/Log.ts"
-import { AppApi } from "./tools/AppApi.ts"
-import type { Connections } from "./tools/Connections.ts"
-import { ImageGenerator } from "./tools/ImageGenerator.ts"
-import * as Tools from "./tools/Tools.ts"
+import { AppApi } from "./capability/AppApi.ts"
+import type { Connections } from "./capability/Connections.ts"
+import { ImageGenerator } from "../tools/ImageGenerator.ts"
+import * as Tools from "../tools/Tools.ts"
 
 /** The outside world: Clerk, the store, the image model. What a test swaps. */
 export const Outside = Layer.mergeAll(

@@ -1,8 +1,8 @@
 import type { ServerContext } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
 
-import { ClientLog, type Entry } from "../tools/ClientLog.ts"
-import { Progress, type Report } from "../tools/Progress.ts"
+import { ClientLog, type Entry } from "../capability/ClientLog.ts"
+import { Progress, type Report } from "../capability/Progress.ts"
 
 /** Tells a client something along the way. One that has stopped listening does not fail the program. */
 const heard = (tell: () => Promise<void>) => Effect.ignore(Effect.tryPromise(tell))

@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 
 import type { Access, AccessError } from "../access/Access.ts"
 import type { Policy } from "../access/Policy.ts"
-import type * as Completion from "../tools/Completion.ts"
+import type * as Completion from "../capability/Completion.ts"
 import * as Admission from "./Admission.ts"
 
 /** A completion was asked for something that the server does not offer. */
