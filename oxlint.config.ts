@@ -2,8 +2,8 @@ import type { DummyRuleMap, OxlintOverride } from "oxlint"
 import { defineConfig } from "oxlint"
 
 /**
- * Which rooms of `src` each room may import. What is not written here is refused, and a folder without a line here
- * may import no other.
+ * Which rooms of `src/server` each room may import. What is not written here is refused, and a folder without a line
+ * here may import no other.
  */
 const mayImport = {
   domain: [],
@@ -11,21 +11,25 @@ const mayImport = {
   observability: ["domain", "config"],
   clerk: ["domain", "config", "observability"],
   access: ["domain", "config", "observability", "clerk"],
-  tools: ["domain", "access"],
+  capability: ["domain", "config", "access"],
   // A tool declares what it needs of the authorization server; the authorization server keeps the promise.
-  oauth: ["domain", "config", "observability", "clerk", "access", "tools"],
-  mcp: ["domain", "config", "observability", "clerk", "access", "tools", "oauth"],
-  agent: ["domain", "config", "observability", "clerk", "access", "tools", "oauth", "mcp"],
-  http: ["domain", "config", "observability", "clerk", "access", "tools", "oauth", "mcp", "agent"]
+  oauth: ["domain", "config", "observability", "clerk", "access", "capability"],
+  mcp: ["domain", "config", "observability", "clerk", "access", "capability", "oauth"],
+  agent: ["domain", "config", "observability", "clerk", "access", "capability", "oauth", "mcp"],
+  http: ["domain", "config", "observability", "clerk", "access", "capability", "oauth", "mcp", "agent"]
 } as const
 
 type Room = keyof typeof mayImport
 
-/** The same for the two files directly under `src`. */
-const hostMayImport = {
-  "App.ts": Object.keys(mayImport),
-  "worker.ts": ["App.ts", "agent"]
+/** The same for the files directly under `src/server`. */
+const composition = {
+  "Server.ts": Object.keys(mayImport),
+  "Worker.ts": ["Server.ts", "agent"],
+  "index.ts": ["Server.ts", ...Object.keys(mayImport)]
 }
+
+/** What a team writes reaches the library through its public surface: tools through the first, the Worker both. */
+const surface = { tools: "server/index.ts", worker: "server/Worker.ts" }
 
 interface Restriction {
   /** Gitignore syntax: the later pattern wins. */
@@ -53,33 +57,48 @@ const inSource: ReadonlyArray<Restriction> = [
 
 const knowsClerk: Room = "clerk"
 
-const outsideClerk: Restriction = { regex: "^@clerk/", message: "Only src/clerk knows Clerk's SDK." }
+const outsideClerk: Restriction = { regex: "^@clerk/", message: "Only src/server/clerk knows Clerk's SDK." }
 
 const imports = (restrictions: ReadonlyArray<Restriction>): DummyRuleMap => ({
   "no-restricted-imports": ["error", { patterns: [...restrictions] }]
 })
 
-/** Refuses everything under `from` (a relative prefix that means `src`) except the given rooms and files. */
+/** Refuses everything under `from` (a relative prefix that means `src/server`) except the given rooms and files. */
 const onlyThese = (who: string, from: string, allowed: ReadonlyArray<string>): Restriction => ({
   group: [`${from}**`, ...allowed.map((name) => (name.endsWith(".ts") ? `!${from}${name}` : `!${from}${name}/**`))],
-  message: `src/${who} may import ${allowed.length === 0 ? "no other room" : allowed.join(", ")}: see mayImport.`
+  message: `src/server/${who} may import ${allowed.length === 0 ? "no other room" : allowed.join(", ")}: see mayImport.`
 })
 
-/** One override for a room's own files and one for its subfolders, where `src` is one step further up. */
+/** One override for a room's own files and one for its subfolders, where `src/server` is one step further up. */
 const rooms: Array<OxlintOverride> = Object.entries(mayImport).flatMap(([room, allowed]) =>
   ["../", "../../"].map((from, depth) => ({
-    files: [`src/${room}/${"*/".repeat(depth)}*.ts`],
+    files: [`src/server/${room}/${"*/".repeat(depth)}*.ts`],
     rules: imports([...inSource, ...(room === knowsClerk ? [] : [outsideClerk]), onlyThese(room, from, allowed)])
   }))
 )
 
-const hosts: Array<OxlintOverride> = Object.entries(hostMayImport).map(([file, allowed]) => ({
-  files: [`src/${file}`],
+const library: Array<OxlintOverride> = Object.entries(composition).map(([file, allowed]) => ({
+  files: [`src/server/${file}`],
   rules: imports([
     ...inSource,
     outsideClerk,
     onlyThese(file, "./", allowed),
-    { group: ["../**"], message: "src imports nothing from outside src." }
+    { group: ["../**"], message: "The library imports nothing from outside of itself." }
+  ])
+}))
+
+const team: Array<OxlintOverride> = [
+  { files: ["src/worker.ts"], from: "./", allowed: [...Object.values(surface), "tools"] },
+  { files: ["src/tools/**/*.ts"], from: "../", allowed: [surface.tools] }
+].map(({ files, from, allowed }) => ({
+  files,
+  rules: imports([
+    ...inSource,
+    outsideClerk,
+    {
+      group: [`${from}**`, ...allowed.map((name) => (name.endsWith(".ts") ? `!${from}${name}` : `!${from}${name}/**`))],
+      message: "What a team writes knows the library by src/server/index.ts and src/server/Worker.ts only."
+    }
   ])
 }))
 
@@ -93,7 +112,7 @@ const ambient: DummyRuleMap = {
     { name: "setInterval", message: "Use a Schedule." },
     { name: "queueMicrotask", message: "Use a fiber." },
     { name: "console", message: "Log through Effect." },
-    { name: "process", message: "Settings come from src/config." },
+    { name: "process", message: "Settings come from src/server/config." },
     { name: "Buffer", message: "Use Uint8Array and effect/encoding." },
     { name: "globalThis", message: "Name the global itself." },
     { name: "self", message: "Name the global itself." }
@@ -206,7 +225,10 @@ export default defineConfig({
       }
     },
     ...rooms,
-    ...hosts,
+    ...library,
+    ...team,
+    // The public surface is a barrel on purpose: nothing of the library imports it.
+    { files: ["src/server/index.ts"], rules: { "oxc/no-barrel-file": "off" } },
     // The platform reads worker.ts and the configuration files through their default export.
     {
       files: ["src/**"],

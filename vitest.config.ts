@@ -7,13 +7,13 @@ export default defineConfig({
   test: {
     projects: [
       {
-        // The OAuth library imports a base class from a module that exists in workerd only.
+        // Libraries import base classes from a module that exists in workerd only.
         resolve: {
           alias: { "cloudflare:workers": new URL("test/support/cloudflare-workers.ts", import.meta.url).pathname }
         },
         test: {
           name: "node",
-          server: { deps: { inline: ["@cloudflare/workers-oauth-provider"] } },
+          server: { deps: { inline: ["@cloudflare/workers-oauth-provider", /agents\/dist/] } },
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.worker.test.ts", "test/browser/**"],
           testTimeout: 30_000,

@@ -1,16 +1,21 @@
-import { env, waitUntil } from "cloudflare:workers"
+import { make } from "./server/Worker.ts"
+import { SampleSettings } from "./tools/Settings.ts"
+import { catalogue } from "./tools/Tools.ts"
 
-import { AccountObject } from "./server/agent/AccountAgent.ts"
-import * as App from "./server/Server.ts"
+const server = make({
+  name: "clerk-mcp-worker",
+  title: "Clerk MCP Worker",
+  version: "0.1.0",
+  scopes: {
+    "images:generate": "Generate images in your name",
+    "connections:manage": "Sign out other apps that you have connected to this server"
+  },
+  appScopes: { "app:read": "Read in the app behind this server what you may read there" },
+  settings: SampleSettings,
+  catalogue
+})
 
-// Built at module scope: what is built inside a request captures that request.
-const fetch = App.handler({ ...env }, waitUntil)
-
-export default { fetch } satisfies ExportedHandler
+export default server
 
 /** The Durable Object class that `wrangler.jsonc` names. */
-export class AccountAgent extends AccountObject {
-  constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
-    super(ctx, env, App.account(env))
-  }
-}
+export class AccountAgent extends server.AccountObject {}

@@ -4,19 +4,19 @@ import * as Layer from "effect/Layer"
 
 import { application, handler as hosted } from "../src/server/Server.ts"
 import { ClerkUnavailable } from "../src/server/clerk/ClerkError.ts"
-import { ImageGenerator } from "../src/tools/ImageGenerator.ts"
+import sample from "../src/worker.ts"
 import { FakeClerk } from "./support/FakeClerk.ts"
 import { connect } from "./support/McpClient.ts"
 import { MemoryKv } from "./support/MemoryKv.ts"
 import { testApp } from "./support/TestApp.ts"
-import { settings, testConfig } from "./support/TestConfig.ts"
+import { settings } from "./support/TestConfig.ts"
 import { jsonOf, Visitor } from "./support/Visitor.ts"
 
 describe("application", () => {
   it("runs in a test, with Clerk and KV swapped for stand-ins", async () => {
     const clerk = new FakeClerk({ id: "user_ada", role: "admin" })
-    const outside = Layer.mergeAll(clerk.layer, new MemoryKv().layer, ImageGenerator.layerPlaceholder)
-    const app = application(outside).pipe(Layer.provideMerge(testConfig()))
+    const outside = Layer.merge(clerk.layer, new MemoryKv().layer)
+    const app = application(sample.server, settings, outside)
     const { handler } = HttpRouter.toWebHandler(app, { disableLogger: true })
 
     const { access_token } = await new Visitor(handler).signIn("user_ada", "mcp:tools images:generate")
@@ -183,7 +183,11 @@ describe("handler", () => {
   const keepAlive = () => {}
 
   it("names what is not set, at every address, and serves nothing else", async () => {
-    const handle = hosted({ ...settings, CLERK_SECRET_KEY: "", PUBLIC_URL: "http://not.local" }, keepAlive)
+    const handle = hosted(
+      sample.server,
+      { ...settings, CLERK_SECRET_KEY: "", PUBLIC_URL: "http://not.local" },
+      keepAlive
+    )
     for (const path of ["/", "/mcp", "/authorize", "/.well-known/oauth-authorization-server", "/anything"]) {
       const response = await handle(new Request(`https://mcp.example.com${path}`, { method: "POST" }))
       assert.strictEqual(response.status, 500)
@@ -195,7 +199,7 @@ describe("handler", () => {
   })
 
   it("serves the application from a complete environment, asking nothing of the outside to start", async () => {
-    const handle = hosted(settings, keepAlive)
+    const handle = hosted(sample.server, settings, keepAlive)
     const landing = await handle(new Request("https://mcp.example.com/"))
     assert.include(await landing.text(), "https://mcp.example.com/mcp")
     assert.strictEqual((await handle(new Request("https://mcp.example.com/health"))).status, 200)

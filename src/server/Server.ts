@@ -12,15 +12,17 @@ import * as AccountFacts from "./agent/AccountFacts.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
-import { AppConfig } from "./config/AppConfig.ts"
+import { AppConfig, type ConfigurationError } from "./config/AppConfig.ts"
 import { KeepAlive } from "./config/KeepAlive.ts"
+import { type ServerDescription, ServerInfo } from "./config/ServerInfo.ts"
+import type { SettingsClass } from "./config/Settings.ts"
 import { answerHeaders } from "./http/AnswerHeaders.ts"
 import { Idempotency } from "./http/Idempotency.ts"
 import { misconfigured } from "./http/Misconfigured.ts"
 import { routes } from "./http/Routes.ts"
-import { Offer, ServerFactory } from "./mcp/ServerFactory.ts"
+import { type Offer, ServerFactory } from "./mcp/ServerFactory.ts"
 import { StatelessLane } from "./mcp/StatelessLane.ts"
-import { ToolCalls } from "./mcp/ToolCalls.ts"
+import type { ToolCalls } from "./mcp/ToolCalls.ts"
 import * as AppSignIn from "./oauth/AppSignIn.ts"
 import { AuthorizationServer } from "./oauth/AuthorizationServer.ts"
 import * as ClerkSignIn from "./oauth/ClerkSignIn.ts"
@@ -31,10 +33,8 @@ import { StateSigner } from "./oauth/StateSigner.ts"
 import * as Log from "./observability/Log.ts"
 import { AppApi } from "./capability/AppApi.ts"
 import type { Connections } from "./capability/Connections.ts"
-import { ImageGenerator } from "../tools/ImageGenerator.ts"
-import * as Tools from "../tools/Tools.ts"
 
-/** The outside world: Clerk, the store, the image model. What a test swaps. */
+/** The outside world: Clerk, the store. What a test swaps. */
 export const Outside = Layer.mergeAll(
   ClerkApi.layer,
   ClerkJwt.layer,
@@ -45,14 +45,7 @@ export const Outside = Layer.mergeAll(
         : ClerkOAuth.layerUnused
     )
   ),
-  OAuthStorage.layer,
-  Layer.unwrap(
-    Effect.map(AppConfig, ({ IMAGE_GENERATOR, AI }) =>
-      IMAGE_GENERATOR === "workers-ai" && AI !== undefined
-        ? ImageGenerator.layerWorkersAi(AI)
-        : ImageGenerator.layerPlaceholder
-    )
-  )
+  OAuthStorage.layer
 )
 
 /** Who may do what, and what ends when they may no more. */
@@ -70,77 +63,116 @@ const Authorization = Layer.unwrap(
   )
 ).pipe(Layer.provideMerge(Authority))
 
-/** Everything that clients can use: tools with what they need, resources and prompts. */
-type Catalogue = Layer.Layer<ToolCalls | Offer, never, AppConfig | Connections | ImageGenerator | SessionTokens>
+/** What the library lends to what clients can use, beside the services of each request. */
+type Lent = AppApi | AppConfig | Connections
 
-/** The tools of this server. Those that call the team's app are there if it has one. */
-const catalogue: Catalogue = Layer.unwrap(
-  Effect.map(AppConfig, ({ APP_URL: appUrl }) =>
-    appUrl === undefined
-      ? Layer.provide(ToolCalls.layer(Tools.toolkit), Tools.layer)
-      : ToolCalls.layer(Tools.toolkitWithApp).pipe(
-          Layer.provide(Tools.layerWithApp),
-          Layer.provide(AppApi.layer(appUrl))
-        )
-  )
-).pipe(Layer.merge(Layer.succeed(Offer, Tools.offer)))
+/** Everything that clients can use, as a layer that may need the team's settings: tools, resources and prompts. */
+export type Catalogue<Own = never> = Layer.Layer<ToolCalls | Offer, never, Own | Lent>
+
+/** A team's server: what it is called, what can be granted, its settings, and what clients can use. */
+export interface ServerDefinition<Own, A> extends ServerDescription {
+  readonly settings: SettingsClass<Own, A>
+  readonly catalogue: Catalogue<Own>
+}
+
+type Env = Readonly<Record<string, unknown>>
+
+/** The settings of a server, and its catalogue with those of the team in it. */
+interface Configured {
+  readonly info: Layer.Layer<ServerInfo, never, AppConfig>
+  readonly config: AppConfig["Service"]
+  readonly catalogue: Catalogue
+}
+
+/** A server that can be given settings. */
+export interface Server {
+  /** Fails with every setting that is missing or malformed in `env`, the server's and the team's. */
+  readonly configure: (env: Env) => Effect.Effect<Configured, ConfigurationError>
+}
+
+/** Takes a team's definition. */
+export const define = <Own, A>(definition: ServerDefinition<Own, A>): Server => ({
+  configure: (env) =>
+    Effect.map(AppConfig.decodeWith(env, definition.settings), ({ config, own }) => ({
+      info: ServerInfo.layer(definition),
+      config,
+      // The compiler does not take a type parameter out of a union.
+      catalogue: Layer.provide(
+        definition.catalogue,
+        Layer.succeedContext(definition.settings.context(own))
+      ) as Catalogue
+    }))
+})
 
 /** A catalogue as servers of the protocol: the same ones in every lane. */
-const servers = (offered: Catalogue) => ServerFactory.layer.pipe(Layer.provide(offered), Layer.provide(Grants.layer))
+const servers = (catalogue: Catalogue) =>
+  ServerFactory.layer.pipe(
+    Layer.provide(catalogue),
+    Layer.provide(AppApi.layerOfSettings.pipe(Layer.provideMerge(Grants.layer)))
+  )
 
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
-const lanes = (offered: Catalogue) =>
+const lanes = (catalogue: Catalogue) =>
   StatelessLane.layer.pipe(
-    Layer.provide(servers(offered).pipe(Layer.provide(AccountFacts.layer))),
+    Layer.provide(servers(catalogue).pipe(Layer.provide(AccountFacts.layer))),
     Layer.provide(AccountChanges.layer)
   )
 
-/** The whole application on a given outside world, with a given catalogue. */
-export const application = <E, R>(
-  outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>,
-  offered: Catalogue = catalogue
+/** The whole application of a configured server on a given outside world. */
+const compose = <E, R>(
+  { info, config, catalogue }: Configured,
+  outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>
 ) =>
   Layer.merge(routes, answerHeaders).pipe(
     Layer.provideMerge(Idempotency.layer),
-    Layer.provideMerge(lanes(offered)),
+    Layer.provideMerge(lanes(catalogue)),
     Layer.provideMerge(Authorization),
-    Layer.provideMerge(outside)
+    Layer.provideMerge(outside),
+    Layer.provideMerge(info),
+    Layer.provideMerge(Layer.succeed(AppConfig, config))
   )
 
+/** The whole application of a server with settings from `env`, on a given outside world: for tests, which swap that. */
+export const application = <E, R>(
+  server: Server,
+  env: Env,
+  outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>
+) => Layer.unwrap(Effect.map(server.configure(env), (configured) => compose(configured, outside)))
+
 /** What the object of a user needs to host sessions, built from the object's environment. */
-export const account = (env: Readonly<Record<string, unknown>>, offered: Catalogue = catalogue) =>
-  Layer.mergeAll(servers(offered), SecureRandom.layerWebCrypto).pipe(
-    Layer.provideMerge(Authority),
-    Layer.provideMerge(Outside),
-    Layer.provideMerge(Layer.effect(AppConfig, AppConfig.decode(env))),
+export const account = (server: Server, env: Env) =>
+  Layer.unwrap(
+    Effect.map(server.configure(env), ({ info, config, catalogue }) =>
+      Layer.mergeAll(servers(catalogue), SecureRandom.layerWebCrypto).pipe(
+        Layer.provideMerge(Authority),
+        Layer.provideMerge(Outside),
+        Layer.provideMerge(info),
+        Layer.provideMerge(Layer.succeed(AppConfig, config))
+      )
+    )
+  ).pipe(
     Layer.provideMerge(Log.layer),
     // The Worker serves nothing but a list of what is missing, so that no object is ever reached without settings.
     Layer.orDie
   )
 
 /**
- * The application as a host runs it, built once from the host's environment. Settings that are missing or malformed
- * make it one page that names them. `keepAlive` is the host's `waitUntil`; a test offers a catalogue of its own.
+ * A server as a host runs it, built once from the host's environment. Settings that are missing or malformed make it one
+ * page that names them. `keepAlive` is the host's `waitUntil`.
  */
 export const handler = (
-  env: Readonly<Record<string, unknown>>,
-  keepAlive: (work: Promise<unknown>) => void,
-  offered: Catalogue = catalogue
+  server: Server,
+  env: Env,
+  keepAlive: (work: Promise<unknown>) => void
 ): ((request: Request) => Promise<Response>) => {
   const host = Layer.merge(Log.layer, Layer.succeed(KeepAlive, keepAlive))
   const options = { disableLogger: true }
   return Effect.runSync(
-    Effect.match(AppConfig.decode(env), {
+    Effect.match(server.configure(env), {
       onFailure: (error) =>
         HttpRouter.toWebHandler(Layer.provideMerge(Layer.merge(misconfigured(error), answerHeaders), host), options),
-      onSuccess: (config) =>
-        HttpRouter.toWebHandler(
-          application(Outside, offered).pipe(
-            Layer.provideMerge(Layer.succeed(AppConfig, config)),
-            Layer.provideMerge(host)
-          ),
-          options
-        )
+      onSuccess: (configured) =>
+        HttpRouter.toWebHandler(Layer.provideMerge(compose(configured, Outside), host), options)
     })
   ).handler
 }

@@ -3,13 +3,17 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import { CurrentUser } from "../server/access/CurrentUser.ts"
-import * as Policy from "../server/access/Policy.ts"
-import { CurrentIdentity, SessionId, UserId } from "../server/domain/Identity.ts"
-import { Role } from "../server/domain/Role.ts"
-import * as Completion from "../server/capability/Completion.ts"
-import * as PromptTemplate from "../server/capability/PromptTemplate.ts"
-import * as Resource from "../server/capability/Resource.ts"
+import {
+  Completion,
+  CurrentIdentity,
+  CurrentUser,
+  Policy,
+  PromptTemplate,
+  Resource,
+  Role,
+  SessionId,
+  UserId
+} from "../server/index.ts"
 
 const UserInfo = Schema.Struct({
   userId: UserId,

@@ -3,10 +3,7 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import * as Policy from "../server/access/Policy.ts"
-import { CurrentIdentity } from "../server/domain/Identity.ts"
-import { AppApi, AppApiError } from "../server/capability/AppApi.ts"
-import { Progress } from "../server/capability/Progress.ts"
+import { AppApi, AppApiError, CurrentIdentity, Policy, Progress } from "../server/index.ts"
 
 const Profile = Schema.Struct({
   id: Schema.String,

@@ -3,7 +3,7 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import * as Policy from "../server/access/Policy.ts"
+import { Policy } from "../server/index.ts"
 
 class SumTooLarge extends Schema.TaggedError<SumTooLarge>()("SumTooLarge", {}) {
   override readonly message = "The sum is too large to be represented as a number."

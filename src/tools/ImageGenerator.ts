@@ -5,8 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
+import { Progress } from "../server/index.ts"
 import { paint } from "./PlaceholderImage.ts"
-import { Progress } from "../server/capability/Progress.ts"
+import { SampleSettings } from "./Settings.ts"
 
 /** The model did not deliver. `message` is for the person who asked. */
 export class ImageFailed extends Schema.TaggedError<ImageFailed>()("ImageFailed", {
@@ -86,4 +87,11 @@ export class ImageGenerator extends Context.Service<
       })
     })
   ).pipe(Layer.provide(Digest.layerWebCrypto))
+
+  /** What the settings name. */
+  static readonly layer = Layer.unwrap(
+    Effect.map(SampleSettings, ({ IMAGE_GENERATOR, AI }) =>
+      IMAGE_GENERATOR === "workers-ai" && AI !== undefined ? this.layerWorkersAi(AI) : this.layerPlaceholder
+    )
+  )
 }

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 
-import * as Policy from "../server/access/Policy.ts"
+import { Policy } from "../server/index.ts"
 import { ImageFailed, ImageGenerator } from "./ImageGenerator.ts"
 
 const Facts = Schema.Struct({

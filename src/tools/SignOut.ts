@@ -3,11 +3,7 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import * as Policy from "../server/access/Policy.ts"
-import { CurrentIdentity } from "../server/domain/Identity.ts"
-import * as Ask from "../server/capability/Ask.ts"
-import { ClientLog } from "../server/capability/ClientLog.ts"
-import { Connections, ConnectionsUnavailable } from "../server/capability/Connections.ts"
+import { Ask, ClientLog, Connections, ConnectionsUnavailable, CurrentIdentity, Policy } from "../server/index.ts"
 
 const Confirmation = Schema.Struct({
   signOut: Schema.Boolean.annotate({ title: "Sign them out", description: "They have to sign in again after that" })

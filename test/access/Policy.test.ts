@@ -4,24 +4,25 @@ import * as Schema from "effect/Schema"
 
 import * as Policy from "../../src/server/access/Policy.ts"
 import { Role } from "../../src/server/domain/Role.ts"
-import * as Scope from "../../src/server/domain/Scope.ts"
+import { baseline } from "../../src/server/domain/Scope.ts"
 import * as Tools from "../../src/tools/Tools.ts"
 
 const roleNames = ["admin", "premium", "guest"] as const
+const scopeNames = ["mcp:tools", "images:generate", "app:read", "connections:manage"] as const
 const permissionNames = ["org:reports:read", "org:reports:write"] as const
 
 /** A description of a policy, of which arbitrary ones can be made. */
 type Shape =
   | { readonly kind: "nobody" | "signedIn" }
   | { readonly kind: "roles"; readonly roles: readonly [string, ...Array<string>] }
-  | { readonly kind: "scopes"; readonly scopes: readonly [Scope.Scope, ...Array<Scope.Scope>] }
+  | { readonly kind: "scopes"; readonly scopes: readonly [string, ...Array<string>] }
   | { readonly kind: "permission"; readonly permission: string }
   | { readonly kind: "all" | "any"; readonly of: readonly [Shape, ...Array<Shape>] }
 
 const Leaf = Schema.Union([
   Schema.Struct({ kind: Schema.Literals(["nobody", "signedIn"]) }),
   Schema.Struct({ kind: Schema.Literal("roles"), roles: Schema.NonEmptyArray(Schema.Literals(roleNames)) }),
-  Schema.Struct({ kind: Schema.Literal("scopes"), scopes: Schema.NonEmptyArray(Scope.Scope) }),
+  Schema.Struct({ kind: Schema.Literal("scopes"), scopes: Schema.NonEmptyArray(Schema.Literals(scopeNames)) }),
   Schema.Struct({ kind: Schema.Literal("permission"), permission: Schema.Literals(permissionNames) })
 ])
 const combined = <S extends Schema.Codec<Shape>>(of: S) =>
@@ -52,7 +53,7 @@ const policyOf = (shape: Shape): Policy.Policy => {
 const AnyFacts = Schema.Struct({
   role: Schema.UndefinedOr(Schema.Literals(roleNames)),
   permissions: Schema.Array(Schema.Literals(permissionNames)),
-  scopes: Schema.Array(Scope.Scope)
+  scopes: Schema.Array(Schema.Literals(scopeNames))
 })
 
 const factsOf = ({ role, permissions, scopes }: Partial<typeof AnyFacts.Type>): Policy.Facts => ({
@@ -92,13 +93,18 @@ describe("Policy", () => {
   const { MissingScopes, Forbidden, Allowed } = Policy.Decision
   const imagePolicy = Policy.all(Policy.roles("admin", "premium"), Policy.scopes("images:generate"))
   it.each([
-    ["nobody", Policy.nobody, { role: "admin", scopes: Scope.all }, Forbidden({ needs: [] })],
+    ["nobody", Policy.nobody, { role: "admin", scopes: scopeNames }, Forbidden({ needs: [] })],
     ["signed in", Policy.signedIn, { scopes: ["mcp:tools"] }, Allowed()],
     ["signed in, no baseline", Policy.signedIn, {}, MissingScopes({ required: ["mcp:tools"] })],
     ["one of the roles", Policy.roles("guest", "admin"), { role: "admin", scopes: ["mcp:tools"] }, Allowed()],
-    ["another role", Policy.roles("admin"), { role: "guest", scopes: Scope.all }, Forbidden({ needs: ["role admin"] })],
-    ["no role", Policy.roles("admin"), { scopes: Scope.all }, Forbidden({ needs: ["role admin"] })],
-    ["role and scope", imagePolicy, { role: "premium", scopes: Scope.all }, Allowed()],
+    [
+      "another role",
+      Policy.roles("admin"),
+      { role: "guest", scopes: scopeNames },
+      Forbidden({ needs: ["role admin"] })
+    ],
+    ["no role", Policy.roles("admin"), { scopes: scopeNames }, Forbidden({ needs: ["role admin"] })],
+    ["role and scope", imagePolicy, { role: "premium", scopes: scopeNames }, Allowed()],
     [
       "role without scope",
       imagePolicy,
@@ -108,7 +114,7 @@ describe("Policy", () => {
     [
       "scope without role",
       imagePolicy,
-      { role: "guest", scopes: Scope.all },
+      { role: "guest", scopes: scopeNames },
       Forbidden({ needs: ["role admin", "role premium"] })
     ],
     [
@@ -120,7 +126,7 @@ describe("Policy", () => {
     [
       "permission not held",
       Policy.permission("org:reports:read"),
-      { permissions: ["org:reports:write"], scopes: Scope.all },
+      { permissions: ["org:reports:write"], scopes: scopeNames },
       Forbidden({ needs: ["permission org:reports:read"] })
     ],
     [
@@ -144,7 +150,7 @@ describe("Policy", () => {
     [AnyPolicy, AnyFacts],
     ([shape, plain]) => {
       const facts = factsOf(plain)
-      const allowed = facts.scopes.has(Scope.baseline) && admits(shape, facts)
+      const allowed = facts.scopes.has(baseline) && admits(shape, facts)
       assert.strictEqual(Policy.evaluate(policyOf(shape), facts)._tag === "Allowed", allowed)
     },
     many
@@ -186,7 +192,7 @@ describe("Policy", () => {
     [AnyPolicy, AnyFacts],
     ([shape, plain]) => {
       const [policy, facts] = [policyOf(shape), factsOf(plain)]
-      for (const scopes of [[], ["mcp:tools"], Scope.all]) {
+      for (const scopes of [[], ["mcp:tools"], scopeNames]) {
         const decision = Policy.evaluate(policy, { ...facts, scopes: new Set(scopes) })
         assert.strictEqual(Policy.visible(policy, facts), decision._tag !== "Forbidden")
       }
@@ -202,7 +208,7 @@ describe("Policy", () => {
       const decision = Policy.evaluate(policy, facts)
       if (decision._tag !== "MissingScopes") return
       const { required } = decision
-      assert.include(required, Scope.baseline)
+      assert.include(required, baseline)
       assert.strictEqual(new Set(required).size, required.length)
       assert.isTrue(required.some((scope) => !facts.scopes.has(scope)))
       assert.strictEqual(Policy.evaluate(policy, withScopes(facts, ...required))._tag, "Allowed")
@@ -236,7 +242,7 @@ describe("Policy", () => {
 
   it("admits somebody to every tool, resource and prompt of the server", () => {
     const everyone = ["admin", "premium", "image_generation"].map((role) => ({
-      ...factsOf({ permissions: permissionNames, scopes: Scope.all }),
+      ...factsOf({ permissions: permissionNames, scopes: scopeNames }),
       role: Role.make(role)
     }))
     const offered = [

@@ -4,6 +4,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 import { AppConfig, isLoopback } from "../../src/server/config/AppConfig.ts"
+import * as Settings from "../../src/server/config/Settings.ts"
 import { settings } from "../support/TestConfig.ts"
 
 const key = (length: number) => btoa("k".repeat(length))
@@ -23,7 +24,6 @@ const required = [
   "CLERK_FRONTEND_API",
   "CLERK_SECRET_KEY",
   "STATE_SIGNING_KEYS",
-  "IMAGE_GENERATOR",
   "OAUTH_KV",
   "ACCOUNT_AGENT",
   "CLERK_CLIENT_ID",
@@ -112,12 +112,10 @@ describe("AppConfig", () => {
         `${"x".repeat(17)}:${key(32)}`
       ]
     ],
-    ["IMAGE_GENERATOR", ["dall-e"]],
     ["ALLOWED_ORIGINS", ["https://web.example.com", "a.example;b.example", ","]],
     ["OAUTH_KV", ["a name", {}, { get() {}, put() {}, delete() {} }]],
     ["ACCOUNT_AGENT", ["a name", {}]],
-    ["SESSION_IDLE_HOURS", ["0", "721", "a day", 24]],
-    ["AI", ["a name", {}]]
+    ["SESSION_IDLE_HOURS", ["0", "721", "a day", 24]]
   ]
   for (const [name, values] of malformed) {
     it.effect(`refuses a malformed ${name}, by name and without its value`, () =>
@@ -149,13 +147,6 @@ describe("AppConfig", () => {
     )
   }
 
-  it.effect("wants the binding AI for workers-ai, and only then", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* changed({ IMAGE_GENERATOR: "workers-ai" }), ["AI missing"])
-      assert.deepStrictEqual(yield* changed({ IMAGE_GENERATOR: "workers-ai", AI: { run() {} } }), [])
-    })
-  )
-
   it.effect("wants the address of the app for SIGN_IN=app, and no OAuth application", () =>
     Effect.gen(function* () {
       const { CLERK_CLIENT_ID: _, CLERK_CLIENT_SECRET: __, ...others } = settings
@@ -167,7 +158,6 @@ describe("AppConfig", () => {
         "CLERK_FRONTEND_API missing",
         "CLERK_SECRET_KEY missing",
         "STATE_SIGNING_KEYS missing",
-        "IMAGE_GENERATOR missing",
         "OAUTH_KV missing",
         "ACCOUNT_AGENT missing",
         "APP_URL malformed"
@@ -175,10 +165,34 @@ describe("AppConfig", () => {
     })
   )
 
-  it.effect("names a missing AI binding together with everything else", () =>
+  it.effect("decodes the settings of a team with its own, and names the faults of both at once", () =>
     Effect.gen(function* () {
-      const found = yield* changed({ IMAGE_GENERATOR: "workers-ai", CLERK_CLIENT_ID: "" })
-      assert.sameMembers([...found], ["CLERK_CLIENT_ID missing", "AI missing"])
+      class Own extends Settings.make<Own>()(
+        "test/Own",
+        Schema.Struct({
+          REGION: Schema.Literals(["eu", "us"]).annotate({ description: "where the data is" }),
+          REPORTS: Schema.optionalKey(Schema.Unknown).annotate({ description: "a binding" })
+        }).check(
+          Schema.makeFilter(({ REGION, REPORTS }) =>
+            REGION === "us" && REPORTS === undefined ? { path: ["REPORTS"], issue: "needed there" } : undefined
+          )
+        )
+      ) {}
+      const found = (env: Readonly<Record<string, unknown>>) =>
+        Effect.match(AppConfig.decodeWith(env, Own), {
+          onFailure: ({ problems }) => problems.map(({ name, problem }) => `${name} ${problem}`),
+          onSuccess: ({ config, own }) => [config.PUBLIC_URL.host, own.REGION]
+        })
+      assert.deepStrictEqual(yield* found({ ...settings, REGION: "eu" }), ["mcp.example.com", "eu"])
+      assert.deepStrictEqual(yield* found({ ...settings, REGION: "" }), ["REGION missing"])
+      assert.deepStrictEqual(yield* found({ ...settings, PUBLIC_URL: "", REGION: "mars" }), [
+        "PUBLIC_URL missing",
+        "REGION malformed"
+      ])
+      assert.deepStrictEqual(yield* found({ ...settings, CLERK_CLIENT_ID: "", REGION: "us" }), [
+        "CLERK_CLIENT_ID missing",
+        "REPORTS missing"
+      ])
     })
   )
 

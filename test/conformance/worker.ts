@@ -1,31 +1,29 @@
 import * as Toolkit from "effect/ai/Toolkit"
 import * as Layer from "effect/Layer"
-import { env, waitUntil } from "cloudflare:workers"
+import * as Schema from "effect/Schema"
 
-import { AccountObject } from "../../src/server/agent/AccountAgent.ts"
-import * as App from "../../src/server/Server.ts"
-import { Offer } from "../../src/server/mcp/ServerFactory.ts"
-import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
+import { Offer, Settings, ToolCalls } from "../../src/server/index.ts"
+import { make } from "../../src/server/Worker.ts"
 import * as ContentTools from "./fixtures/ContentTools.ts"
 import { offer } from "./fixtures/Offer.ts"
 import * as QuestionTools from "./fixtures/QuestionTools.ts"
 import * as SessionTools from "./fixtures/SessionTools.ts"
 
-/** The Worker as it ships, but for its catalogue: what the official conformance suite looks for. */
-const catalogue = ToolCalls.layer(
-  Toolkit.merge(ContentTools.toolkit, QuestionTools.toolkit, SessionTools.toolkit)
-).pipe(
-  Layer.provide(Layer.mergeAll(ContentTools.layer, QuestionTools.layer, SessionTools.layer)),
-  Layer.merge(Layer.succeed(Offer, offer))
-)
+class NoSettings extends Settings.make<NoSettings>()("conformance/NoSettings", Schema.Struct({})) {}
 
-const fetch = App.handler({ ...env }, waitUntil, catalogue)
+/** A server whose catalogue is what the official conformance suite looks for. */
+const server = make({
+  name: "conformance",
+  title: "Conformance",
+  version: "1.0.0",
+  scopes: {},
+  settings: NoSettings,
+  catalogue: ToolCalls.layer(Toolkit.merge(ContentTools.toolkit, QuestionTools.toolkit, SessionTools.toolkit)).pipe(
+    Layer.provide(Layer.mergeAll(ContentTools.layer, QuestionTools.layer, SessionTools.layer)),
+    Layer.merge(Layer.succeed(Offer, offer))
+  )
+})
 
-export default { fetch } satisfies ExportedHandler
+export default server
 
-/** The sessions of the same catalogue. */
-export class AccountAgent extends AccountObject {
-  constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
-    super(ctx, env, App.account(env, catalogue))
-  }
-}
+export class AccountAgent extends server.AccountObject {}

@@ -3,7 +3,6 @@ import * as Schema from "effect/Schema"
 
 import { Identity, SessionId, UserId } from "../../src/server/domain/Identity.ts"
 import { Role } from "../../src/server/domain/Role.ts"
-import * as Scope from "../../src/server/domain/Scope.ts"
 
 describe("domain", () => {
   it.prop("holds no user id that the OAuth library would take apart", [Schema.String, UserId], ([text, id]) => {
@@ -30,15 +29,5 @@ describe("domain", () => {
 
   it.prop("reads every identity back that it wrote", [Identity], ([identity]) => {
     assert.deepStrictEqual(Schema.decodeUnknownSync(Identity)(Schema.encodeSync(Identity)(identity)), identity)
-  })
-
-  it("describes every scope that it can grant, the baseline first", () => {
-    assert.deepStrictEqual(Object.keys(Scope.catalogue), [...Scope.all])
-    assert.strictEqual(Scope.all[0], Scope.baseline)
-    assert.deepStrictEqual(Scope.granted({ app: true }), Scope.all)
-    assert.deepStrictEqual(
-      Scope.granted({ app: false }),
-      Scope.all.filter((scope) => scope !== "app:read")
-    )
   })
 })

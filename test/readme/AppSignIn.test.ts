@@ -34,7 +34,7 @@ const codeIn = (cell: string) => [...cell.matchAll(/`([^`]+)`/gu)].map(([, code]
 describe("the guide to signing in through an app", () => {
   it("quotes the tool, the route and the test that run here", () => {
     const tool = text("test/readme/Orders.ts")
-    assert.include(docs, tool.replaceAll('"../../src/tools/', '"./').replaceAll('"../../src/', '"../'))
+    assert.include(docs, tool.replaceAll('"../../src/', '"../'))
     assert.include(docs, text("test/readme/OrdersRoute.ts"))
     assert.include(docs, text("test/tools/AppAccounts.test.ts"))
   })
@@ -53,7 +53,7 @@ describe("the guide to signing in through an app", () => {
   it.effect("names the settings that both sides ask for", () =>
     Effect.gen(function* () {
       const { problems } = yield* Effect.flip(AppConfig.decode({ SIGN_IN: "app" }))
-      const elsewhere = new Set(["OAUTH_KV", "ACCOUNT_AGENT", "IMAGE_GENERATOR"])
+      const elsewhere = new Set(["OAUTH_KV", "ACCOUNT_AGENT"])
       const worker = problems.map(({ name }) => name).filter((name) => !elsewhere.has(name))
       assert.include(worker, "APP_URL")
       const asked = yield* Effect.flip(Effect.try(() => readSettings({})))

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 
-import * as Policy from "../../src/server/access/Policy.ts"
+import { Policy } from "../../src/server/index.ts"
 
 const RollDice = Tool.make("rollDice", {
   description: "Roll dice with six sides.",

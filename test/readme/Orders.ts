@@ -3,9 +3,7 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import * as Policy from "../../src/server/access/Policy.ts"
-import { CurrentIdentity } from "../../src/server/domain/Identity.ts"
-import { AppApi, AppApiError } from "../../src/server/capability/AppApi.ts"
+import { AppApi, AppApiError, CurrentIdentity, Policy } from "../../src/server/index.ts"
 
 const Orders = Schema.Struct({ orders: Schema.Array(Schema.Struct({ id: Schema.String, total: Schema.Finite })) })
 

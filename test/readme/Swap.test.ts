@@ -3,17 +3,17 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 
 import { application } from "../../src/server/Server.ts"
-import { ImageGenerator } from "../../src/tools/ImageGenerator.ts"
+import sample from "../../src/worker.ts"
 import { FakeClerk } from "../support/FakeClerk.ts"
 import { connect } from "../support/McpClient.ts"
 import { MemoryKv } from "../support/MemoryKv.ts"
-import { testConfig } from "../support/TestConfig.ts"
+import { settings } from "../support/TestConfig.ts"
 import { Visitor } from "../support/Visitor.ts"
 
 it("tells a tool who is signed in", async () => {
   const clerk = new FakeClerk({ id: "user_ada", role: "admin" })
-  const outside = Layer.mergeAll(clerk.layer, new MemoryKv().layer, ImageGenerator.layerPlaceholder)
-  const app = application(outside).pipe(Layer.provideMerge(testConfig()))
+  const outside = Layer.merge(clerk.layer, new MemoryKv().layer)
+  const app = application(sample.server, settings, outside)
   const { handler } = HttpRouter.toWebHandler(app, { disableLogger: true })
 
   const { access_token } = await new Visitor(handler).signIn("user_ada")

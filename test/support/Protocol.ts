@@ -7,12 +7,14 @@ import * as Stream from "effect/Stream"
 import { Access } from "../../src/server/access/Access.ts"
 import type { Snapshot } from "../../src/server/access/Snapshot.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
+import { ServerInfo } from "../../src/server/config/ServerInfo.ts"
 import { Identity, UserId } from "../../src/server/domain/Identity.ts"
 import { Changes } from "../../src/server/mcp/Changes.ts"
 import { Offer, ServerFactory } from "../../src/server/mcp/ServerFactory.ts"
 import { StatelessLane } from "../../src/server/mcp/StatelessLane.ts"
 import type { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
 import { StateSigner } from "../../src/server/oauth/StateSigner.ts"
+import { description } from "./TestConfig.ts"
 
 export const identity = (change: Partial<typeof Identity.Encoded> = {}): Identity =>
   Schema.decodeSync(Identity)({
@@ -47,11 +49,10 @@ const config = Layer.effect(
     CLERK_CLIENT_SECRET: "secret",
     CLERK_SECRET_KEY: "sk_test_x",
     STATE_SIGNING_KEYS: `test:${btoa("0123456789abcdef0123456789abcdef")}`,
-    IMAGE_GENERATOR: "placeholder",
     OAUTH_KV: storage,
     ACCOUNT_AGENT: { getByName: () => {} }
   })
-).pipe(Layer.orDie)
+).pipe(Layer.orDie, (config) => Layer.provideMerge(ServerInfo.layer(description), config))
 
 /** The protocol as it ships on a given catalogue, for one user whom everybody knows. */
 export const protocol = <R>(

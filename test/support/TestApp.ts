@@ -5,11 +5,11 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 
 import { application } from "../../src/server/Server.ts"
-import { ImageGenerator } from "../../src/tools/ImageGenerator.ts"
+import sample from "../../src/worker.ts"
 import { FakeAgents } from "./FakeAgents.ts"
 import { FakeClerk } from "./FakeClerk.ts"
 import { MemoryKv } from "./MemoryKv.ts"
-import { type Settings, testConfig } from "./TestConfig.ts"
+import { type Settings, settings as complete } from "./TestConfig.ts"
 import { Visitor } from "./Visitor.ts"
 
 /**
@@ -31,11 +31,11 @@ export const testApp = (settings: Settings = {}) => {
     })
   )
   const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
-  const outside = Layer.mergeAll(clerk.layer, kv.layer, ImageGenerator.layerPlaceholder)
+  const outside = Layer.merge(clerk.layer, kv.layer)
   const { handler } = HttpRouter.toWebHandler(
-    application(outside).pipe(
-      Layer.provideMerge(testConfig({ ACCOUNT_AGENT: agents.namespace, ...settings })),
-      Layer.provideMerge(Layer.merge(logger, clock))
+    application(sample.server, { ...complete, ACCOUNT_AGENT: agents.namespace, ...settings }, outside).pipe(
+      Layer.provideMerge(Layer.merge(logger, clock)),
+      Layer.orDie
     ),
     { disableLogger: true }
   )

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
+import { type ServerDescription, ServerInfo } from "../../src/server/config/ServerInfo.ts"
 
 const absent = () => Promise.reject(new Error("the test did not swap OAuthStorage"))
 
@@ -27,6 +28,17 @@ type Optional = "CLERK_API_URL" | "CLERK_JWT_TEMPLATE" | "APP_URL" | "ALLOWED_OR
 
 export type Settings = Readonly<Partial<Record<keyof typeof settings | Optional, unknown>>>
 
+/** A server for tests of its parts. */
+export const description: ServerDescription = {
+  name: "test-server",
+  title: "Test server",
+  version: "1.2.3",
+  scopes: { "images:generate": "Generate images", "connections:manage": "Sign out other apps" },
+  appScopes: { "app:read": "Read in the app" }
+}
+
 /** The configuration of a test, decoded as the host's is. */
 export const testConfig = (overrides: Settings = {}) =>
-  Layer.effect(AppConfig, Effect.orDie(AppConfig.decode({ ...settings, ...overrides })))
+  ServerInfo.layer(description).pipe(
+    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode({ ...settings, ...overrides }))))
+  )

@@ -3,9 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
-import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
+import { AppApi, ToolCalls } from "../../src/server/index.ts"
 import * as AppAccounts from "../../src/tools/AppAccounts.ts"
-import { AppApi } from "../../src/server/capability/AppApi.ts"
 import { request } from "../support/People.ts"
 
 const ada = { id: "user_ada", email: "ada@example.com", firstName: "Ada", lastName: null, role: "admin" }

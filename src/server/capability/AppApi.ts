@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 import { type NoToken, SessionTokens } from "../access/SessionTokens.ts"
+import { AppConfig } from "../config/AppConfig.ts"
 import { CurrentIdentity, type Identity } from "../domain/Identity.ts"
 import { Connections } from "./Connections.ts"
 
@@ -141,7 +142,23 @@ export class AppApi extends Context.Service<
 
   /** The app at this origin. */
   static readonly layer = (appUrl: URL) => Layer.provide(this.layerNoDeps(appUrl), FetchHttpClient.layer)
+
+  /** The app of the settings. Where there is none, there must be no tool that calls it: `whenApp` sees to that. */
+  static readonly layerOfSettings = Layer.unwrap(
+    Effect.map(AppConfig, ({ APP_URL: appUrl }) =>
+      appUrl === undefined
+        ? Layer.succeed(AppApi, AppApi.of({ get: () => Effect.die(new TypeError("APP_URL is not set")) }))
+        : AppApi.layer(appUrl)
+    )
+  )
 }
+
+/** The first of two layers for a server with an app behind it (`APP_URL`), the second for one without. */
+export const whenApp = <A, E, R>(
+  withApp: Layer.Layer<A, E, R>,
+  without: Layer.Layer<A, E, NoInfer<R>>
+): Layer.Layer<A, E, R | AppConfig> =>
+  Layer.unwrap(Effect.map(AppConfig, ({ APP_URL: appUrl }) => (appUrl === undefined ? without : withApp)))
 
 const failed = (reason: AppApiError["reason"]) => new AppApiError({ reason })
 

@@ -2,9 +2,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 
+import type { SettingsClass } from "./Settings.ts"
 import { SigningKeys } from "./SigningKeys.ts"
 
 /** Whether a host name means this machine (RFC 8252, section 7.3). */
@@ -39,8 +41,6 @@ const ObjectNamespace = Schema.declare((value: unknown): value is DurableObjectN
   Predicate.hasProperty(value, "getByName")
 )
 
-const AiBinding = Schema.declare((value: unknown): value is Ai => Predicate.hasProperty(value, "run"))
-
 const AppUrl = Origin.annotate({
   description: "the address of your own app, which signs people in and whose API tools call, without a path"
 })
@@ -67,9 +67,6 @@ const common = {
   STATE_SIGNING_KEYS: SigningKeys.annotate({
     description: "one or more id:base64 entries, comma-separated, each of 32 bytes or more; the first one signs"
   }),
-  IMAGE_GENERATOR: Schema.Literals(["workers-ai", "placeholder"]).annotate({
-    description: "workers-ai, which needs the binding AI, or placeholder"
-  }),
   ALLOWED_ORIGINS: Schema.optionalKey(HostNames).annotate({
     description: "host names of further web pages whose scripts may call the server, comma-separated"
   }),
@@ -79,8 +76,7 @@ const common = {
   }),
   SESSION_IDLE_HOURS: Schema.optionalKey(Hours).annotate({
     description: "after how many hours without a request a session ends, from 1 to 720; 24 unless it is set"
-  }),
-  AI: Schema.optionalKey(AiBinding).annotate({ description: "the Workers AI binding" })
+  })
 }
 
 /** People sign in with the OAuth application of a Clerk instance. */
@@ -120,30 +116,37 @@ export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-const decode = Effect.fnUntraced(function* (env: Readonly<Record<string, unknown>>) {
-  // `wrangler` hands an unset variable over as an empty string.
-  const present = Record.filter(env, (value) => value !== "" && value !== undefined)
-  const settings: Schema.Decoder<Settings> & { readonly fields: Readonly<Record<string, Schema.Constraint>> } =
-    present["SIGN_IN"] === "app" ? SignInWithApp : SignInWithClerk
-  const describe = (name: string, field: Schema.Constraint): SettingProblem => ({
-    name,
-    problem: name in present ? "malformed" : "missing",
-    expected: Schema.resolveAnnotations(field)?.description ?? name
-  })
-  const needsAi = present["IMAGE_GENERATOR"] === "workers-ai" && !("AI" in present)
-  const problemsOf = (faulty: ReadonlySet<unknown>) =>
-    Object.entries(settings.fields)
-      .filter(([name]) => faulty.has(name) || (name === "AI" && needsAi))
-      .map(([name, field]) => describe(name, field))
-  const config = yield* Schema.decodeUnknownEffect(settings)(present, { errors: "all" }).pipe(
+type Fields = Readonly<Record<string, Schema.Constraint>>
+
+/** `wrangler` hands an unset variable over as an empty string. */
+const present = (env: Readonly<Record<string, unknown>>) =>
+  Record.filter(env, (value) => value !== "" && value !== undefined)
+
+/** Decodes what is there with a schema whose fields carry the words for what is not. */
+const decodeFields = <A>(
+  set: Readonly<Record<string, unknown>>,
+  schema: Schema.Decoder<A> & { readonly fields: Fields }
+): Effect.Effect<A, ConfigurationError> =>
+  Schema.decodeUnknownEffect(schema)(set, { errors: "all" }).pipe(
     Effect.mapError((error) => {
       const faulty = new Set(issuesOf(error.issue).issues.map((issue) => issue.path?.[0]))
-      return new ConfigurationError({ problems: problemsOf(faulty) })
+      const problems = Object.entries(schema.fields)
+        .filter(([name]) => faulty.has(name))
+        .map(([name, field]): SettingProblem => ({
+          name,
+          problem: name in set ? "malformed" : "missing",
+          expected: Schema.resolveAnnotations(field)?.description ?? name
+        }))
+      return new ConfigurationError({ problems })
     })
   )
-  if (needsAi) return yield* new ConfigurationError({ problems: problemsOf(new Set()) })
-  return config
-})
+
+const decode = (env: Readonly<Record<string, unknown>>): Effect.Effect<Settings, ConfigurationError> => {
+  const set = present(env)
+  const schema: Schema.Decoder<Settings> & { readonly fields: Fields } =
+    set["SIGN_IN"] === "app" ? SignInWithApp : SignInWithClerk
+  return decodeFields(set, schema)
+}
 
 /** The Worker's settings and bindings, decoded once. Secrets are `Redacted`. */
 export class AppConfig extends Context.Service<AppConfig, Settings>()("config/AppConfig") {
@@ -151,4 +154,23 @@ export class AppConfig extends Context.Service<AppConfig, Settings>()("config/Ap
   static readonly decode: (
     env: Readonly<Record<string, unknown>>
   ) => Effect.Effect<AppConfig["Service"], ConfigurationError> = decode
+
+  /** Decodes `env` as the server's settings and as those of `own`, a team's. Fails with the faults of both at once. */
+  static readonly decodeWith = <Self, A>(
+    env: Readonly<Record<string, unknown>>,
+    { schema }: SettingsClass<Self, A>
+  ): Effect.Effect<{ readonly config: AppConfig["Service"]; readonly own: A }, ConfigurationError> =>
+    Effect.gen(function* () {
+      const server = yield* Effect.result(decode(env))
+      const team = yield* Effect.result(decodeFields(present(env), schema))
+      if (Result.isFailure(server)) return yield* withFurther(server.failure, problemsOf(team))
+      if (Result.isFailure(team)) return yield* team.failure
+      return { config: server.success, own: team.success }
+    })
 }
+
+const problemsOf = (result: Result.Result<unknown, ConfigurationError>) =>
+  Result.isFailure(result) ? result.failure.problems : []
+
+const withFurther = ({ problems }: ConfigurationError, further: ConfigurationError["problems"]) =>
+  new ConfigurationError({ problems: [...problems, ...further] })

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 
 import { AppConfig } from "../config/AppConfig.ts"
+import { ServerInfo } from "../config/ServerInfo.ts"
 import { AuthorizationFailure, rejected, tellingClient } from "../oauth/AuthorizationFailure.ts"
 import { AuthorizationServer, type AuthRequest } from "../oauth/AuthorizationServer.ts"
 import { repeated } from "../oauth/AuthorizationParameters.ts"
@@ -14,13 +15,14 @@ import { readForm, webRequest } from "./WebRequest.ts"
 /** The consent page for a request. `headers` carries the cookies of the step before it. */
 export const askForConsent = Effect.fnUntraced(function* (authRequest: AuthRequest, headers: Headers = new Headers()) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
+  const { scopes } = yield* ServerInfo
   const server = yield* AuthorizationServer
   const { announcement } = yield* SignIn
   const client = yield* server.describe(authRequest)
   const consent = yield* server.beginConsent(authRequest)
   for (const cookie of headers.getSetCookie()) consent.headers.append("set-cookie", cookie)
   const { handle, headers: all } = consent
-  return consentPage({ server: publicUrl, client, scopes: server.scopes, announcement, handle, headers: all })
+  return consentPage({ server: publicUrl, client, scopes, announcement, handle, headers: all })
 })
 
 /** `GET /authorize`: asks for consent, or goes on to the sign-in where it was given before (RFC 6749, section 4.1.1). */

@@ -12,10 +12,10 @@ const choice = (name: string, value: string, text: string, state: Html): Html =>
     <span>${text}</span>
   </label>`
 
-const scopeChoice = (scope: Scope.Scope, asked: boolean): Html =>
+const scopeChoice = (scope: Scope.Scope, sentence: string, asked: boolean): Html =>
   scope === Scope.baseline
-    ? choice("scope", scope, `${Scope.catalogue[scope]} (always needed)`, html`checked disabled`)
-    : choice("scope", scope, Scope.catalogue[scope], asked ? html`checked` : html``)
+    ? choice("scope", scope, `${sentence} (always needed)`, html`checked disabled`)
+    : choice("scope", scope, sentence, asked ? html`checked` : html``)
 
 const rememberChoice = choice("remember", "yes", "Do not ask again for this app in this browser for 30 days", html``)
 
@@ -50,8 +50,8 @@ interface Question {
   /** The address of this server. */
   readonly server: URL
   readonly client: ConsentDescription
-  /** What can be granted. */
-  readonly scopes: ReadonlyArray<Scope.Scope>
+  /** What can be granted, each with the sentence that tells what it allows. */
+  readonly scopes: ReadonlyMap<Scope.Scope, string>
   /** What comes after consent. */
   readonly announcement: string
   readonly handle: string
@@ -101,7 +101,7 @@ export const consentPage = ({
         ${undecided}
         <fieldset>
           <legend>The app may</legend>
-          ${scopes.map((scope) => scopeChoice(scope, asked.has(scope)))}
+          ${[...scopes].map(([scope, sentence]) => scopeChoice(scope, sentence, asked.has(scope)))}
         </fieldset>
         ${mayBeRemembered(client, onDevice) ? rememberChoice : ""}
         <p><small>${announcement}</small></p>

@@ -15,6 +15,7 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Layer from "effect/Layer"
 
 import type * as Policy from "../access/Policy.ts"
+import { ServerInfo } from "../config/ServerInfo.ts"
 import type { PromptTemplate } from "../capability/PromptTemplate.ts"
 import type { Resource } from "../capability/Resource.ts"
 import type { ResourceTemplate } from "../capability/ResourceTemplate.ts"
@@ -43,8 +44,6 @@ export class Offer extends Context.Service<
 /** What depends on its user is no other user's, and is as fresh as the facts that it was judged on. */
 const cacheHint = { ttlMs: 60_000, cacheScope: "private" } as const
 
-const serverInfo = { name: "clerk-mcp-worker", title: "Clerk MCP Worker", version: "0.1.0" }
-
 /** Makes protocol servers: the same tools, resources and prompts for every lane and every protocol version. */
 export class ServerFactory extends Context.Service<
   ServerFactory,
@@ -58,6 +57,7 @@ export class ServerFactory extends Context.Service<
     Effect.gen(function* () {
       const calls = yield* ToolCalls
       const offer = yield* Offer
+      const { name, title, version, instructions } = yield* ServerInfo
       const { run, listed, scopeChallenge } = yield* Serving.make
       const tools = new Map(calls.entries.map((tool) => [tool.listed.name, tool]))
       const resources = offer.resources.map((resource) => ({ ...resource, ...Manifest.resource(resource) }))
@@ -65,21 +65,25 @@ export class ServerFactory extends Context.Service<
       const prompts = offer.prompts.map((prompt) => ({ ...prompt, ...Manifest.prompt(prompt) }))
 
       const make = ({ listChanged }: { readonly listChanged: boolean }): McpServer => {
-        const server = new ProtocolServer(serverInfo, {
-          capabilities: {
-            tools: { listChanged },
-            resources: { listChanged },
-            prompts: { listChanged },
-            completions: {},
-            logging: {}
-          },
-          cacheHints: {
-            "tools/list": cacheHint,
-            "resources/list": cacheHint,
-            "resources/templates/list": cacheHint,
-            "prompts/list": cacheHint
+        const server = new ProtocolServer(
+          { name, title, version },
+          {
+            ...(instructions !== undefined && { instructions }),
+            capabilities: {
+              tools: { listChanged },
+              resources: { listChanged },
+              prompts: { listChanged },
+              completions: {},
+              logging: {}
+            },
+            cacheHints: {
+              "tools/list": cacheHint,
+              "resources/list": cacheHint,
+              "resources/templates/list": cacheHint,
+              "prompts/list": cacheHint
+            }
           }
-        })
+        )
 
         /** Runs a program of the server for the caller of a request, who may be told and asked along the way. */
         const serve = <A, E>(

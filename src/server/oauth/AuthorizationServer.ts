@@ -8,6 +8,7 @@ import * as Redacted from "effect/Redacted"
 
 import { AppConfig } from "../config/AppConfig.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
+import { ServerInfo } from "../config/ServerInfo.ts"
 import { ClientId, CurrentIdentity, GrantId, type Identity, type Subject, type UserId } from "../domain/Identity.ts"
 import * as Scope from "../domain/Scope.ts"
 import {
@@ -117,8 +118,8 @@ export class AuthorizationServer extends Context.Service<
   static readonly layer = Layer.effect(
     AuthorizationServer,
     Effect.gen(function* () {
-      const { PUBLIC_URL: publicUrl, APP_URL: appUrl, SIGN_IN: signIn } = yield* AppConfig
-      const scopes = Scope.granted({ app: appUrl !== undefined })
+      const { PUBLIC_URL: publicUrl, SIGN_IN: signIn } = yield* AppConfig
+      const scopes = [...(yield* ServerInfo).scopes.keys()]
       const signer = yield* StateSigner
       const freshContext = executionContext(yield* KeepAlive)
       const env = { OAUTH_KV: yield* OAuthStorage }

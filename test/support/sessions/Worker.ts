@@ -11,6 +11,7 @@ import * as Policy from "../../../src/server/access/Policy.ts"
 import { AccountObject } from "../../../src/server/agent/AccountAgent.ts"
 import { ClerkApi } from "../../../src/server/clerk/ClerkApi.ts"
 import { AppConfig } from "../../../src/server/config/AppConfig.ts"
+import { ServerInfo } from "../../../src/server/config/ServerInfo.ts"
 import { CurrentIdentity } from "../../../src/server/domain/Identity.ts"
 import { Offer, ServerFactory } from "../../../src/server/mcp/ServerFactory.ts"
 import { ToolCalls } from "../../../src/server/mcp/ToolCalls.ts"
@@ -27,7 +28,6 @@ const settings = {
   CLERK_CLIENT_SECRET: "client-secret-of-the-tests",
   CLERK_SECRET_KEY: "sk_test_of_the_tests",
   STATE_SIGNING_KEYS: `first:${btoa("the first key of the ring: 32 bytes and more")}`,
-  IMAGE_GENERATOR: "placeholder",
   OAUTH_KV: { get: null, put: null, delete: null, list: null },
   ACCOUNT_AGENT: { getByName: null }
 }
@@ -133,6 +133,7 @@ const services = Layer.mergeAll(ServerFactory.layer, SecureRandom.layerWebCrypto
   Layer.provide(StateSigner.layer),
   Layer.provideMerge(Access.layer),
   Layer.provideMerge(Clerk),
+  Layer.provide(ServerInfo.layer({ name: "test-server", title: "Test server", version: "1.2.3", scopes: {} })),
   Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(settings))))
 )
 

@@ -2,6 +2,7 @@ import { env, waitUntil } from "cloudflare:workers"
 
 import { AccountObject } from "../../../src/server/agent/AccountAgent.ts"
 import * as App from "../../../src/server/Server.ts"
+import sample from "../../../src/worker.ts"
 
 /** What became of the calls to the model. */
 export interface ModelCalls {
@@ -30,7 +31,7 @@ const AI = {
 }
 
 const withModel = { ...env, AI, IMAGE_GENERATOR: "workers-ai" }
-const serve = App.handler(withModel, waitUntil)
+const serve = App.handler(sample.server, withModel, waitUntil)
 
 /** The Worker with the model above; `/_model` tells what became of its calls. */
 export default {
@@ -40,6 +41,6 @@ export default {
 /** Sessions with the same model. */
 export class AccountAgent extends AccountObject {
   constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
-    super(ctx, env, App.account(withModel))
+    super(ctx, env, App.account(sample.server, withModel))
   }
 }

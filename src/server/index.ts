@@ -1,0 +1,25 @@
+/**
+ * What a team writes tools, resources and prompts with. Together with `Worker.ts`, which makes a server of them, it is
+ * the public surface of the library: nothing else is reachable from outside.
+ */
+export type { Catalogue, ServerDefinition } from "./Server.ts"
+export * as Settings from "./config/Settings.ts"
+
+export * as Policy from "./access/Policy.ts"
+export { CurrentUser } from "./access/CurrentUser.ts"
+export { ClientId, CurrentIdentity, GrantId, SessionId, UserId } from "./domain/Identity.ts"
+export { Role } from "./domain/Role.ts"
+
+export { ToolCalls } from "./mcp/ToolCalls.ts"
+export { Offer } from "./mcp/ServerFactory.ts"
+export * as Resource from "./capability/Resource.ts"
+export * as ResourceTemplate from "./capability/ResourceTemplate.ts"
+export * as PromptTemplate from "./capability/PromptTemplate.ts"
+export * as Completion from "./capability/Completion.ts"
+
+export * as Ask from "./capability/Ask.ts"
+export * as Question from "./capability/Question.ts"
+export { Progress } from "./capability/Progress.ts"
+export { ClientLog } from "./capability/ClientLog.ts"
+export { AppApi, AppApiError, AppForbidden, whenApp } from "./capability/AppApi.ts"
+export { Connections, ConnectionsUnavailable } from "./capability/Connections.ts"
