@@ -1,7 +1,18 @@
 import { env, waitUntil } from "cloudflare:workers"
 
 import { AccountObject } from "./agent/AccountAgent.ts"
-import { account, define, handler, type ServerDefinition } from "./Server.ts"
+import { account, define, handler, type Server, type ServerDefinition } from "./Server.ts"
+
+type Env = Readonly<Record<string, unknown>>
+
+/** What the entry of a Worker exports. */
+interface WorkerModule {
+  /** The server without a host, for tests. */
+  readonly server: Server
+  readonly fetch: (request: Request) => Promise<Response>
+  /** The object of a user, which holds what is the user's: sessions and their streams. */
+  readonly AccountObject: new (ctx: DurableObjectState, env: Env) => AccountObject
+}
 
 /**
  * A server as Cloudflare runs it: the default export of the Worker's entry. The entry also exports the class of the
@@ -11,14 +22,14 @@ import { account, define, handler, type ServerDefinition } from "./Server.ts"
  *     export default server
  *     export class AccountAgent extends server.AccountObject {}
  */
-export const make = <Own, A>(definition: ServerDefinition<Own, A>) => {
+export const make = <Own, A>(definition: ServerDefinition<Own, A>): WorkerModule => {
   const server = define(definition)
   return {
     server,
     // Built at module scope: what is built inside a request captures that request.
     fetch: handler(server, { ...env }, waitUntil),
     AccountObject: class extends AccountObject {
-      constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
+      constructor(ctx: DurableObjectState, env: Env) {
         super(ctx, env, account(server, env))
       }
     }

@@ -6,7 +6,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 
-import type { SettingsClass } from "./Settings.ts"
+import type { Declared, SettingsClass } from "./Settings.ts"
 import { SigningKeys } from "./SigningKeys.ts"
 
 /** Whether a host name means this machine (RFC 8252, section 7.3). */
@@ -116,8 +116,6 @@ export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-type Fields = Readonly<Record<string, Schema.Constraint>>
-
 /** `wrangler` hands an unset variable over as an empty string. */
 const present = (env: Readonly<Record<string, unknown>>) =>
   Record.filter(env, (value) => value !== "" && value !== undefined)
@@ -125,7 +123,7 @@ const present = (env: Readonly<Record<string, unknown>>) =>
 /** Decodes what is there with a schema whose fields carry the words for what is not. */
 const decodeFields = <A>(
   set: Readonly<Record<string, unknown>>,
-  schema: Schema.Decoder<A> & { readonly fields: Fields }
+  schema: Declared<A>
 ): Effect.Effect<A, ConfigurationError> =>
   Schema.decodeUnknownEffect(schema)(set, { errors: "all" }).pipe(
     Effect.mapError((error) => {
@@ -143,8 +141,7 @@ const decodeFields = <A>(
 
 const decode = (env: Readonly<Record<string, unknown>>): Effect.Effect<Settings, ConfigurationError> => {
   const set = present(env)
-  const schema: Schema.Decoder<Settings> & { readonly fields: Fields } =
-    set["SIGN_IN"] === "app" ? SignInWithApp : SignInWithClerk
+  const schema: Declared<Settings> = set["SIGN_IN"] === "app" ? SignInWithApp : SignInWithClerk
   return decodeFields(set, schema)
 }
 

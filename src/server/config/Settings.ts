@@ -1,12 +1,13 @@
 import * as Context from "effect/Context"
 import type * as Schema from "effect/Schema"
 
-type Fields = Readonly<Record<string, Schema.Constraint>>
+/** A struct of settings, whose fields carry the words for what is missing. */
+export type Declared<A> = Schema.Decoder<A> & { readonly fields: Readonly<Record<string, Schema.Constraint>> }
 
 /** The class of a team's settings, as `make` makes it: the key of a service, and the schema of what it holds. */
 export interface SettingsClass<Self, A> {
   readonly context: (settings: A) => Context.Context<Self>
-  readonly schema: Schema.Decoder<A> & { readonly fields: Fields }
+  readonly schema: Declared<A>
 }
 
 /**
@@ -20,7 +21,10 @@ export interface SettingsClass<Self, A> {
  */
 export const make =
   <Self>() =>
-  <const Id extends string, A>(id: Id, schema: Schema.Decoder<A> & { readonly fields: Fields }) =>
+  <const Id extends string, A>(
+    id: Id,
+    schema: Declared<A>
+  ): Context.ServiceClass<Self, Id, A> & { readonly schema: Declared<A> } =>
     class extends Context.Service<Self, A>()(id) {
       static readonly schema = schema
     }
