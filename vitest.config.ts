@@ -16,7 +16,7 @@ export default defineConfig({
           server: { deps: { inline: ["@cloudflare/workers-oauth-provider", /agents\/dist/] } },
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.worker.test.ts", "test/browser/**"],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           hookTimeout: 120_000
         }
       },
@@ -27,7 +27,7 @@ export default defineConfig({
           globalSetup: "test/support/workerd/globalSetup.ts",
           include: ["test/**/*.worker.test.ts"],
           exclude: ["test/agent/**"],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           hookTimeout: 60_000
         }
       },
@@ -47,7 +47,7 @@ export default defineConfig({
         test: {
           name: "agent",
           include: ["test/agent/**/*.worker.test.ts"],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           hookTimeout: 60_000
         }
       }
