@@ -100,7 +100,7 @@ describe("a further session", () => {
 })
 
 describe("a session that its client uses under a new grant", () => {
-  it("does what the new token may, and goes on with its stream when the old grant ends", async () => {
+  it("does what the new token may, and goes on when the old grant ends, but not on a stream of that", async () => {
     const user = freshUser()
     const [before, after] = [identityUnder(user, "g1"), identityUnder(user, "g2", ["mcp:tools", "images:generate"])]
     const session = await Session.open(before)
@@ -111,10 +111,14 @@ describe("a session that its client uses under a new grant", () => {
     assert.deepEqual(called.result.structuredContent, { text: "costly" })
     await stubOf(user).endGrants([before.grantId])
     assert.strictEqual((await session.post(call(3, "echo"))).status, 401)
-    assert.lengthOf(await messagesOf(await anew.post(call(4, "echo"))), 1)
-    assert.isUndefined(state.closed)
-    await stubOf(user).endGrants([after.grantId])
     await until(() => state.closed === closing.ended)
+    assert.lengthOf(await messagesOf(await anew.post(call(4, "echo"))), 1)
+    const further = await anew.stream()
+    await stubOf(user).endGrants([before.grantId])
+    assert.lengthOf(await messagesOf(await anew.post(call(6, "echo"))), 1)
+    assert.isUndefined(further.state.closed)
+    await stubOf(user).endGrants([after.grantId])
+    await until(() => further.state.closed === closing.ended)
     assert.strictEqual((await anew.post(call(5, "echo"))).status, 404)
   })
 
@@ -124,10 +128,34 @@ describe("a session that its client uses under a new grant", () => {
     const anew = session.as(identityUnder(user, "g2"))
     await messagesOf(await anew.post(request(1, "ping")))
     await stubOf(user).endGrants([session.identity.grantId])
-    const redialled = await session.stream(undefined, true)
+    assert.strictEqual((await session.listen(undefined, true)).status, 401)
     assert.lengthOf(await messagesOf(await anew.post(request(2, "ping"))), 1)
-    assert.isUndefined(redialled.state.closed)
-    redialled.webSocket.close(1000)
+  })
+
+  it("tells nothing on the /sse stream of a grant that has ended", async () => {
+    const user = freshUser()
+    const session = new Session(identityUnder(user, "g1"), "sse")
+    const { id, frames, state } = await session.stream()
+    session.id = id
+    await session.post(initialize("2024-11-05"))
+    const anew = session.as(identityUnder(user, "g2"))
+    assert.strictEqual((await anew.post(call(1, "echo"))).status, 202)
+    await until(() => frames.some(({ message }) => message?.id === 1))
+    await stubOf(user).endGrants([session.identity.grantId])
+    await until(() => state.closed === closing.ended)
+    assert.strictEqual((await anew.post(call(2, "echo"))).status, 404)
+  })
+
+  it("ends at once what waits for an answer under the old one, which the new one cannot give", async () => {
+    const user = freshUser()
+    const session = await Session.open(identityUnder(user, "g1"))
+    const asked = reading(await session.post(call(1, "question")))
+    const { message: question } = await asked.event((message) => message?.method === "elicitation/create")
+    const anew = session.as(identityUnder(user, "g2"))
+    await messagesOf(await anew.post(request(2, "ping")))
+    await stubOf(user).endGrants([session.identity.grantId])
+    const answer = { jsonrpc: "2.0", id: question.id, result: { action: "accept", content: { word: "late" } } }
+    assert.strictEqual((await anew.post(answer)).status, 400)
   })
 
   it("ends what was asked under the old one with it, once that had 5 s", async () => {

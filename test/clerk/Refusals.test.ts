@@ -83,11 +83,9 @@ const table: ReadonlyArray<readonly [effect: Fault["effect"], outcomes: Outcomes
 const logged = <A, E, R>(test: (lines: ReadonlyArray<string>) => Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const lines: Array<string> = []
+    const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))])
     return test(lines).pipe(
-      Effect.provide([
-        isolate,
-        Layer.fresh(Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))]))
-      ]),
+      Effect.provide(Layer.provideMerge(isolate, Layer.fresh(logger))),
       Effect.provideService(Log.Said, new Set<string>())
     )
   })

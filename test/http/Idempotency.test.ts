@@ -67,14 +67,14 @@ describe("a form that is sent twice", () => {
     }
   })
 
-  it("leaves the browser's cookie for the handle for 60 s, and no other", async () => {
-    const { send } = await decided("deny")
-    const cookies = (await send()).headers.getSetCookie()
-    assert.lengthOf(cookies, 1)
-    assert.match(
-      cookies[0] ?? "",
-      /^__Host-oauth-consent-\w{16}=\w{64}; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=60$/u
-    )
+  it("knows the browser by a secret that is in no address", async () => {
+    const { handler, visitor } = testApp()
+    const page = await visitor.get("/authorize", await authorizationRequest(await visitor.register()))
+    const [secret, ...more] = page.headers.getSetCookie().filter((cookie) => cookie.startsWith("__Host-sign-in="))
+    assert.lengthOf(more, 0)
+    assert.match(secret ?? "", /^__Host-sign-in=[0-9a-f]{32}; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=1800$/u)
+    const other = await new Visitor(handler).get("/authorize", await authorizationRequest(await visitor.register()))
+    assert.notInclude(other.headers.getSetCookie(), secret)
   })
 
   it("is refused in another browser, even in one with the same form of its own", async () => {
@@ -82,11 +82,12 @@ describe("a form that is sent twice", () => {
     locationOf(await send())
     const stranger = new Visitor(handler)
     await stranger.get("/authorize", await authorizationRequest(clientId))
-    const before = kv.calls.filter(({ key }) => key.startsWith("answer:")).length
+    const kept = () => kv.calls.filter(({ method, key }) => method === "put" && key.startsWith("answer:")).length
+    const before = kept()
     const refused = await stranger.post("/authorize", form)
     assert.strictEqual(refused.status, 400)
     assert.isNull(refused.headers.get("location"))
-    assert.strictEqual(kv.calls.filter(({ key }) => key.startsWith("answer:")).length, before)
+    assert.strictEqual(kept(), before)
   })
 
   it("goes on after a store that failed at first", async () => {
@@ -107,6 +108,22 @@ describe("a callback that is loaded twice", () => {
       assert.strictEqual(grantsIn(kv.keys), 1)
       const code = locationOf(second).searchParams.get("code") ?? ""
       assert.strictEqual((await visitor.redeem(clientId, code)).status, 200)
+    }
+  })
+
+  it("is refused to whoever knows the address, and makes up the cookies of the library", async () => {
+    const { handler, load, state } = await backFromClerk()
+    const code = locationOf(await load()).searchParams.get("code")
+    assert.isNotNull(code)
+    const [, claims = ""] = state.split(".")
+    const { payload } = JSON.parse(Buffer.from(claims, "base64url").toString()) as { readonly payload: string }
+    const hash = Buffer.from(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(payload))).toString("hex")
+    for (const secret of ["", `; __Host-sign-in=${"0".repeat(32)}`]) {
+      const thief = new Request(`https://mcp.example.com/callback?state=${state}&code=user_ada`, {
+        headers: { cookie: `__Host-oauth-upstream-${hash.slice(0, 16)}=${hash}${secret}` }
+      })
+      const answer = await handler(thief)
+      assert.deepStrictEqual([answer.status, answer.headers.get("location")], [400, null])
     }
   })
 

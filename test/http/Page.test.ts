@@ -41,6 +41,7 @@ describe("Page", () => {
     for (const [redirectUri, expected] of [
       ["https://client.example/callback", always],
       ["http://localhost:33418/callback", always],
+      ["http://127.0.0.2/callback", `${always} http://127.0.0.2:*`],
       ["http://[::1]:33418/callback", `${always} http:`],
       ["com.example.app:/callback", `${always} com.example.app:`]
     ] as const) {

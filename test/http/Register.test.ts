@@ -53,6 +53,10 @@ const redirectUris = {
     "javascript:alert(1)",
     "data:text/html,x",
     "file:///etc/passwd",
+    "ms-msdt:/id",
+    "intent://client.example/callback",
+    "view-source:https://client.example/",
+    "localhost:8080/callback",
     "/callback"
   ]
 }

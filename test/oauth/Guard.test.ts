@@ -44,7 +44,7 @@ class World {
     const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void this.log.push(line))])
     const server = AuthorizationServer.layer.pipe(Layer.provide(authority), Layer.provideMerge(outside))
     return Effect.andThen(TestClock.setTime(Date.now()), test(this)).pipe(
-      Effect.provide(Layer.merge(server, Layer.fresh(logger)))
+      Effect.provide(Layer.provideMerge(server, Layer.fresh(logger)))
     )
   }
 }

@@ -127,14 +127,15 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
     /** Whether a session's server has something to do, or waits for a client that is there. */
     isAtWork: (id: Session.McpSessionId) => live.isAtWork(id),
 
-    /** Ends what was asked under a grant in sessions that go on under another one, once it had its time. */
-    endGrant: (grantId: GrantId) =>
-      Effect.delay(
-        Effect.sync(() => {
-          for (const { transport } of live.made) transport.endGrant(grantId)
-        }),
-        limits.lastAnswers
-      ),
+    /**
+     * Ends what was asked under a grant, in sessions that go on under another one, too: at once what waits for an answer
+     * of the client, which nobody of that grant can give any more, and the rest once it had its time.
+     */
+    endGrant: Effect.fnUntraced(function* (grantId: GrantId) {
+      for (const { transport } of live.made) transport.endQuestions(grantId)
+      yield* Effect.sleep(limits.lastAnswers)
+      for (const { transport } of live.made) transport.endGrant(grantId)
+    }),
 
     /** Lets a session's server go; its requests are aborted. */
     drop: (id: Session.McpSessionId) => Effect.promise(() => live.drop(id))

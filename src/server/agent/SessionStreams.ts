@@ -117,18 +117,24 @@ export class SessionStreams {
     return open.some((socket) => (attachmentOf(socket)?.begun ?? 0) > seq)
   }
 
-  /** Accepts the socket that carries a session's stream, in place of an older one, and tells it what it missed. */
-  open({ id }: Session, lastEventId: string | undefined): WebSocket {
+  /** Accepts the socket on which a grant reads a session's stream, in place of an older one, and tells what it missed. */
+  open({ id }: Session, { grantId }: Identity, lastEventId: string | undefined): WebSocket {
     this.close(id, closing.replaced, "replaced by a newer stream")
     const after = lastEventId === undefined ? undefined : parseEventId(lastEventId)
     const missed = after === undefined ? [] : this.#store.eventsAfter(id, standalone, after.seq)
     const attachment = { session: id, ...(after === undefined && { begun: this.#store.nextSeq(this.#now()) }) }
-    const { client, server } = this.#accept(attachment, [sessionTag(id)])
+    const { client, server } = this.#accept(attachment, [sessionTag(id), grantTag(grantId)])
     for (const { seq, message } of missed) {
       server.send(encodeFrame({ id: eventId(standalone, seq), data: message }))
     }
     this.#begin(server, after?.seq)
     return client
+  }
+
+  /** The sessions whose streams are read under a grant. */
+  openedUnder(grant: GrantId): ReadonlyArray<McpSessionId> {
+    const open = this.#sockets.get(grantTag(grant)).filter(({ readyState }) => readyState === WebSocket.OPEN)
+    return open.flatMap((socket) => attachmentOf(socket)?.session ?? [])
   }
 
   /** Whether somebody reads the session's own stream. */
@@ -174,7 +180,8 @@ export class SessionStreams {
   }
 
   #followers(grant?: GrantId): ReadonlyArray<WebSocket> {
-    return this.#sockets.get(grant === undefined ? followerTag : grantTag(grant))
+    if (grant === undefined) return this.#sockets.get(followerTag)
+    return this.#sockets.get(grantTag(grant)).filter((socket) => attachmentOf(socket)?.session === null)
   }
 
   #accept(attachment: typeof Attachment.Type, tags: Array<string>) {

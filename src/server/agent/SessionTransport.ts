@@ -210,6 +210,13 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     for (const [id, post] of this.#posts) if (post.grantId === grantId) this.#end(id, "The connection was ended")
   }
 
+  /** Ends those of them that wait for an answer of the client. */
+  endQuestions(grantId: GrantId): void {
+    for (const { request } of this.#asked) {
+      if (this.#posts.get(request)?.grantId === grantId) this.#end(request, "The connection was ended")
+    }
+  }
+
   override close(): Promise<void> {
     for (const id of this.#posts.keys()) this.#closeQuestions(id)
     return super.close()

@@ -74,7 +74,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     if (session === undefined || session.wire !== wire || session.usedAt + idle <= now || !holds(identity, session)) {
       return yield* fail(new SessionNotFound())
     }
-    if (!again) yield* refuseEnded(identity)
+    yield* refuseEnded(identity)
     const { clientId } = identity
     const { grantId } = again ? session : identity
     if (session.grantId !== grantId || session.clientId === null || now - session.usedAt >= touchEvery) {
@@ -131,6 +131,13 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     if (wire !== "sse") streams.close(id, Session.closing.ended, reason)
     const end = Effect.andThen(servers.answered(id), remove(id, reason))
     yield* Effect.forkDetach(end, { startImmediately: true })
+  })
+
+  /** Ends the stream that an ended grant reads of a session that goes on under another one. */
+  const endReading = Effect.fnUntraced(function* (id: Session.McpSessionId) {
+    // On `/sse` there is no session without its stream.
+    if (store.find(id)?.wire === "sse") yield* remove(id, "revoked")
+    else streams.close(id, Session.closing.ended, "revoked")
   })
 
   /** Tells every open stream when what the user may use is not what it was at the last request. */
@@ -219,7 +226,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
         return yield* servers.resume(session, lastEventId)
       }
       if (lastEventId !== undefined && streams.isReplaced(session, lastEventId)) return yield* fail(new NothingLeft())
-      const webSocket = streams.open(session, lastEventId)
+      const webSocket = streams.open(session, identity, lastEventId)
       if (lastEventId !== undefined) yield* servers.settle(session, lastEventId)
       const version = session.initialize?.protocolVersion ?? ""
       return new Response(null, {
@@ -241,7 +248,10 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       for (const grant of grants) {
         store.endGrant(grant, now)
         streams.closeFollowers(grant)
-        for (const session of store.ofGrant(grant)) yield* revoke(session, "revoked")
+        const own = store.ofGrant(grant)
+        const read = streams.openedUnder(grant).filter((id) => !own.some((session) => session.id === id))
+        for (const id of read) yield* endReading(id)
+        for (const session of own) yield* revoke(session, "revoked")
         yield* Effect.forkDetach(servers.endGrant(grant), { startImmediately: true })
       }
     }),

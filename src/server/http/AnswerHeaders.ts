@@ -6,8 +6,8 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { notFound } from "./Landing.ts"
 import { fromResponse, webRequest } from "./WebRequest.ts"
 
-/** Pages for a person's browser, which no script of another site can read. */
-const ownPages = new Set(["/authorize", "/callback"])
+/** Pages for a person's browser, which no script of another site can read. The router is lenient with paths, too. */
+const isOwnPage = (pathname: string): boolean => /^\/+(?:authorize|callback)\/*$/iu.test(pathname)
 
 /**
  * The one place for the headers of every answer, whoever wrote it: nothing is kept (RFC 6749, section 5.1) unless the
@@ -30,7 +30,7 @@ export const answerHeaders = HttpRouter.middleware(
       headers.set("x-content-type-options", "nosniff")
       if (!headers.has("cache-control")) headers.set("cache-control", "no-store")
       if (protocol === "https:") headers.set("strict-transport-security", "max-age=31536000")
-      if (origin !== null && !ownPages.has(pathname) && !headers.has("access-control-allow-origin")) {
+      if (origin !== null && !isOwnPage(pathname) && !headers.has("access-control-allow-origin")) {
         headers.set("access-control-allow-origin", origin)
         headers.append("access-control-expose-headers", "WWW-Authenticate, Retry-After")
         headers.append("vary", "Origin")

@@ -30,12 +30,14 @@ export const ask = Effect.gen(function* () {
   const request = yield* webRequest
   const server = yield* AuthorizationServer
   const signIn = yield* SignIn
+  const idempotency = yield* Idempotency
   const authRequest = yield* server.parse(request)
   const goOn = Effect.gen(function* () {
     const asksAnew = authRequest.prompt?.includes("consent") === true
     const remembered = asksAnew ? undefined : yield* server.remembered(request, authRequest)
-    if (remembered === undefined) return yield* askForConsent(authRequest)
-    const next = yield* signIn.begin(remembered, new Headers(), "earlier")
+    const known = yield* idempotency.known(request)
+    if (remembered === undefined) return yield* askForConsent(authRequest, known)
+    const next = yield* signIn.begin(remembered, known, "earlier")
     return redirect(next.location, next.headers)
   })
   return yield* tellingClient(authRequest)(goOn)

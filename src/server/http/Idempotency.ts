@@ -3,6 +3,7 @@ import * as Digest from "effect/crypto/Digest"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
+import * as Hex from "effect/encoding/Hex"
 import * as Cookies from "effect/http/Cookies"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
@@ -40,16 +41,27 @@ const keyOf = async (secret: string) =>
     "decrypt"
   ])
 
+const cookieName = "__Host-sign-in"
+
+/** The secret of the browser, if it is one of ours. */
+const secretOf = (request: Request): string | undefined => {
+  const secret = Cookies.parseHeader(request.headers.get("cookie") ?? "")[cookieName]
+  return secret !== undefined && /^[0-9a-f]{32}$/u.test(secret) ? secret : undefined
+}
+
 /**
  * Answers a form that is sent twice like the first time: a double click, a page that the browser loads again.
  *
- * A handle of the OAuth library works once. What used it up is answered again for 60 s to the browser that the handle
- * is bound to, if all that it sends is the same. Requests in one isolate share one run. Others find the answer in the
- * store, sealed under a key that only the handle yields. Two isolates that begin at the same moment may both serve.
+ * A handle of the OAuth library works once. What used it up is answered again for 60 s to the same browser, if all that
+ * it sends is the same: it is known by a secret in a cookie, because whoever sees an address knows the handle in it.
+ * Requests in one isolate share one run. Others find the answer in the store, sealed under a key that only handle and
+ * secret yield. Two isolates that begin at the same moment may both serve.
  */
 export class Idempotency extends Context.Service<
   Idempotency,
   {
+    /** The cookie by which a browser is known that begins a sign-in. It lasts for half an hour. */
+    readonly known: (request: Request) => Effect.Effect<Headers>
     /** Serves what uses up `handle`. `sent` is all that decides the answer. Failures are not kept. */
     readonly once: <R>(
       request: Request,
@@ -97,35 +109,24 @@ export class Idempotency extends Context.Service<
         sent: string,
         serve: Effect.Effect<HttpServerResponse.HttpServerResponse, AuthorizationFailure, R>
       ) {
-        // The library binds a handle to its browser by a cookie that holds the handle's hash.
-        const handleHash = yield* hash(handle)
-        const cookies = Cookies.parseHeader(request.headers.get("cookie") ?? "")
-        const bound = Object.keys(cookies).find(
-          (name) => name.startsWith("__Host-oauth-") && cookies[name] === handleHash
-        )
-        if (bound === undefined) return yield* serve
-        const name = `answer:${yield* hash(`name ${handle} ${sent}`)}`
-        const secret = `key ${handle} ${sent}`
-        const binding = `${bound}=${handleHash}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=${lifetime}`
+        const browser = secretOf(request)
+        if (browser === undefined) return yield* serve
+        const name = `answer:${yield* hash(`name ${browser} ${handle} ${sent}`)}`
+        const secret = `key ${browser} ${handle} ${sent}`
 
         const first = Effect.gen(function* () {
           const response = HttpServerResponse.toWeb(yield* serve)
-          const answer = {
-            status: response.status,
-            // The cookie by which a repeated request is known outlives the handle.
-            headers: [...response.headers].map(
-              ([header, value]) => [header, value.startsWith(`${bound}=;`) ? binding : value] as const
-            ),
-            body: yield* Effect.promise(() => response.text())
-          }
+          const body = yield* Effect.promise(() => response.text())
+          const answer = { status: response.status, headers: [...response.headers], body }
           yield* keep(name, secret, answer)
           return answer
         })
         const again = Effect.gen(function* () {
+          const handleHash = yield* hash(handle)
           const transaction = yield* Effect.tryPromise(() => storage.get(`transaction:${handleHash}`))
           if (transaction !== null) return yield* Effect.fail("not used up")
           // Another isolate may still be on the way from using the handle up to keeping its answer.
-          return yield* Effect.retry(kept(name, secret), { times: 4, schedule: Schedule.spaced("500 millis") })
+          return yield* Effect.retry(kept(name, secret), { times: 2, schedule: Schedule.spaced("500 millis") })
         })
         const answer = yield* share(
           name,
@@ -141,7 +142,14 @@ export class Idempotency extends Context.Service<
         )
       })
 
-      return Idempotency.of({ once })
+      return Idempotency.of({
+        known: Effect.fnUntraced(function* (request) {
+          const secret = secretOf(request) ?? Hex.encode(yield* random.randomBytes(16))
+          const cookie = `${cookieName}=${secret}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=1800`
+          return new Headers({ "set-cookie": cookie })
+        }),
+        once
+      })
     })
   ).pipe(Layer.provide([Digest.layerWebCrypto, SecureRandom.layerWebCrypto]))
 }

@@ -45,8 +45,10 @@ const styleHash = "sha256-/NKGQU97j/r2wr3Ll4yxDpEyqMYg7nq8VPjpbEvw50c="
  */
 const formTargets = (redirectUri: string): string => {
   const { protocol, hostname } = new URL(redirectUri)
-  const further = protocol === "https:" || (protocol === "http:" && hostname !== "[::1]") ? "" : ` ${protocol}`
-  return `'self' https: http://localhost:* http://127.0.0.1:*${further}`
+  const known = `'self' https: http://localhost:* http://127.0.0.1:*`
+  if (protocol !== "http:") return protocol === "https:" ? known : `${known} ${protocol}`
+  if (hostname === "localhost" || hostname === "127.0.0.1") return known
+  return hostname === "[::1]" ? `${known} http:` : `${known} http://${hostname}:*`
 }
 
 /** What every page is sent with: nothing runs, nothing is fetched, nobody frames it, no form leads elsewhere. */

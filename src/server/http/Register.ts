@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
-import { isRedirectUri } from "../oauth/RedirectUri.ts"
+import { isRedirectUri, redirectUriRule } from "../oauth/RedirectUri.ts"
 import { isTooDeep } from "./Posted.ts"
 import { withoutStore } from "./Unexpected.ts"
 import { fromResponse, webRequest } from "./WebRequest.ts"
@@ -23,8 +23,6 @@ const Metadata = Schema.fromJsonString(
 
 const refused = (status: number, description: string, error = "invalid_client_metadata") =>
   HttpServerResponse.jsonUnsafe({ error, error_description: description }, { status })
-
-const redirectUriRule = "A redirect URI is https, http on localhost or 127.0.0.1, or has an app's own scheme"
 
 /**
  * `/register`: dynamic client registration (RFC 7591), open to everybody and therefore bounded. Of several redirect

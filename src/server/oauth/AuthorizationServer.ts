@@ -24,6 +24,7 @@ import * as Endings from "./Endings.ts"
 import { makeGuard } from "./Guard.ts"
 import { OAuthStorage } from "./OAuthStorage.ts"
 import { attempt, executionContext, makeProvider } from "./Provider.ts"
+import { isRedirectUri, redirectUriRule } from "./RedirectUri.ts"
 import { intended, type Resource } from "./Resource.ts"
 import { StateSigner } from "./StateSigner.ts"
 
@@ -163,6 +164,10 @@ export class AuthorizationServer extends Context.Service<
           const parameters = new URL(request.url).searchParams
           const twice = ambiguous(parameters)
           if (twice !== undefined) return yield* rejected("invalid_request", `The parameter ${twice} was sent twice`)
+          const redirectUri = parameters.get("redirect_uri")
+          if (redirectUri !== null && !isRedirectUri(redirectUri)) {
+            return yield* rejected("invalid_request", redirectUriRule)
+          }
           const clientId = parameters.get("client_id") ?? ""
           if (isAddress(clientId)) {
             yield* Effect.provideService(servedByItsAddress(publicUrl, clientId), HttpClient.HttpClient, http)
@@ -170,6 +175,8 @@ export class AuthorizationServer extends Context.Service<
           const authRequest = yield* attempt("parseAuthRequest", () =>
             helpers.parseAuthRequest(withIntendedResource(publicUrl, request))
           )
+          // A client that names none has registered one, perhaps before there was this rule.
+          if (!isRedirectUri(authRequest.redirectUri)) return yield* rejected("invalid_request", redirectUriRule)
           const redirect = trustedRedirect(authRequest)
           const refusal = refusalOf(parameters, signIn === "clerk")
           if (refusal !== undefined) return yield* rejected(refusal.code, refusal.description, redirect)

@@ -1,11 +1,26 @@
 import { isLoopback } from "../config/AppConfig.ts"
 
-/** Schemes that name a document or an action, never an app that waits for a code. */
-const noApp = new Set(["javascript:", "data:", "vbscript:", "file:", "mailto:", "blob:"])
+/** The schemes of apps that are known to wait for a code under a scheme without a domain name in it. */
+const knownApps = new Set([
+  "claude:",
+  "cursor:",
+  "goose:",
+  "jetbrains:",
+  "raycast:",
+  "vscode:",
+  "vscode-insiders:",
+  "windsurf:",
+  "zed:"
+])
+
+/** A scheme that an app took from a domain name of its own, as it has to (RFC 8252, section 7.1): `com.example.app`. */
+const isAppScheme = (protocol: string): boolean =>
+  knownApps.has(protocol) || /^[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+:$/u.test(protocol)
 
 /**
- * The one rule for redirect URIs, by which the library checks authorization requests too: https, http on a loopback
- * host, or an app's own scheme (RFC 8252, section 7), without userinfo and without a fragment (RFC 6749, 3.1.2).
+ * The one rule for redirect URIs, at registration and at `/authorize`: https, http on a loopback host, or an app's own
+ * scheme (RFC 8252, section 7), without userinfo and without a fragment (RFC 6749, section 3.1.2). Other schemes start
+ * whatever the device does with them.
  */
 export const isRedirectUri = (text: string): boolean => {
   const url = URL.parse(text)
@@ -14,10 +29,12 @@ export const isRedirectUri = (text: string): boolean => {
     // Spaces around it and control characters, which a parser of addresses takes away.
     !/[\p{Cc}#]|^\s|\s$/u.test(text) &&
     url.username + url.password === "" &&
-    !noApp.has(url.protocol) &&
-    (url.protocol !== "http:" || isLoopback(url.hostname))
+    (url.protocol === "https:" || (url.protocol === "http:" ? isLoopback(url.hostname) : isAppScheme(url.protocol)))
   )
 }
+
+/** The rule in words. */
+export const redirectUriRule = "A redirect URI is https, http on localhost or 127.0.0.1, or has an app's own scheme"
 
 /**
  * Who gets the code, as a person reads it: a host, or the scheme of an app on the device. The host in such an address
