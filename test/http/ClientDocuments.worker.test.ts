@@ -28,7 +28,7 @@ describe("a client that is known by its published document (CIMD), in workerd", 
   it("is introduced by its domain, which is verified", async () => {
     const page = await opened(`${publisher}/good.json`)
     assert.strictEqual(page.status, 200)
-    assert.include(page.html, "Allow “Published App”")
+    assert.include(page.html, `Allow <bdi class="name">Published App</bdi>`)
     assert.include(page.html, "<strong>apps.example</strong>, which is verified")
     assert.notInclude(page.html, "not verified")
     assert.include(page.html, "127.0.0.1")
