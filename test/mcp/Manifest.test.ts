@@ -126,6 +126,11 @@ describe("Manifest", () => {
     assert.deepInclude(properties["default"], { default: { type: "object" } })
   })
 
+  it("leaves a member that nothing fits as it is", () => {
+    const { properties } = Manifest.jsonSchema(Schema.Struct({ gone: Schema.optionalKey(Schema.Never) }))
+    assert.deepStrictEqual(properties, { gone: { not: {} } })
+  })
+
   it("keeps a definition that contains itself", () => {
     interface Tree {
       readonly branches: ReadonlyArray<Tree>

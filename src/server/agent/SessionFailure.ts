@@ -13,7 +13,7 @@ export class TooManySessions extends Schema.TaggedError<TooManySessions>()("TooM
   limit: Schema.Int
 }) {}
 
-/** The session, or all of the user's together, have as many unanswered requests as they may have. */
+/** The session, its client, or all of the user's together, have as many requests at work as they may have. */
 export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooManyRequests", {
   limit: Schema.Int
 }) {}

@@ -205,6 +205,11 @@ export class SessionStore {
     return found.toArray().map((row) => decodeRequest(row).id)
   }
 
+  /** Forgets the open requests of sessions that are no more. */
+  deleteLostRequests(): void {
+    this.#sql.exec("DELETE FROM requests WHERE session_id NOT IN (SELECT id FROM sessions)")
+  }
+
   deleteEventsUntil(time: number): void {
     this.#deleteEvents("seq <= ?", time * seqPerMilli)
   }

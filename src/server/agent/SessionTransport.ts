@@ -17,13 +17,14 @@ import type { GrantId } from "../domain/Identity.ts"
 import type { Question } from "./Questions.ts"
 import { type Initialize, type LogLevel, type McpSessionId, retryAfter } from "./Session.ts"
 import { refusal } from "./SessionFailure.ts"
+import { watched } from "./WatchedStream.ts"
 
 /** The stream of a session that belongs to no request, as the SDK names it to the event store. */
 export const standalone = "_GET_stream"
 
 const address = "https://account-agent.invalid/mcp"
 
-/** A client that has left shows when something is written, hop by hop: in milliseconds. */
+/** How often something is written to a silent stream, in milliseconds: only that shows a client which has left. */
 const keepAliveMs = 5_000
 
 interface Delivery {
@@ -165,7 +166,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     this.#events.muted = false
   }
 
-  /** Takes what a client posted: JSON, not checked yet. It counts as unanswered before this returns. */
+  /** Takes what a client posted, JSON. It counts as unanswered before this returns. */
   async receive(body: unknown, { authInfo, grantId, protocolVersion }: Delivery = {}): Promise<Response> {
     const posted: ReadonlyArray<unknown> = Array.isArray(body) ? body : [body]
     const messages = posted.flatMap((message) => this.#unstamped(message))
@@ -189,7 +190,12 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
         this.#checkLater()
       })
     } finally {
-      if (!dispatched) for (const id of requests) this.#forget(id)
+      if (!dispatched) {
+        for (const id of requests) {
+          this.#forget(id)
+          this.#dropped(id)
+        }
+      }
     }
   }
 
@@ -270,6 +276,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
       abandon: () => this.#end(request, "The client left before it answered a question")
     }
     const limit = this.#asking.open(question)
+    if (limit !== undefined) this.#questions.delete(id)
     if (limit !== undefined) throw new Error(`No more than ${limit} questions may wait for an answer`)
     this.#questions.set(id, question)
     this.#checkLater()
@@ -297,7 +304,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     return [...this.#questions.values()].filter((question) => question !== undefined)
   }
 
-  /** Ends a request for which its client does not wait here any more: it learns why when it resumes the stream. */
+  /** Ends a request, and tells why on its stream, or to whoever resumes that. */
   #end(requestId: RequestId, reason: string): void {
     this.onmessage?.({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId, reason } })
     this.#closeWith(requestId, reason, { told: true }).catch(this.#onUnsent)
@@ -340,33 +347,13 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     if (!this.answers(id) || this.#answering.has(id)) return
     if (!told) this.#dropped(id)
     const last = this.#posts.get(id)?.unanswered.size === 1
-    if (last) this.closeSSEStream(id)
+    if (last && !told) this.closeSSEStream(id)
     this.#events.muted = last && !told
     const sent = this.send({ jsonrpc: "2.0", id, error: { code: -32000, message } })
     this.#events.muted = false
     await sent
   }
 }
-
-/** Hands a stream on, and tells when it has ended, or nobody reads it any more. */
-const watchedStream = <A>(stream: ReadableStream<A>, onGone: () => void): ReadableStream<A> => {
-  const reader = stream.getReader()
-  return new ReadableStream<A>({
-    pull: async (controller) => {
-      const read = await reader.read()
-      if (!read.done) return controller.enqueue(read.value)
-      onGone()
-      controller.close()
-    },
-    cancel: (reason) => {
-      onGone()
-      return reader.cancel(reason)
-    }
-  })
-}
-
-const watched = (answer: Response, onGone: () => void): Response =>
-  answer.body === null ? answer : new Response(watchedStream(answer.body, onGone), answer)
 
 const late = "This answer came too late: nobody waits for it any more. Repeat what led to the question."
 

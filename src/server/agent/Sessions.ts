@@ -102,7 +102,10 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     // A client that listens may come back, but hosted ones leave their streams open for good.
     const listening = idle.filter(({ id }) => streams.isOpen(id))
     const left = idle.filter((session) => !listening.includes(session))
-    for (const { id } of [...left, ...listening].slice(0, excess)) yield* remove(id, "made room for a newer one")
+    for (const { id } of [...left, ...listening].slice(0, excess)) {
+      // It may have got something to do while another one ended.
+      if (!servers.isAtWork(id)) yield* remove(id, "made room for a newer one")
+    }
   })
 
   const create = Effect.fnUntraced(function* (identity: Identity, wire: Session.Wire) {
@@ -272,6 +275,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       const now = yield* Clock.currentTimeMillis
       for (const { id } of store.unusedSince(now - idle)) yield* remove(id, "expired")
       store.deleteEventsUntil(now - limits.eventAge)
+      store.deleteLostRequests()
       const due = [
         ...(store.leastUsed === undefined ? [] : [store.leastUsed + idle]),
         ...(store.oldestEvent === undefined ? [] : [store.oldestEvent + limits.eventAge])

@@ -151,7 +151,7 @@ const call = <A, I>(
   )
 
 /**
- * A list, page after page. A list that Clerk refuses for good costs what is made of it, and nothing else: it counts as
+ * A list, page after page. A list that Clerk refuses for good, or answers in another form than documented, costs what is made of it, and nothing else: it counts as
  * empty. A wrong secret key (401) is no matter of one list.
  */
 const list = Effect.fnUntraced(
@@ -181,7 +181,11 @@ const list = Effect.fnUntraced(
     const log =
       code === "organization_not_enabled_in_instance"
         ? Effect.logInfo("Organizations are off in Clerk: switch them on if tools need their permissions")
-        : Effect.logWarning("Clerk refuses a list, which counts as empty: check CLERK_SECRET_KEY")
+        : Effect.logWarning(
+            reason._tag === "ClerkMisconfigured"
+              ? "Clerk refuses a list, which counts as empty: check CLERK_SECRET_KEY"
+              : "Clerk answers a list in an unexpected way: it counts as empty"
+          )
     return Effect.as(Log.once(`${operation} ${code}`, Effect.annotateLogs(log, { reason })), [])
   })
 )

@@ -16,7 +16,8 @@ export const landing = Effect.gen(function* () {
       <p>Your client opens a page of this server, on which you decide what it may do, and then you sign in.</p>
       <fieldset>
         <legend>Claude Code</legend>
-        <code>claude mcp add --transport http example ${mcp}</code>
+        <code>claude mcp add --transport http example ${mcp}</code>, then <code>claude mcp login example</code> to sign
+        in
       </fieldset>
       <fieldset>
         <legend>Clients that run commands only</legend>

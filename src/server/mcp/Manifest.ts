@@ -41,7 +41,8 @@ const plain = (node: Node, definitions: Readonly<Record<string, Node>>, kept: Re
   const definition = kept.includes(name) ? undefined : definitions[name]
   if (definition !== undefined) return plain({ ...definition, ...rest }, definitions, [...kept, name])
   // Effect says of an object that has no properties only that it is not null.
-  if ("not" in node) return { type: "object", properties: {}, additionalProperties: false }
+  if (Predicate.isObject(node["not"]) && node["not"]["type"] === "null")
+    return { type: "object", properties: {}, additionalProperties: false }
   const schema = Record.map(node, (value, key) => {
     if (key === "properties" && Predicate.isObject(value)) return Record.map(value, inner)
     return data.has(key) ? value : inner(value)

@@ -34,7 +34,8 @@ export const isRedirectUri = (text: string): boolean => {
 }
 
 /** The rule in words. */
-export const redirectUriRule = "A redirect URI is https, http on localhost or 127.0.0.1, or has an app's own scheme"
+export const redirectUriRule =
+  "A redirect URI is https, http on a loopback host such as localhost, or has an app's own scheme"
 
 /**
  * Who gets the code, as a person reads it: a host, or the scheme of an app on the device. The host in such an address
