@@ -165,7 +165,9 @@ describe("a session that its client uses under a new grant", () => {
     const anew = session.as(identityUnder(user, "g2"))
     const other = await anew.post(call(2, "hang"))
     await stubOf(user).endGrants([session.identity.grantId])
-    assert.deepEqual(await messagesOf(hanging), [])
+    assert.deepEqual(await messagesOf(hanging), [
+      { jsonrpc: "2.0", id: 1, error: { code: -32000, message: "The connection was ended" } }
+    ])
     assert.lengthOf(await messagesOf(await anew.post(call(1, "echo"))), 1)
     assert.strictEqual((await anew.post(call(2, "echo"))).status, 400)
     await anew.remove()
