@@ -60,7 +60,7 @@ const guide = ({ worker, clerk, app, settings = {} }: Addresses) => `
 
 class PortTaken extends Schema.TaggedError<PortTaken>()("PortTaken", { port: Schema.Int, flag: Schema.String }) {
   override get message(): string {
-    return `Port ${this.port} is taken. Choose another: npm start -- ${this.flag} ${this.port < 64_536 ? this.port + 1000 : this.port - 1000}`
+    return `Port ${this.port} is taken. Choose another: npm start -- ${this.flag} ${this.port < 65_535 ? this.port + 1 : this.port - 1}`
   }
   override get [CliError.userMessage](): string {
     return this.message
@@ -132,6 +132,8 @@ const start = Command.make(
     const appUrl = Option.getOrElse(ownApp, () => `http://127.0.0.1:${appPort}`)
     if (signIn === "clerk" && Option.isSome(ownApp)) return yield* new FlagUnused({ flag: "--app-url" })
     yield* requireFree(port, "--port")
+    // Each is looked at alone, and one port would pass twice.
+    if (clerkPort === port) return yield* new PortTaken({ port, flag: "--clerk-port" })
     yield* requireFree(clerkPort, "--clerk-port")
     if (signIn === "app" && Option.isNone(ownApp)) yield* requireFree(appPort, "--app-port", "127.0.0.1")
     const standIn = ClerkStandIn.layer({

@@ -40,8 +40,8 @@ describe("npm start, where it cannot", () => {
       refused("--port", String(port)),
       refused("--clerk-port", String(port), "--port", String(await freePort()))
     ])
-    assert.include(worker, `Port ${port} is taken. Choose another: npm start -- --port ${port + 1000}`)
-    assert.include(clerk, `Port ${port} is taken. Choose another: npm start -- --clerk-port ${port + 1000}`)
+    assert.include(worker, `Port ${port} is taken. Choose another: npm start -- --port ${port + 1}`)
+    assert.include(clerk, `Port ${port} is taken. Choose another: npm start -- --clerk-port ${port + 1}`)
   }, 60_000)
 
   it("says which flag is wrong, and with what", async () => {
