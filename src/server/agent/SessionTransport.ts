@@ -268,15 +268,16 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   /** Has a request wait for an answer of the client. */
   #openQuestion(id: RequestId, request: RequestId | undefined): void {
     const post = request === undefined ? undefined : this.#posts.get(request)
-    this.#questions.set(id, undefined)
-    if (request === undefined || post === undefined) return
+    if (request === undefined || post === undefined) {
+      this.#questions.set(id, undefined)
+      return
+    }
     const question: Asked = {
       request,
       isAttended: () => post.isRead || this.#resumed > 0 || this.#asking.isListening(),
       abandon: () => this.#end(request, "The client left before it answered a question")
     }
     const limit = this.#asking.open(question)
-    if (limit !== undefined) this.#questions.delete(id)
     if (limit !== undefined) throw new Error(`No more than ${limit} questions may wait for an answer`)
     this.#questions.set(id, question)
     this.#checkLater()
