@@ -15,8 +15,8 @@ const mayImport = {
   // A tool declares what it needs of the authorization server; the authorization server keeps the promise.
   oauth: ["domain", "config", "observability", "clerk", "access", "capability"],
   mcp: ["domain", "config", "observability", "clerk", "access", "capability", "oauth"],
-  agent: ["domain", "config", "observability", "clerk", "access", "capability", "oauth", "mcp"],
-  http: ["domain", "config", "observability", "clerk", "access", "capability", "oauth", "mcp", "agent"]
+  account: ["domain", "config", "observability", "clerk", "access", "capability", "oauth", "mcp"],
+  http: ["domain", "config", "observability", "clerk", "access", "capability", "oauth", "mcp", "account"]
 } as const
 
 type Room = keyof typeof mayImport
@@ -24,7 +24,7 @@ type Room = keyof typeof mayImport
 /** The same for the files directly under `src/server`. */
 const composition = {
   "Server.ts": Object.keys(mayImport),
-  "Worker.ts": ["Server.ts", "agent"],
+  "Worker.ts": ["Server.ts", "account"],
   "index.ts": ["Server.ts", ...Object.keys(mayImport)]
 }
 

@@ -26,7 +26,7 @@ export default defineConfig({
           name: "worker",
           globalSetup: "test/support/workerd/globalSetup.ts",
           include: ["test/**/*.worker.test.ts"],
-          exclude: ["test/agent/**"],
+          exclude: ["test/server/account/**"],
           testTimeout: 60_000,
           hookTimeout: 60_000
         }
@@ -40,13 +40,13 @@ export default defineConfig({
             miniflare: {
               compatibilityDate: "2026-10-23",
               compatibilityFlags: ["nodejs_compat"],
-              durableObjects: { ACCOUNT_AGENT: { className: "AccountAgent", useSQLite: true } }
+              durableObjects: { ACCOUNT_AGENT: { className: "AccountObject", useSQLite: true } }
             }
           })
         ],
         test: {
           name: "agent",
-          include: ["test/agent/**/*.worker.test.ts"],
+          include: ["test/server/account/**/*.worker.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000
         }

@@ -18,4 +18,4 @@ const server = make({
 export default server
 
 /** The Durable Object class that `wrangler.jsonc` names. */
-export class AccountAgent extends server.AccountObject {}
+export class AccountObject extends server.AccountObject {}

@@ -4,11 +4,11 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 
 import { Access } from "./access/Access.ts"
-import { SessionTokens } from "./access/SessionTokens.ts"
-import { AccountAgents } from "./agent/AccountAgents.ts"
-import * as AccountChanges from "./agent/AccountChanges.ts"
-import * as AccountEndings from "./agent/AccountEndings.ts"
-import * as AccountFacts from "./agent/AccountFacts.ts"
+import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
+import { AccountStubs } from "./account/AccountStub.ts"
+import * as AccountChanges from "./account/AccountChanges.ts"
+import * as AccountEndings from "./account/AccountEndings.ts"
+import * as AccountFacts from "./account/AccountFacts.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
@@ -32,7 +32,7 @@ import type { SignIn } from "./oauth/SignIn.ts"
 import { StateSigner } from "./oauth/StateSigner.ts"
 import * as Log from "./observability/Log.ts"
 import { AppApi } from "./capability/AppApi.ts"
-import type { Connections } from "./capability/Connections.ts"
+import type { UserGrants } from "./capability/UserGrants.ts"
 
 /** The outside world: Clerk, the store. What a test swaps. */
 export const Outside = Layer.mergeAll(
@@ -51,7 +51,7 @@ export const Outside = Layer.mergeAll(
 /** Who may do what, and what ends when they may no more. */
 const Authority = AuthorizationServer.layer.pipe(
   Layer.provide(AccountEndings.layer),
-  Layer.provideMerge(Layer.mergeAll(StateSigner.layer, Access.layer, SessionTokens.layer, AccountAgents.layer))
+  Layer.provideMerge(Layer.mergeAll(StateSigner.layer, Access.layer, ClerkSessionTokens.layer, AccountStubs.layer))
 )
 
 type Proof = Access | AppConfig | AuthorizationServer | ClerkApi | ClerkJwt | ClerkOAuth | StateSigner
@@ -64,7 +64,7 @@ const Authorization = Layer.unwrap(
 ).pipe(Layer.provideMerge(Authority))
 
 /** What the library lends to what clients can use, beside the services of each request. */
-type Lent = AppApi | AppConfig | Connections
+type Lent = AppApi | AppConfig | UserGrants
 
 /** Everything that clients can use, as a layer that may need the team's settings: tools, resources and prompts. */
 export type Catalogue<Own = never> = Layer.Layer<ToolCalls | Offer, never, Own | Lent>

@@ -1,6 +1,6 @@
 import { env, waitUntil } from "cloudflare:workers"
 
-import { AccountObject } from "./agent/AccountAgent.ts"
+import { AccountObject } from "./account/AccountObject.ts"
 import { account, define, handler, type Server, type ServerDefinition } from "./Server.ts"
 
 type Env = Readonly<Record<string, unknown>>
@@ -20,7 +20,7 @@ interface WorkerModule {
  *
  *     const server = make({ ... })
  *     export default server
- *     export class AccountAgent extends server.AccountObject {}
+ *     export class AccountObject extends server.AccountObject {}
  */
 export const make = <Own, A>(definition: ServerDefinition<Own, A>): WorkerModule => {
   const server = define(definition)

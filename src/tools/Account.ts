@@ -5,19 +5,19 @@ import * as Schema from "effect/Schema"
 
 import {
   Completion,
-  CurrentIdentity,
+  CurrentPrincipal,
   CurrentUser,
   Policy,
   PromptTemplate,
   Resource,
   Role,
-  SessionId,
+  ClerkSessionId,
   UserId
 } from "../server/index.ts"
 
 const UserInfo = Schema.Struct({
   userId: UserId,
-  sessionId: Schema.optionalKey(SessionId).annotate({ description: "The Clerk session, where it is known" }),
+  sessionId: Schema.optionalKey(ClerkSessionId).annotate({ description: "The Clerk session, where it is known" }),
   email: Schema.NullOr(Schema.String),
   firstName: Schema.NullOr(Schema.String),
   lastName: Schema.NullOr(Schema.String),
@@ -28,14 +28,14 @@ const UserInfo = Schema.Struct({
 
 const userInfo = Effect.gen(function* () {
   const user = yield* CurrentUser
-  const { sessionId } = yield* CurrentIdentity
+  const { sessionId } = yield* CurrentPrincipal
   return { ...user, ...(sessionId !== undefined && { sessionId }) }
 })
 
 const UserInfoTool = Tool.make("userInfo", {
   description: "Tell who is signed in: name, e-mail address, role and public metadata of the account.",
   success: UserInfo,
-  dependencies: [CurrentUser, CurrentIdentity]
+  dependencies: [CurrentUser, CurrentPrincipal]
 })
   .annotate(Policy.Required, Policy.signedIn)
   .annotate(Tool.Title, "Who am I")

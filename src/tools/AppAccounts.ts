@@ -3,7 +3,7 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import { AppApi, AppApiError, CurrentIdentity, Policy, Progress } from "../server/index.ts"
+import { AppApi, AppApiError, CurrentPrincipal, Policy, Progress } from "../server/index.ts"
 
 const Profile = Schema.Struct({
   id: Schema.String,
@@ -23,7 +23,7 @@ const MyProfile = Tool.make("myProfile", {
   description: "The user’s own profile in the app: name, e-mail address and role.",
   success: Profile,
   failure: AppApiError,
-  dependencies: [CurrentIdentity]
+  dependencies: [CurrentPrincipal]
 })
   .annotate(Policy.Required, Policy.scopes("app:read"))
   .annotate(Tool.Title, "My profile")
@@ -47,7 +47,7 @@ const ListUsers = Tool.make("listUsers", {
     total: Schema.Int.annotate({ description: "How many users there are in the app" })
   }),
   failure: AppApiError,
-  dependencies: [CurrentIdentity]
+  dependencies: [CurrentPrincipal]
 })
   .annotate(Policy.Required, Policy.all(Policy.roles("admin"), Policy.scopes("app:read")))
   .annotate(Tool.Title, "List users")

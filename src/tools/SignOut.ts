@@ -3,7 +3,7 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import { Ask, ClientLog, Connections, ConnectionsUnavailable, CurrentIdentity, Policy } from "../server/index.ts"
+import { Elicitation, ClientLog, UserGrants, GrantsUnavailable, CurrentPrincipal, Policy } from "../server/index.ts"
 
 const Confirmation = Schema.Struct({
   signOut: Schema.Boolean.annotate({ title: "Sign them out", description: "They have to sign in again after that" })
@@ -16,8 +16,8 @@ const SignOutEverywhere = Tool.make("signOutEverywhere", {
     signedOut: Schema.Int.annotate({ description: "How many connections were signed out" }),
     confirmed: Schema.Boolean.annotate({ description: "Whether the user agreed, or there was nothing to ask about" })
   }),
-  failure: ConnectionsUnavailable,
-  dependencies: [CurrentIdentity, Ask.Ask]
+  failure: GrantsUnavailable,
+  dependencies: [CurrentPrincipal, Elicitation]
 })
   .annotate(Policy.Required, Policy.scopes("connections:manage"))
   .annotate(Tool.Title, "Sign out everywhere else")
@@ -30,13 +30,13 @@ export const toolkit = Toolkit.make(SignOutEverywhere)
 
 export const layer = toolkit.toLayer(
   Effect.gen(function* () {
-    const connections = yield* Connections
+    const connections = yield* UserGrants
     return {
       signOutEverywhere: Effect.fnUntraced(function* () {
-        const { userId, grantId } = yield* CurrentIdentity
+        const { userId, grantId } = yield* CurrentPrincipal
         const others = (yield* connections.list(userId)).filter(({ id }) => id !== grantId)
         if (others.length === 0) return { signedOut: 0, confirmed: true }
-        const answer = yield* Ask.form("confirm", {
+        const answer = yield* Elicitation.form("confirm", {
           message: `Sign out ${others.length === 1 ? "one other connection" : `${others.length} other connections`}?`,
           schema: Confirmation
         })

@@ -26,4 +26,4 @@ const server = make({
 
 export default server
 
-export class AccountAgent extends server.AccountObject {}
+export class AccountObject extends server.AccountObject {}

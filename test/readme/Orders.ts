@@ -3,7 +3,7 @@ import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import { AppApi, AppApiError, CurrentIdentity, Policy } from "../../src/server/index.ts"
+import { AppApi, AppApiError, CurrentPrincipal, Policy } from "../../src/server/index.ts"
 
 const Orders = Schema.Struct({ orders: Schema.Array(Schema.Struct({ id: Schema.String, total: Schema.Finite })) })
 
@@ -12,7 +12,7 @@ const MyOrders = Tool.make("myOrders", {
   parameters: Schema.Struct({ year: Schema.Int }),
   success: Orders,
   failure: AppApiError,
-  dependencies: [CurrentIdentity]
+  dependencies: [CurrentPrincipal]
 }).annotate(Policy.Required, Policy.scopes("app:read"))
 
 export const toolkit = Toolkit.make(MyOrders)

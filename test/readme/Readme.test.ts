@@ -10,7 +10,7 @@ import { join } from "node:path"
 import packageJson from "../../package.json" with { type: "json" }
 import { Access } from "../../src/server/access/Access.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
-import { UserId } from "../../src/server/domain/Identity.ts"
+import { UserId } from "../../src/server/domain/Principal.ts"
 import * as Dice from "./Dice.ts"
 import { own } from "./OwnClerk.ts"
 

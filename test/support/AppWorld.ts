@@ -8,11 +8,11 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 
-import { SessionTokens } from "../../src/server/access/SessionTokens.ts"
+import { ClerkSessionTokens } from "../../src/server/access/ClerkSessionTokens.ts"
 import { ClerkError } from "../../src/server/clerk/ClerkError.ts"
-import { SessionId } from "../../src/server/domain/Identity.ts"
+import { ClerkSessionId } from "../../src/server/domain/Principal.ts"
 import { AppApi, type AppApiError } from "../../src/server/capability/AppApi.ts"
-import { Connections } from "../../src/server/capability/Connections.ts"
+import { UserGrants } from "../../src/server/capability/UserGrants.ts"
 import { fakeHttp, type networkDown } from "./FakeHttp.ts"
 import { request } from "./People.ts"
 
@@ -42,7 +42,7 @@ export class World {
       return Effect.succeed(Redacted.make(`token-${this.minted}`))
     })
 
-  readonly tokens = Layer.succeed(SessionTokens, {
+  readonly tokens = Layer.succeed(ClerkSessionTokens, {
     alive: () => Effect.void,
     current: this.#token,
     renewed: (_, token) => {
@@ -51,7 +51,7 @@ export class World {
     }
   })
 
-  readonly connections = Layer.mock(Connections, {
+  readonly connections = Layer.mock(UserGrants, {
     end: (userId, grantId) => Effect.sync(() => void this.ended.push([userId, grantId]))
   })
 
@@ -67,7 +67,7 @@ export class World {
   readonly logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void this.log.push(line))])
 }
 
-export const withSession = request({}, { sessionId: SessionId.make("sess_1") })
+export const withSession = request({}, { sessionId: ClerkSessionId.make("sess_1") })
 
 export const call = (path: `/${string}` = "/api/me", query: Readonly<Record<string, string>> = {}) =>
   Effect.flatMap(AppApi, (app) => app.get(path, query, Greeting))

@@ -5,9 +5,9 @@ import * as Redacted from "effect/Redacted"
 
 import { ClerkApi, type ClerkUser } from "../../src/server/clerk/ClerkApi.ts"
 import { ClerkJwt, type Demands, TokenRejected } from "../../src/server/clerk/ClerkJwt.ts"
-import { ClerkError, SessionEnded, UserNotFound } from "../../src/server/clerk/ClerkError.ts"
+import { ClerkError, ClerkSessionEnded, UserNotFound } from "../../src/server/clerk/ClerkError.ts"
 import { ClerkOAuth, ClerkOAuthError, CodeRejected } from "../../src/server/clerk/ClerkOAuth.ts"
-import { SessionId, UserId } from "../../src/server/domain/Identity.ts"
+import { ClerkSessionId, UserId } from "../../src/server/domain/Principal.ts"
 
 export interface Person extends Partial<Omit<ClerkUser, "id" | "publicMetadata">> {
   readonly id?: string
@@ -71,7 +71,7 @@ export class FakeClerk {
     const outage = this.outage ?? this.sessionOutage
     if (outage !== undefined) return yield* new ClerkError({ reason: outage })
     const userId = this.sessions.get(id)
-    return userId === undefined ? yield* new ClerkError({ reason: new SessionEnded() }) : UserId.make(userId)
+    return userId === undefined ? yield* new ClerkError({ reason: new ClerkSessionEnded() }) : UserId.make(userId)
   })
 
   readonly #mint = Effect.fnUntraced({ self: this }, function* (id: string) {
@@ -110,7 +110,7 @@ export class FakeClerk {
         lastSession: (userId) =>
           Effect.sync(() => {
             const last = [...this.sessions].findLast(([, user]) => user === userId)
-            return last && SessionId.make(last[0])
+            return last && ClerkSessionId.make(last[0])
           }),
         sessionUser: this.#session,
         sessionToken: this.#mint,

@@ -2,13 +2,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import { CurrentUser } from "../../src/server/access/CurrentUser.ts"
-import type { Snapshot } from "../../src/server/access/Snapshot.ts"
-import { ClientId, CurrentIdentity, GrantId, type Identity, UserId } from "../../src/server/domain/Identity.ts"
+import type { UserSnapshot } from "../../src/server/access/UserSnapshot.ts"
+import { ClientId, CurrentPrincipal, GrantId, type Principal, UserId } from "../../src/server/domain/Principal.ts"
 import { Role } from "../../src/server/domain/Role.ts"
-import { Ask } from "../../src/server/capability/Ask.ts"
+import { Elicitation } from "../../src/server/capability/Elicitation.ts"
 
 /** Ada's facts, as a tool is told them. */
-export const ada: Snapshot = {
+export const ada: UserSnapshot = {
   userId: UserId.make("user_ada"),
   email: "ada@example.com",
   firstName: "Ada",
@@ -21,7 +21,7 @@ export const ada: Snapshot = {
 }
 
 /** Who sent a request on Ada's behalf. */
-export const identity = (...scopes: ReadonlyArray<string>): Identity => ({
+export const principal = (...scopes: ReadonlyArray<string>): Principal => ({
   userId: ada.userId,
   grantId: GrantId.make("grantOfAda"),
   clientId: ClientId.make("the-client"),
@@ -30,14 +30,14 @@ export const identity = (...scopes: ReadonlyArray<string>): Identity => ({
 
 /** A client that cannot be asked anything. */
 const silent = Layer.succeed(
-  Ask,
-  Ask.of({ supports: () => false, reply: () => undefined, suspend: () => Effect.die("the client was asked") })
+  Elicitation,
+  Elicitation.of({ supports: () => false, reply: () => undefined, suspend: () => Effect.die("the client was asked") })
 )
 
 /** A request of Ada's, past its admission. */
-export const request = (user: Partial<Snapshot> = {}, by: Partial<Identity> = {}) =>
+export const request = (user: Partial<UserSnapshot> = {}, by: Partial<Principal> = {}) =>
   Layer.mergeAll(
     Layer.succeed(CurrentUser, { ...ada, ...user }),
-    Layer.succeed(CurrentIdentity, { ...identity("mcp:tools"), ...by }),
+    Layer.succeed(CurrentPrincipal, { ...principal("mcp:tools"), ...by }),
     silent
   )

@@ -5,10 +5,10 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 import { Access } from "../../src/server/access/Access.ts"
-import type { Snapshot } from "../../src/server/access/Snapshot.ts"
+import type { UserSnapshot } from "../../src/server/access/UserSnapshot.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
 import { ServerInfo } from "../../src/server/config/ServerInfo.ts"
-import { Identity, UserId } from "../../src/server/domain/Identity.ts"
+import { Principal, UserId } from "../../src/server/domain/Principal.ts"
 import { Changes } from "../../src/server/mcp/Changes.ts"
 import { Offer, ServerFactory } from "../../src/server/mcp/ServerFactory.ts"
 import { StatelessLane } from "../../src/server/mcp/StatelessLane.ts"
@@ -16,8 +16,8 @@ import type { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
 import { StateSigner } from "../../src/server/oauth/StateSigner.ts"
 import { description } from "./TestConfig.ts"
 
-export const identity = (change: Partial<typeof Identity.Encoded> = {}): Identity =>
-  Schema.decodeSync(Identity)({
+export const principal = (change: Partial<typeof Principal.Encoded> = {}): Principal =>
+  Schema.decodeSync(Principal)({
     userId: "user_one",
     grantId: "grantOne",
     clientId: "client",
@@ -25,7 +25,7 @@ export const identity = (change: Partial<typeof Identity.Encoded> = {}): Identit
     ...change
   })
 
-const snapshot: Snapshot = {
+const snapshot: UserSnapshot = {
   userId: UserId.make("user_one"),
   email: "one@example.com",
   firstName: "Una",
@@ -71,7 +71,7 @@ export const protocol = <R>(
   )
 
 export interface Sent {
-  readonly as?: Identity
+  readonly as?: Principal
   readonly accept?: string
   readonly capabilities?: ClientCapabilities
   readonly logLevel?: string
@@ -81,7 +81,7 @@ export interface Sent {
 export const send = Effect.fnUntraced(function* (
   method: string,
   params: Readonly<Record<string, unknown>>,
-  { as = identity(), accept, capabilities = { elicitation: {} }, logLevel }: Sent = {}
+  { as = principal(), accept, capabilities = { elicitation: {} }, logLevel }: Sent = {}
 ) {
   const lane = yield* StatelessLane
   const name = params["name"] ?? params["uri"]

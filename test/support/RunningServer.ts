@@ -6,8 +6,8 @@ import { createTestHarness, type TestHarness, type TestHarnessOptions } from "wr
 import type { StandInAdmin } from "../../dev/clerk/admin/StandInAdmin.ts"
 import { ClerkStandIn, type WorkerSettings } from "../../dev/clerk/ClerkStandIn.ts"
 import { mcpServerTemplate } from "../../dev/clerk/JwtTemplates.ts"
-import type { AccountObject } from "../../src/server/agent/AccountAgent.ts"
-import type { Post } from "../../src/server/agent/Session.ts"
+import type { AccountObject } from "../../src/server/account/AccountObject.ts"
+import type { Post } from "../../src/server/account/Session.ts"
 import { OAuthClient, type Parameters, type Registration, type Tokens } from "./OAuthClient.ts"
 import { type Choice, Person } from "./Person.ts"
 
@@ -18,7 +18,7 @@ export const signingKeys = {
 }
 
 /** A signed-in connection of one client. */
-export interface Connection {
+export interface UserGrant {
   readonly client: OAuthClient
   readonly person: Person
   readonly tokens: Tokens
@@ -60,7 +60,7 @@ export interface Server {
   readonly admin: <A, E>(hook: (admin: Admin) => Effect.Effect<A, E>) => Promise<A>
   readonly person: (email: string) => Person
   /** A whole sign-in: registration, consent, Clerk, code, token. */
-  readonly signIn: (email: string, options?: SignInOptions) => Promise<Connection>
+  readonly signIn: (email: string, options?: SignInOptions) => Promise<UserGrant>
 }
 
 const harnessOptions = (
@@ -116,7 +116,7 @@ const listening = Effect.acquireRelease(
   ({ harness }) => Effect.promise(() => harness.close())
 )
 
-const signIn = async (server: Server, email: string, options: SignInOptions = {}): Promise<Connection> => {
+const signIn = async (server: Server, email: string, options: SignInOptions = {}): Promise<UserGrant> => {
   const { client = await OAuthClient.register(server.mcp, options), person = server.person(email), request } = options
   const attempt = await client.begin(request)
   const tokens = await client.redeem(attempt, await person.authorize(attempt.address, options))
@@ -136,7 +136,7 @@ const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Ser
     kv: async () => (await harness.getWorker<Bindings>().getEnv()).OAUTH_KV,
     post: async (post) => {
       const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
-      const answer = await agents.getByName(post.identity.userId).post(post)
+      const answer = await agents.getByName(post.principal.userId).post(post)
       return answer.status
     },
     logs: () => harness.getLogs().map(({ message }) => message),

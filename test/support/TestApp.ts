@@ -6,7 +6,7 @@ import * as Logger from "effect/Logger"
 
 import { application } from "../../src/server/Server.ts"
 import sample from "../../src/worker.ts"
-import { FakeAgents } from "./FakeAgents.ts"
+import { FakeAccounts } from "./FakeAccounts.ts"
 import { FakeClerk } from "./FakeClerk.ts"
 import { MemoryKv } from "./MemoryKv.ts"
 import { type Settings, settings as complete } from "./TestConfig.ts"
@@ -19,7 +19,7 @@ import { Visitor } from "./Visitor.ts"
 export const testApp = (settings: Settings = {}) => {
   const clerk = new FakeClerk({ id: "user_ada", role: "admin" }, { id: "user_mina", firstName: "Mina" })
   const kv = new MemoryKv()
-  const agents = new FakeAgents()
+  const agents = new FakeAccounts()
   const log: Array<string> = []
   let ahead = 0
   const clock = Layer.effect(

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 
-import { SessionId } from "../../src/server/domain/Identity.ts"
+import { ClerkSessionId } from "../../src/server/domain/Principal.ts"
 import * as Account from "../../src/tools/Account.ts"
 import { request } from "../support/People.ts"
 
@@ -33,7 +33,7 @@ describe("userInfo", () => {
   it.effect("tells the session where it is known", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* userInfo, { ...facts, sessionId: "sess_1" })
-    }).pipe(Effect.provide(Layer.merge(Account.layer, request({}, { sessionId: SessionId.make("sess_1") }))))
+    }).pipe(Effect.provide(Layer.merge(Account.layer, request({}, { sessionId: ClerkSessionId.make("sess_1") }))))
   )
 
   it.effect("works for an account that has nothing but an id", () =>

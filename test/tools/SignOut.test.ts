@@ -3,11 +3,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 
-import { ClientId, GrantId, UserId } from "../../src/server/domain/Identity.ts"
+import { ClientId, GrantId, UserId } from "../../src/server/domain/Principal.ts"
 import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
-import { Connections } from "../../src/server/capability/Connections.ts"
+import { UserGrants } from "../../src/server/capability/UserGrants.ts"
 import * as SignOut from "../../src/tools/SignOut.ts"
-import { identity, protocol, send } from "../support/Protocol.ts"
+import { principal, protocol, send } from "../support/Protocol.ts"
 
 const grants = (...ids: ReadonlyArray<string>) =>
   ids.map((id) => ({ id: GrantId.make(id), clientId: ClientId.make(`client of ${id}`) }))
@@ -20,7 +20,7 @@ const connected = (...ids: ReadonlyArray<string>) =>
       ToolCalls.layer(SignOut.toolkit).pipe(
         Layer.provide(SignOut.layer),
         Layer.provide(
-          Layer.succeed(Connections, {
+          Layer.succeed(UserGrants, {
             list: () => Ref.get(left),
             end: (userId, id) => {
               assert.strictEqual(userId, UserId.make("user_one"))
@@ -34,7 +34,7 @@ const connected = (...ids: ReadonlyArray<string>) =>
       send(
         "tools/call",
         { name: "signOutEverywhere", arguments: {}, ...more },
-        scopes === undefined ? {} : { as: identity({ scopes }) }
+        scopes === undefined ? {} : { as: principal({ scopes }) }
       )
     return { layer, call, left: Effect.map(Ref.get(left), (connections) => connections.map(({ id }) => id as string)) }
   })

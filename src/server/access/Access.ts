@@ -8,11 +8,11 @@ import * as Schema from "effect/Schema"
 import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { ClerkError, ClerkUnexpected } from "../clerk/ClerkError.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
-import type { UserId } from "../domain/Identity.ts"
-import * as Quiet from "./Quiet.ts"
-import { remember } from "./Recent.ts"
+import type { UserId } from "../domain/Principal.ts"
+import * as CircuitBreaker from "./CircuitBreaker.ts"
+import { Lru } from "./Lru.ts"
 import * as SingleFlight from "./SingleFlight.ts"
-import * as Snapshot from "./Snapshot.ts"
+import * as UserSnapshot from "./UserSnapshot.ts"
 
 /** The account may not use the server any more: it was banned or deleted in Clerk. */
 export class AccountClosed extends Schema.TaggedError<AccountClosed>()("AccountClosed", {}) {
@@ -55,7 +55,7 @@ export class Access extends Context.Service<
      * The user's snapshot, at most 60 s old; while Clerk does not answer, at most 5 minutes older. Concurrent
      * questions about one user are one question to Clerk.
      */
-    readonly current: (userId: UserId) => Effect.Effect<Snapshot.Snapshot, AccessError>
+    readonly current: (userId: UserId) => Effect.Effect<UserSnapshot.UserSnapshot, AccessError>
   }
 >()("access/Access") {
   static readonly layer = Layer.effect(
@@ -63,8 +63,8 @@ export class Access extends Context.Service<
     Effect.gen(function* () {
       const clerk = yield* ClerkApi
       const share = SingleFlight.make<void, never>(yield* KeepAlive)
-      const answers = new Map<UserId, Answer>()
-      const quiet = Quiet.make<UserId>()
+      const answers = new Lru<UserId, Answer>()
+      const breaker = CircuitBreaker.make<UserId>()
 
       const ask = Effect.fnUntraced(function* (userId: UserId) {
         const takenAt = yield* Clock.currentTimeMillis
@@ -76,12 +76,12 @@ export class Access extends Context.Service<
           const detail = "another user than was asked for"
           return yield* new ClerkError({ reason: new ClerkUnexpected({ operation: "users.getUser", detail }) })
         }
-        return { takenAt, snapshot: user.banned ? undefined : Snapshot.fromClerk(user, memberships, takenAt) }
+        return { takenAt, snapshot: user.banned ? undefined : UserSnapshot.fromClerk(user, memberships, takenAt) }
       })
 
       const refresh = Effect.fn("Access.refresh")(
         function* (userId: UserId) {
-          remember(answers, userId, yield* ask(userId))
+          answers.set(userId, yield* ask(userId))
         },
         (refreshed, userId) =>
           Effect.catchReason(
@@ -89,12 +89,10 @@ export class Access extends Context.Service<
             "ClerkError",
             "UserNotFound",
             () =>
-              Effect.map(Clock.currentTimeMillis, (takenAt) =>
-                remember(answers, userId, { takenAt, snapshot: undefined })
-              ),
+              Effect.map(Clock.currentTimeMillis, (takenAt) => answers.set(userId, { takenAt, snapshot: undefined })),
             (reason) =>
               Effect.gen(function* () {
-                quiet.begin(userId, { reason }, yield* Clock.currentTimeMillis)
+                breaker.open(userId, { reason }, yield* Clock.currentTimeMillis)
                 yield* Effect.logWarning("Clerk did not say what a user may do").pipe(Effect.annotateLogs({ reason }))
               })
           )
@@ -104,11 +102,11 @@ export class Access extends Context.Service<
         current: Effect.fnUntraced(function* (userId) {
           const asked = yield* Clock.currentTimeMillis
           const due = asked - (answers.get(userId)?.takenAt ?? -Infinity) > freshFor
-          if (due && quiet.failure(userId, asked) === undefined) yield* share(userId, refresh(userId))
+          if (due && breaker.failure(userId, asked) === undefined) yield* share(userId, refresh(userId))
           const answer = answers.get(userId)
           const now = yield* Clock.currentTimeMillis
           if (answer === undefined || now - answer.takenAt > freshFor + staleFor) {
-            const failure = quiet.failure(userId, now)
+            const failure = breaker.failure(userId, now)
             const wait = Math.max((failure?.until ?? 0) - now, 1_000)
             const passes = failure === undefined || failure.reason._tag === "ClerkUnavailable"
             const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000), passes })
@@ -125,5 +123,5 @@ export class Access extends Context.Service<
 /** What Clerk last said about a user; no snapshot if the account is closed. */
 interface Answer {
   readonly takenAt: number
-  readonly snapshot: Snapshot.Snapshot | undefined
+  readonly snapshot: UserSnapshot.UserSnapshot | undefined
 }

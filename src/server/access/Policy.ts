@@ -42,7 +42,7 @@ export const any = (...policies: readonly [Policy, ...Array<Policy>]): Policy =>
 export const Required = Context.Reference<Policy>("access/Policy/Required", { defaultValue: () => nobody })
 
 /** What a policy is judged on: current facts about the user, and the scopes of the token that the request carries. */
-export interface Facts {
+export interface PolicyInput {
   readonly role: Role | undefined
   readonly permissions: ReadonlySet<string>
   readonly scopes: ReadonlySet<string>
@@ -57,7 +57,7 @@ export type Decision = Data.TaggedEnum<{
 }>
 export const Decision = Data.taggedEnum<Decision>()
 
-type User = Omit<Facts, "scopes">
+type User = Omit<PolicyInput, "scopes">
 
 /** The sets of scopes of which each one, added to what the user is, satisfies the policy. None: no token helps. */
 const alternatives = (policy: Policy, user: User): ReadonlyArray<ReadonlyArray<Scope>> =>
@@ -93,7 +93,7 @@ const needs = (policy: Policy): ReadonlyArray<string> =>
 export const visible = (policy: Policy, user: User): boolean => alternatives(policy, user).length > 0
 
 /** Judges a policy. Every alternative includes the baseline scope. */
-export const evaluate = (policy: Policy, facts: Facts): Decision => {
+export const evaluate = (policy: Policy, facts: PolicyInput): Decision => {
   const missing = (scopes: ReadonlyArray<Scope>) => scopes.filter((scope) => !facts.scopes.has(scope)).length
   const [nearest] = alternatives(policy, facts)
     .map((scopes) => [...new Set([baseline, ...scopes])] as const)

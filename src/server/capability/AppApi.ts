@@ -11,10 +11,10 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-import { type NoToken, SessionTokens } from "../access/SessionTokens.ts"
+import { type NoToken, ClerkSessionTokens } from "../access/ClerkSessionTokens.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import { CurrentIdentity, type Identity } from "../domain/Identity.ts"
-import { Connections } from "./Connections.ts"
+import { CurrentPrincipal, type Principal } from "../domain/Principal.ts"
+import { UserGrants } from "./UserGrants.ts"
 
 /** The connection cannot act in the app: it was made without a session, or the session has ended. */
 class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", { ended: Schema.Boolean }) {
@@ -71,15 +71,15 @@ export class AppApi extends Context.Service<
       path: `/${string}`,
       query: Readonly<Record<string, string>>,
       answer: Schema.Decoder<A>
-    ) => Effect.Effect<A, AppApiError, CurrentIdentity>
+    ) => Effect.Effect<A, AppApiError, CurrentPrincipal>
   }
->()("tools/AppApi") {
+>()("capability/AppApi") {
   static readonly layerNoDeps = (appUrl: URL) =>
     Layer.effect(
       AppApi,
       Effect.gen(function* () {
-        const tokens = yield* SessionTokens
-        const connections = yield* Connections
+        const tokens = yield* ClerkSessionTokens
+        const connections = yield* UserGrants
         // An answer that nobody reads to its end would hold its connection.
         const http = HttpClient.withScope(yield* HttpClient.HttpClient)
 
@@ -106,8 +106,8 @@ export class AppApi extends Context.Service<
           Effect.retry(attempt(asked, token), { while: isPassing, times: 1, schedule: Schedule.spaced(pause) })
 
         /** Clerk knows best whether the session is alive. Whoever called has to sign in again if it is not. */
-        const unproven = Effect.fnUntraced(function* ({ userId, grantId }: Identity, { reason }: NoToken) {
-          if (reason._tag === "SessionEnded") {
+        const unproven = Effect.fnUntraced(function* ({ userId, grantId }: Principal, { reason }: NoToken) {
+          if (reason._tag === "ClerkSessionEnded") {
             yield* Effect.ignore(connections.end(userId, grantId))
             return yield* failed(new SignInNeeded({ ended: true }))
           }
@@ -119,12 +119,12 @@ export class AppApi extends Context.Service<
 
         return AppApi.of({
           get: Effect.fn("AppApi.get")(function* (path, query, answer) {
-            const identity = yield* CurrentIdentity
-            const { sessionId } = identity
+            const principal = yield* CurrentPrincipal
+            const { sessionId } = principal
             if (sessionId === undefined) return yield* failed(new SignInNeeded({ ended: false }))
             const asked = yield* request(path, query)
             const proven = (token: Effect.Effect<Redacted.Redacted, NoToken>) =>
-              Effect.catchTag(token, "ClerkError", (error) => unproven(identity, error))
+              Effect.catchTag(token, "ClerkError", (error) => unproven(principal, error))
             const token = yield* proven(tokens.current(sessionId))
             const first = yield* send(asked, token)
             const { status, isJson, text } =

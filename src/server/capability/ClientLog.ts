@@ -10,6 +10,6 @@ export interface Entry {
 }
 
 /** Tells the client what happens during a call, if the client asked for that level (MCP, logging). */
-export const ClientLog = Context.Reference<(entry: Entry) => Effect.Effect<void>>("tools/ClientLog", {
+export const ClientLog = Context.Reference<(entry: Entry) => Effect.Effect<void>>("capability/ClientLog", {
   defaultValue: () => () => Effect.void
 })

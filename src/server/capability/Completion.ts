@@ -1,13 +1,13 @@
 import * as Effect from "effect/Effect"
 
 import type { CurrentUser } from "../access/CurrentUser.ts"
-import type { CurrentIdentity } from "../domain/Identity.ts"
+import type { CurrentPrincipal } from "../domain/Principal.ts"
 
 /** Values to suggest for what a person has typed so far; `others` are the arguments that are already filled in. */
 export type Completion = (
   typed: string,
   others: Readonly<Record<string, string>>
-) => Effect.Effect<ReadonlyArray<string>, never, CurrentUser | CurrentIdentity>
+) => Effect.Effect<ReadonlyArray<string>, never, CurrentUser | CurrentPrincipal>
 
 /** Who suggests what, by the name of the argument. */
 export type Completions = Readonly<Record<string, Completion | undefined>>

@@ -9,6 +9,6 @@ export interface Report {
 }
 
 /** Tells the client how far the call has come, if the client asked for it (MCP, progress). */
-export const Progress = Context.Reference<(report: Report) => Effect.Effect<void>>("tools/Progress", {
+export const Progress = Context.Reference<(report: Report) => Effect.Effect<void>>("capability/Progress", {
   defaultValue: () => () => Effect.void
 })

@@ -4,11 +4,11 @@ import * as Schema from "effect/Schema"
 
 import type { CurrentUser } from "../access/CurrentUser.ts"
 import type { Policy } from "../access/Policy.ts"
-import type { CurrentIdentity } from "../domain/Identity.ts"
-import type { Ask } from "./Ask.ts"
+import type { CurrentPrincipal } from "../domain/Principal.ts"
+import type { Elicitation } from "./Elicitation.ts"
 import type { Completions } from "./Completion.ts"
 
-type Services = CurrentUser | CurrentIdentity | Ask
+type Services = CurrentUser | CurrentPrincipal | Elicitation
 
 /** What a prompt says: a text, or texts and files in a row, each a message of its own. */
 type Content = string | ReadonlyArray<Prompt.ToolModelOutputPart>

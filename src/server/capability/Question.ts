@@ -2,16 +2,16 @@ import * as Data from "effect/Data"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
-/** What a client is asked, in the terms of the protocol's three kinds of questions. */
-export type Inquiry = Data.TaggedEnum<{
+/** What goes to the client: one of the protocol's three kinds of questions. */
+export type InputRequest = Data.TaggedEnum<{
   /** A form for the person at the client (MCP, elicitation). `schema` encodes to a flat object of simple values. */
   Form: { readonly message: string; readonly schema: Schema.Constraint; readonly layout: Layout | undefined }
   /** A text from the client's model (MCP, sampling). */
-  Sample: { readonly prompt: string; readonly maxTokens: number }
+  Sampling: { readonly prompt: string; readonly maxTokens: number }
   /** The folders that the client works in (MCP, roots). */
   Roots: {}
 }>
-export const Inquiry = Data.taggedEnum<Inquiry>()
+export const InputRequest = Data.taggedEnum<InputRequest>()
 
 /** A form as the protocol writes it, for what a schema cannot say, such as titles of choices. */
 export interface Layout {
@@ -34,7 +34,7 @@ export const Answer = Data.taggedEnum<AnswerDefinition>()
 
 /** A question whose answer is an `A`. `read` finds none in a reply of another shape, and the question stays open. */
 export interface Question<out A> {
-  readonly inquiry: Inquiry
+  readonly request: InputRequest
   readonly read: (reply: unknown) => Option.Option<A>
 }
 
@@ -52,7 +52,7 @@ export const form = <A, I>(options: {
 }): Question<Answer<A>> => {
   const decode = Schema.decodeUnknownOption(options.schema)
   return {
-    inquiry: Inquiry.Form({ message: options.message, schema: options.schema, layout: options.layout }),
+    request: InputRequest.Form({ message: options.message, schema: options.schema, layout: options.layout }),
     read: (reply) =>
       Option.flatMap(readReply(reply), (known): Option.Option<Answer<A>> => {
         if (known.action === "accept") {
@@ -68,7 +68,7 @@ const readSampled = Schema.decodeUnknownOption(Sampled)
 
 /** Asks the client's model for a text of at most `maxTokens` tokens. */
 export const sample = (options: { readonly prompt: string; readonly maxTokens: number }): Question<string> => ({
-  inquiry: Inquiry.Sample(options),
+  request: InputRequest.Sampling(options),
   read: (reply) => Option.map(readSampled(reply), ({ content }) => content.text)
 })
 
@@ -80,6 +80,6 @@ const readListed = Schema.decodeUnknownOption(Listed)
 
 /** Asks the client for the folders that it works in. */
 export const roots: Question<ReadonlyArray<Root>> = {
-  inquiry: Inquiry.Roots(),
+  request: InputRequest.Roots(),
   read: (reply) => Option.map(readListed(reply), (listed) => listed.roots)
 }

@@ -3,11 +3,11 @@ import * as Schema from "effect/Schema"
 
 import type { CurrentUser } from "../access/CurrentUser.ts"
 import type { Policy } from "../access/Policy.ts"
-import type { CurrentIdentity } from "../domain/Identity.ts"
-import type { Ask } from "./Ask.ts"
+import type { CurrentPrincipal } from "../domain/Principal.ts"
+import type { Elicitation } from "./Elicitation.ts"
 
 /** What the program behind a resource may ask for. */
-type Services = CurrentUser | CurrentIdentity | Ask
+type Services = CurrentUser | CurrentPrincipal | Elicitation
 
 interface Described {
   readonly name: string

@@ -3,11 +3,11 @@ import * as Schema from "effect/Schema"
 
 import type { CurrentUser } from "../access/CurrentUser.ts"
 import type { Policy } from "../access/Policy.ts"
-import type { CurrentIdentity } from "../domain/Identity.ts"
-import type { Ask } from "./Ask.ts"
+import type { CurrentPrincipal } from "../domain/Principal.ts"
+import type { Elicitation } from "./Elicitation.ts"
 import type { Completions } from "./Completion.ts"
 
-type Services = CurrentUser | CurrentIdentity | Ask
+type Services = CurrentUser | CurrentPrincipal | Elicitation
 
 /** A family of resources that answer with JSON, one for each way to fill in the address (RFC 6570). */
 export interface ResourceTemplate {

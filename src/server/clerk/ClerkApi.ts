@@ -8,14 +8,14 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import { SessionId, UserId } from "../domain/Identity.ts"
+import { ClerkSessionId, UserId } from "../domain/Principal.ts"
 import * as Log from "../observability/Log.ts"
 import {
   ClerkError,
   ClerkMisconfigured,
   ClerkUnavailable,
   ClerkUnexpected,
-  SessionEnded,
+  ClerkSessionEnded,
   UserNotFound
 } from "./ClerkError.ts"
 
@@ -37,7 +37,7 @@ const ClerkMembership = Schema.Struct({ permissions: Schema.Array(Schema.String)
 export type ClerkMembership = typeof ClerkMembership.Type
 
 const ClerkSession = Schema.Struct({
-  id: SessionId,
+  id: ClerkSessionId,
   userId: UserId,
   status: Schema.String,
   lastActiveAt: Schema.Finite
@@ -70,14 +70,14 @@ export class ClerkApi extends Context.Service<
      * The user's session that was used last, if one is active, of the newest 2,500. None where Clerk refuses this one
      * list for good; the log says so, once.
      */
-    readonly lastSession: (id: UserId) => Effect.Effect<SessionId | undefined, ClerkError>
-    /** Whose session this is. Fails with `SessionEnded` when it has ended, and otherwise unless it is active. */
-    readonly sessionUser: (id: SessionId) => Effect.Effect<UserId, ClerkError>
+    readonly lastSession: (id: UserId) => Effect.Effect<ClerkSessionId | undefined, ClerkError>
+    /** Whose session this is. Fails with `ClerkSessionEnded` when it has ended, and otherwise unless it is active. */
+    readonly sessionUser: (id: ClerkSessionId) => Effect.Effect<UserId, ClerkError>
     /**
-     * A new token for the session, of the template `CLERK_JWT_TEMPLATE` if there is one. Fails with `SessionEnded` when
+     * A new token for the session, of the template `CLERK_JWT_TEMPLATE` if there is one. Fails with `ClerkSessionEnded` when
      * Clerk says so, and not when it refuses the token for another reason, such as a template that does not exist.
      */
-    readonly sessionToken: (id: SessionId) => Effect.Effect<Redacted.Redacted, ClerkError>
+    readonly sessionToken: (id: ClerkSessionId) => Effect.Effect<Redacted.Redacted, ClerkError>
   }
 >()("clerk/ClerkApi") {
   static readonly layer = Layer.effect(
@@ -90,10 +90,10 @@ export class ClerkApi extends Context.Service<
         telemetry: { disabled: true }
       })
 
-      const sessionUser = Effect.fn("ClerkApi.sessionUser")(function* (id: SessionId) {
+      const sessionUser = Effect.fn("ClerkApi.sessionUser")(function* (id: ClerkSessionId) {
         const session = yield* call("sessions.getSession", ClerkSession, () => client.sessions.getSession(id))
         const { status, userId } = session
-        if (endedStatuses.has(status)) return yield* new ClerkError({ reason: new SessionEnded() })
+        if (endedStatuses.has(status)) return yield* new ClerkError({ reason: new ClerkSessionEnded() })
         if (status === "active") return userId
         const reason = new ClerkUnexpected({ operation: "sessions.getSession", detail: "neither active nor ended" })
         return yield* new ClerkError({ reason })
@@ -194,7 +194,7 @@ const list = Effect.fnUntraced(
 const absent = (operation: string, code: string | undefined): ClerkError["reason"] => {
   if (code === "resource_not_found") {
     if (operation.startsWith("users.")) return new UserNotFound()
-    if (operation === "sessions.getSession") return new SessionEnded()
+    if (operation === "sessions.getSession") return new ClerkSessionEnded()
   }
   return new ClerkUnexpected({ operation, detail: "status 404", ...(code !== undefined && { code }) })
 }

@@ -29,11 +29,11 @@ export class ClerkUnexpected extends Schema.TaggedError<ClerkUnexpected>()("Cler
 export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFound", {}) {}
 
 /** The person signed out, or somebody ended the session; it does not come back. */
-export class SessionEnded extends Schema.TaggedError<SessionEnded>()("SessionEnded", {}) {
+export class ClerkSessionEnded extends Schema.TaggedError<ClerkSessionEnded>()("ClerkSessionEnded", {}) {
   override readonly message = "Your session has ended. Please sign in again."
 }
 
 /** What can go wrong between the Worker and Clerk's Backend API. Carries no secret and nothing about the user. */
 export class ClerkError extends Schema.TaggedError<ClerkError>()("ClerkError", {
-  reason: Schema.Union([ClerkUnavailable, ClerkMisconfigured, ClerkUnexpected, UserNotFound, SessionEnded])
+  reason: Schema.Union([ClerkUnavailable, ClerkMisconfigured, ClerkUnexpected, UserNotFound, ClerkSessionEnded])
 }) {}

@@ -13,7 +13,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import type { UserId } from "../domain/Identity.ts"
+import type { UserId } from "../domain/Principal.ts"
 import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "./ClerkError.ts"
 import { ClerkJwt, TokenRejected } from "./ClerkJwt.ts"
 import { verifyIdToken } from "./IdToken.ts"

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import { UserId } from "../domain/Identity.ts"
+import { UserId } from "../domain/Principal.ts"
 import { ClerkJwt, TokenRejected } from "./ClerkJwt.ts"
 
 const decodeClaims = Schema.decodeUnknownEffect(

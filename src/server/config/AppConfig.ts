@@ -72,7 +72,7 @@ const common = {
   }),
   OAUTH_KV: KvNamespace.annotate({ description: "the KV namespace that holds OAuth clients, grants and tokens" }),
   ACCOUNT_AGENT: ObjectNamespace.annotate({
-    description: "the Durable Object namespace of the class AccountAgent, which holds the sessions of each user"
+    description: "the Durable Object namespace of the class AccountObject, which holds the sessions of each user"
   }),
   SESSION_IDLE_HOURS: Schema.optionalKey(Hours).annotate({
     description: "after how many hours without a request a session ends, from 1 to 720; 24 unless it is set"

@@ -78,7 +78,7 @@ const answerTo = Match.typeTags<AuthorizationFailure["reason"], Answer>()({
     ),
   ClerkUnexpected: () =>
     answer("server_error", 502, "Signing in failed", "Clerk gave an answer that this server does not understand."),
-  SessionEnded: ({ message }) => answer("access_denied", 403, "You are signed out", `${message} ${startAgain}`),
+  ClerkSessionEnded: ({ message }) => answer("access_denied", 403, "You are signed out", `${message} ${startAgain}`),
   UserNotFound: () =>
     answer("access_denied", 403, "You cannot use this server", "This account can no longer use this server."),
   AccountClosed: ({ message }) => answer("access_denied", 403, "You cannot use this server", message),

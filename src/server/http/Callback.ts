@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 
-import type { UserId } from "../domain/Identity.ts"
+import type { UserId } from "../domain/Principal.ts"
 import { AuthorizationFailure, rejected, tellingClient } from "../oauth/AuthorizationFailure.ts"
 import { repeated } from "../oauth/AuthorizationParameters.ts"
 import { AuthorizationServer, type AuthRequest } from "../oauth/AuthorizationServer.ts"

@@ -2,12 +2,12 @@ import { isLegacyRequest } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import { AccountAgents } from "../agent/AccountAgents.ts"
-import { refusal, unavailable } from "../agent/SessionFailure.ts"
-import { CurrentIdentity } from "../domain/Identity.ts"
+import { AccountStubs } from "../account/AccountStub.ts"
+import { refusal, unavailable } from "../account/SessionFailure.ts"
+import { CurrentPrincipal } from "../domain/Principal.ts"
 import { fitted, takes, takesAnswers } from "../mcp/Accept.ts"
 import { StatelessLane } from "../mcp/StatelessLane.ts"
-import { makeGate } from "./Gate.ts"
+import { makeProtectedRoute } from "./ProtectedRoute.ts"
 import { type Posted, readPosted } from "./Posted.ts"
 import { sessionStream } from "./SessionStream.ts"
 
@@ -19,12 +19,12 @@ const isInitialize = Schema.is(Schema.Struct({ method: Schema.Literal("initializ
  */
 export const makeMcp = Effect.gen(function* () {
   const lane = yield* StatelessLane
-  const agents = yield* AccountAgents
+  const accounts = yield* AccountStubs
 
   const inSession = Effect.fnUntraced(
     function* (request: Request, posted: Posted | undefined, resourceMetadataUrl: string) {
-      const identity = yield* CurrentIdentity
-      const agent = agents.forUser(identity.userId)
+      const principal = yield* CurrentPrincipal
+      const account = accounts.forUser(principal.userId)
       const sessionId = request.headers.get("mcp-session-id") ?? undefined
       const protocolVersion = request.headers.get("mcp-protocol-version") ?? undefined
       const wire = "streamable"
@@ -33,22 +33,22 @@ export const makeMcp = Effect.gen(function* () {
           if (posted === undefined) return refusal(415, -32000, "Content-Type must be application/json")
           if (!takesAnswers(request)) return notAcceptable("application/json or text/event-stream")
           const body = posted.text
-          const answer = yield* agent.post({ identity, resourceMetadataUrl, wire, sessionId, protocolVersion, body })
+          const answer = yield* account.post({ principal, resourceMetadataUrl, wire, sessionId, protocolVersion, body })
           return yield* Effect.promise(() => fitted(request, answer))
         }
         case "GET": {
           if (!takes(request, "text/event-stream")) return notAcceptable("text/event-stream")
           const lastEventId = request.headers.get("last-event-id")
           const after = lastEventId === null ? {} : { lastEventId }
-          return yield* sessionStream(agent, { identity, wire, sessionId: sessionId ?? "", ...after }, () => "")
+          return yield* sessionStream(account, { principal, wire, sessionId: sessionId ?? "", ...after }, () => "")
         }
         case "DELETE":
-          return yield* agent.remove({ identity, sessionId })
+          return yield* account.remove({ principal, sessionId })
         default:
           return refusal(405, -32000, "Method not allowed.", { allow: "GET, POST, DELETE" })
       }
     },
-    Effect.catchTag("AgentUnavailable", unavailable)
+    Effect.catchTag("AccountUnavailable", unavailable)
   )
 
   const serve = Effect.fnUntraced(
@@ -59,12 +59,12 @@ export const makeMcp = Effect.gen(function* () {
       if ((opens || named) && (yield* Effect.promise(() => isLegacyRequest(request, posted?.json)))) {
         return yield* inSession(request, posted, metadata)
       }
-      return yield* lane.serve(request, yield* CurrentIdentity, metadata, posted?.json)
+      return yield* lane.serve(request, yield* CurrentPrincipal, metadata, posted?.json)
     },
     Effect.catch((refused) => Effect.succeed(refused))
   )
 
-  return yield* makeGate("/mcp", serve)
+  return yield* makeProtectedRoute("/mcp", serve)
 })
 
 const notAcceptable = (types: string) => refusal(406, -32000, `Not Acceptable: Client must accept ${types}`)

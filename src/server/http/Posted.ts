@@ -4,8 +4,8 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
-import { messages } from "../agent/Session.ts"
-import { refusal } from "../agent/SessionFailure.ts"
+import { messages } from "../account/Session.ts"
+import { refusal } from "../account/SessionFailure.ts"
 import { faultOf } from "../mcp/InvalidParams.ts"
 import { maxRequestBodySize } from "../mcp/StatelessLane.ts"
 

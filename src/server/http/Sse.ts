@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
 
-import { AccountAgents } from "../agent/AccountAgents.ts"
-import { refusal, unavailable } from "../agent/SessionFailure.ts"
-import { CurrentIdentity } from "../domain/Identity.ts"
-import { makeGate } from "./Gate.ts"
+import { AccountStubs } from "../account/AccountStub.ts"
+import { refusal, unavailable } from "../account/SessionFailure.ts"
+import { CurrentPrincipal } from "../domain/Principal.ts"
+import { makeProtectedRoute } from "./ProtectedRoute.ts"
 import { readPosted } from "./Posted.ts"
 import { sessionStream } from "./SessionStream.ts"
 
@@ -12,39 +12,39 @@ const endpoint = (sessionId: string) => `event: endpoint\ndata: /sse/message?ses
 
 /** `GET /sse`: opens a session and the stream on which everything is answered (MCP 2024-11-05, HTTP with SSE). */
 export const makeSse = Effect.gen(function* () {
-  const agents = yield* AccountAgents
+  const accounts = yield* AccountStubs
   const serve = Effect.fnUntraced(
     function* (request: Request) {
       // Clients that can do both try to post here first, and fall back to GET on this answer.
       if (request.method !== "GET") return refusal(405, -32000, "Method not allowed.", { allow: "GET" })
-      const identity = yield* CurrentIdentity
-      return yield* sessionStream(agents.forUser(identity.userId), { identity, wire: "sse" }, endpoint)
+      const principal = yield* CurrentPrincipal
+      return yield* sessionStream(accounts.forUser(principal.userId), { principal, wire: "sse" }, endpoint)
     },
-    Effect.catchTag("AgentUnavailable", unavailable)
+    Effect.catchTag("AccountUnavailable", unavailable)
   )
-  return yield* makeGate("/sse", serve)
+  return yield* makeProtectedRoute("/sse", serve)
 })
 
 /** `POST /sse/message`: takes a message for a session of `/sse`; the answer comes on its stream. */
 export const makeSseMessage = Effect.gen(function* () {
-  const agents = yield* AccountAgents
+  const accounts = yield* AccountStubs
   const serve = Effect.fnUntraced(
     function* (request: Request, resourceMetadataUrl: string) {
       if (request.method !== "POST") return refusal(405, -32000, "Method not allowed.", { allow: "POST" })
       const posted = yield* readPosted(request)
       if (posted === undefined) return refusal(415, -32000, "Content-Type must be application/json")
-      const identity = yield* CurrentIdentity
+      const principal = yield* CurrentPrincipal
       const post = {
-        identity,
+        principal,
         resourceMetadataUrl,
         wire: "sse",
         sessionId: new URL(request.url).searchParams.get("sessionId") ?? "",
         protocolVersion: request.headers.get("mcp-protocol-version") ?? undefined,
         body: posted.text
       } as const
-      return yield* Effect.catchTag(agents.forUser(identity.userId).post(post), "AgentUnavailable", unavailable)
+      return yield* Effect.catchTag(accounts.forUser(principal.userId).post(post), "AccountUnavailable", unavailable)
     },
     Effect.catch((refused) => Effect.succeed(refused))
   )
-  return yield* makeGate("/sse", serve)
+  return yield* makeProtectedRoute("/sse", serve)
 })

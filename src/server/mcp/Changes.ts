@@ -3,7 +3,7 @@ import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 
-import type { Identity } from "../domain/Identity.ts"
+import type { Principal } from "../domain/Principal.ts"
 
 /** Nobody is told of changes for this user or this client now. `answer` says why: a JSON-RPC error for the client. */
 export class ChangesRefused extends Data.TaggedError("ChangesRefused")<{ readonly answer: Response }> {}
@@ -18,6 +18,6 @@ export class Changes extends Context.Service<
      * before. Nobody asks for a follower's sake while the user's clients are idle. Ends with the grant of the connection,
      * or when nobody can tell any more.
      */
-    readonly follow: (identity: Identity) => Effect.Effect<Stream.Stream<void>, ChangesRefused>
+    readonly follow: (principal: Principal) => Effect.Effect<Stream.Stream<void>, ChangesRefused>
   }
 >()("mcp/Changes") {}

@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import type { Access, AccessError } from "../access/Access.ts"
 import type { Policy } from "../access/Policy.ts"
 import type * as Completion from "../capability/Completion.ts"
-import * as Admission from "./Admission.ts"
+import * as Authorize from "./Authorize.ts"
 
 /** A completion was asked for something that the server does not offer. */
 export class NothingToComplete extends Schema.TaggedError<NothingToComplete>()("NothingToComplete", {
@@ -30,7 +30,7 @@ export const complete = Effect.fnUntraced(function* (
   templates: ReadonlyArray<Completable & { readonly uriTemplate: string }>,
   { ref, argument, context }: CompleteRequestParams,
   authInfo: AuthInfo | undefined
-): Effect.fn.Return<CompleteResult, AccessError | Admission.NotPermitted | NothingToComplete, Access> {
+): Effect.fn.Return<CompleteResult, AccessError | Authorize.NotPermitted | NothingToComplete, Access> {
   const reference = ref.type === "ref/prompt" ? ref.name : ref.uri
   const found =
     ref.type === "ref/prompt"
@@ -39,7 +39,7 @@ export const complete = Effect.fnUntraced(function* (
   if (found === undefined) return yield* new NothingToComplete({ reference })
   const completion = Object.hasOwn(found.complete, argument.name) ? found.complete[argument.name] : undefined
   const suggested = completion?.(argument.value, context?.arguments ?? {}) ?? Effect.succeed([])
-  const values = yield* Admission.admit(found.policy, authInfo, suggested)
+  const values = yield* Authorize.authorize(found.policy, authInfo, suggested)
   return {
     completion: { values: values.slice(0, maxValues), total: values.length, hasMore: values.length > maxValues }
   }

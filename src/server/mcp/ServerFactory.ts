@@ -19,13 +19,13 @@ import { ServerInfo } from "../config/ServerInfo.ts"
 import type { PromptTemplate } from "../capability/PromptTemplate.ts"
 import type { Resource } from "../capability/Resource.ts"
 import type { ResourceTemplate } from "../capability/ResourceTemplate.ts"
-import * as Admission from "./Admission.ts"
+import * as Authorize from "./Authorize.ts"
 import { telling } from "./ClientFeatures.ts"
 import * as Completions from "./Completions.ts"
 import { block, text } from "./Content.ts"
 import { ProtocolServer } from "./InvalidParams.ts"
 import * as Manifest from "./Manifest.ts"
-import * as Rounds from "./Rounds.ts"
+import * as MultiRoundTrip from "./MultiRoundTrip.ts"
 import * as Serving from "./Serving.ts"
 import { type RequestServices, ToolCalls, toolError } from "./ToolCalls.ts"
 
@@ -95,10 +95,10 @@ export class ServerFactory extends Context.Service<
         ) => {
           // oxlint-disable-next-line typescript/no-deprecated -- the only place that knows them in both eras
           const capabilities = server.server.getClientCapabilities()
-          return Admission.admit(
+          return Authorize.authorize(
             policy,
             ctx.http?.authInfo,
-            Rounds.conduct(ctx, capabilities, name, args, program)
+            MultiRoundTrip.run(ctx, capabilities, name, args, program)
           ).pipe(telling(ctx))
         }
 

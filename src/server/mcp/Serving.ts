@@ -15,16 +15,16 @@ import type { Access, AccessError } from "../access/Access.ts"
 import type * as Policy from "../access/Policy.ts"
 import * as Incident from "../observability/Incident.ts"
 import type { StateSigner } from "../oauth/StateSigner.ts"
-import * as Admission from "./Admission.ts"
+import * as Authorize from "./Authorize.ts"
 import type { NothingToComplete } from "./Completions.ts"
 import type * as Manifest from "./Manifest.ts"
-import type { StateRefused } from "./Rounds.ts"
+import type { StateRefused } from "./MultiRoundTrip.ts"
 
 /** What the server itself needs to serve a request. */
 type Services = Access | StateSigner | Digest.Digest
 
 /** What ends a request without being a tool's own answer. */
-type Failure = AccessError | Admission.NotPermitted | NothingToComplete | StateRefused | NoSuchPage | Schema.SchemaError
+type Failure = AccessError | Authorize.NotPermitted | NothingToComplete | StateRefused | NoSuchPage | Schema.SchemaError
 
 /** Lists are whole: no client was ever given the cursor of another page (MCP, pagination). */
 class NoSuchPage extends Data.TaggedError("NoSuchPage") {
@@ -49,7 +49,7 @@ const unexpected =
   (cause: Cause.Cause<ProtocolError>) =>
     Cause.hasDies(cause)
       ? Incident.report(`${mcpReq.method} failed unexpectedly`, cause).pipe(
-          Effect.annotateLogs({ name, ...Admission.callerOf(http?.authInfo) }),
+          Effect.annotateLogs({ name, ...Authorize.callerOf(http?.authInfo) }),
           Effect.flatMap((reference) =>
             Effect.fail(new ProtocolError(ProtocolErrorCode.InternalError, Incident.apology(reference)))
           )
@@ -77,13 +77,13 @@ export const make = Effect.gen(function* () {
       { params: { cursor = "" } = {} }: Pick<PaginatedRequest, "params">,
       ctx: ServerContext
     ): Promise<Array<A>> => {
-      const visible = Admission.visible(entries, ctx.http?.authInfo)
+      const visible = Authorize.visible(entries, ctx.http?.authInfo)
       return (await run(cursor === "" ? visible : Effect.fail(new NoSuchPage()), ctx)).map((entry) => entry.listed)
     },
     /** The scopes to step up for before a request is served. */
     scopeChallenge:
       (policy: Policy.Policy): ScopeChallengeHandler =>
       ({ authInfo }) =>
-        runPromise(Admission.challenge(policy, authInfo))
+        runPromise(Authorize.challenge(policy, authInfo))
   }
 })

@@ -12,9 +12,9 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-import type { Identity } from "../domain/Identity.ts"
+import type { Principal } from "../domain/Principal.ts"
 import { lenient } from "./Accept.ts"
-import { toAuthInfo } from "./Admission.ts"
+import { toAuthInfo } from "./Authorize.ts"
 import { Changes } from "./Changes.ts"
 import { ServerFactory } from "./ServerFactory.ts"
 
@@ -31,7 +31,7 @@ export class StatelessLane extends Context.Service<
     /** Answers one HTTP request of an authenticated client. `parsedBody`: its JSON, if the body was read before. */
     readonly serve: (
       request: Request,
-      identity: Identity,
+      principal: Principal,
       resourceMetadataUrl: string,
       parsedBody?: unknown
     ) => Effect.Effect<Response>
@@ -60,7 +60,7 @@ export class StatelessLane extends Context.Service<
        */
       const subscribe = Effect.fnUntraced(function* (
         request: Request,
-        identity: Identity,
+        principal: Principal,
         handed: McpHandlerRequestOptions
       ) {
         const settled = yield* Deferred.make<Response | undefined>()
@@ -71,7 +71,7 @@ export class StatelessLane extends Context.Service<
             for (const kind of listChanges) listener({ kind })
           })
           const following = run(
-            changes.follow(identity).pipe(
+            changes.follow(principal).pipe(
               Effect.tap(() => Deferred.succeed(settled, undefined)),
               Effect.flatMap(Stream.runForEach(() => tell)),
               Effect.catchTag("ChangesRefused", ({ answer }) => Deferred.succeed(settled, answer)),
@@ -92,11 +92,11 @@ export class StatelessLane extends Context.Service<
       })
 
       return StatelessLane.of({
-        serve: (request, identity, resourceMetadataUrl, parsedBody) => {
-          const authInfo = toAuthInfo(identity, resourceMetadataUrl)
+        serve: (request, principal, resourceMetadataUrl, parsedBody) => {
+          const authInfo = toAuthInfo(principal, resourceMetadataUrl)
           const handed = { authInfo, ...(parsedBody !== undefined && { parsedBody }) }
           return isSubscription(request)
-            ? subscribe(request, identity, handed)
+            ? subscribe(request, principal, handed)
             : Effect.promise(() => lenient(request, (request) => handler.fetch(request, handed)))
         }
       })

@@ -13,14 +13,14 @@ import type * as SchemaAST from "effect/SchemaAST"
 import * as Stream from "effect/Stream"
 
 import type { CurrentUser } from "../access/CurrentUser.ts"
-import { CurrentIdentity } from "../domain/Identity.ts"
+import { CurrentPrincipal } from "../domain/Principal.ts"
 import * as Incident from "../observability/Incident.ts"
-import type { Ask } from "../capability/Ask.ts"
+import type { Elicitation } from "../capability/Elicitation.ts"
 import { block, text } from "./Content.ts"
 import * as Manifest from "./Manifest.ts"
 
 /** What a tool may ask for about the request that it serves, beside what its layer was built with. */
-export type RequestServices = CurrentUser | CurrentIdentity | Ask
+export type RequestServices = CurrentUser | CurrentPrincipal | Elicitation
 
 type Handlers = Record<string, Tool.Any>
 type Run = (
@@ -76,7 +76,7 @@ export class ToolCalls extends Context.Service<
               ),
               Effect.catchCause((cause) => failure(name, isDeclared, cause)),
               (answered) =>
-                Effect.flatMap(CurrentIdentity, ({ userId, clientId }) =>
+                Effect.flatMap(CurrentPrincipal, ({ userId, clientId }) =>
                   Effect.annotateLogs(answered, { tool: name, userId, clientId })
                 ),
               Effect.provideContext(unmet)

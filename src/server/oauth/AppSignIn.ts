@@ -6,7 +6,7 @@ import * as Schema from "effect/Schema"
 import { Access } from "../access/Access.ts"
 import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { ClerkJwt, TokenRejected } from "../clerk/ClerkJwt.ts"
-import { verifySessionToken } from "../clerk/SessionToken.ts"
+import { verifyClerkSessionToken } from "../clerk/ClerkSessionToken.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { rejected, RequestRejected } from "./AuthorizationFailure.ts"
 import { Consent, makePending, SignIn } from "./SignIn.ts"
@@ -43,7 +43,7 @@ export const layer = (appUrl: URL) =>
 
       /** Who is signed in to the app: the account is open, and the session alive at this moment. */
       const signedIn = Effect.fnUntraced(function* (token: string) {
-        const subject = yield* verifySessionToken(token, appUrl).pipe(
+        const subject = yield* verifyClerkSessionToken(token, appUrl).pipe(
           Effect.provideService(ClerkJwt, jwt),
           Effect.mapError((reason) => ({ reason }))
         )

@@ -6,7 +6,7 @@ import {
   ClerkMisconfigured,
   ClerkUnavailable,
   ClerkUnexpected,
-  SessionEnded,
+  ClerkSessionEnded,
   UserNotFound
 } from "../clerk/ClerkError.ts"
 import { CodeRejected } from "../clerk/ClerkOAuth.ts"
@@ -99,7 +99,7 @@ export class AuthorizationFailure extends Schema.TaggedError<AuthorizationFailur
     ClerkUnavailable,
     ClerkMisconfigured,
     ClerkUnexpected,
-    SessionEnded,
+    ClerkSessionEnded,
     UserNotFound,
     AccountClosed,
     AccessUnknown,

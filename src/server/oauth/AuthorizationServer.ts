@@ -9,7 +9,14 @@ import * as Redacted from "effect/Redacted"
 import { AppConfig } from "../config/AppConfig.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import { ServerInfo } from "../config/ServerInfo.ts"
-import { ClientId, CurrentIdentity, GrantId, type Identity, type Subject, type UserId } from "../domain/Identity.ts"
+import {
+  ClientId,
+  CurrentPrincipal,
+  GrantId,
+  type Principal,
+  type GrantProps,
+  type UserId
+} from "../domain/Principal.ts"
 import * as Scope from "../domain/Scope.ts"
 import {
   AuthorizationFailure,
@@ -69,7 +76,7 @@ export class AuthorizationServer extends Context.Service<
       resource: Resource,
       request: Request,
       serve: Effect.Effect<Response, never, R>
-    ) => Effect.Effect<Response, never, Exclude<R, CurrentIdentity>>
+    ) => Effect.Effect<Response, never, Exclude<R, CurrentPrincipal>>
     /** Checks an authorization request: client, redirect URI, PKCE S256, resource, scopes. */
     readonly parse: (request: Request) => Effect.Effect<AuthRequest, AuthorizationFailure>
     /** What the consent page has to show. The client chose most of it: escape it. */
@@ -113,7 +120,7 @@ export class AuthorizationServer extends Context.Service<
     /** Ends a grant of a user: its tokens, and what is open under it. One that is gone already counts as ended. */
     readonly revoke: (userId: UserId, grantId: GrantId) => Effect.Effect<void, AuthorizationFailure>
     /** Grants: the redirect that hands the client its code, with `state` and `iss` (RFC 9207). */
-    readonly complete: (authRequest: AuthRequest, subject: Subject) => Effect.Effect<string, AuthorizationFailure>
+    readonly complete: (authRequest: AuthRequest, subject: GrantProps) => Effect.Effect<string, AuthorizationFailure>
   }
 >()("oauth/AuthorizationServer") {
   static readonly layer = Layer.effect(
@@ -149,12 +156,12 @@ export class AuthorizationServer extends Context.Service<
         },
 
         guard: <R>(resource: Resource, request: Request, serve: Effect.Effect<Response, never, R>) =>
-          Effect.contextWith((context: Context.Context<Exclude<R, CurrentIdentity>>) => {
-            const serveAs = (identity: Identity) => Effect.provideService(serve, CurrentIdentity, identity)
+          Effect.contextWith((context: Context.Context<Exclude<R, CurrentPrincipal>>) => {
+            const serveAs = (principal: Principal) => Effect.provideService(serve, CurrentPrincipal, principal)
             return Effect.promise((signal) =>
               guards[resource].fetch(
                 request,
-                { ...env, serve: (identity) => Effect.runPromiseWith(context)(serveAs(identity), { signal }) },
+                { ...env, serve: (principal) => Effect.runPromiseWith(context)(serveAs(principal), { signal }) },
                 freshContext()
               )
             )

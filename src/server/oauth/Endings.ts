@@ -4,8 +4,8 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { Access } from "../access/Access.ts"
-import { remember } from "../access/Recent.ts"
-import { GrantId, UserId } from "../domain/Identity.ts"
+import { Lru } from "../access/Lru.ts"
+import { GrantId, UserId } from "../domain/Principal.ts"
 import { GrantsEnded } from "./GrantsEnded.ts"
 import { OAuthStorage } from "./OAuthStorage.ts"
 
@@ -46,10 +46,10 @@ const access = Layer.effect(
   Effect.gen(function* () {
     const { current } = yield* Access
     const ended = yield* GrantsEnded
-    const closed = new Map<UserId, true>()
+    const closed = new Lru<UserId, true>()
     const close = Effect.fnUntraced(function* (userId: UserId) {
       if (closed.has(userId)) return
-      remember(closed, userId, true)
+      closed.set(userId, true)
       yield* ended.all(userId)
     })
     return Access.of({

@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 
-import type { GrantId, UserId } from "../domain/Identity.ts"
+import type { GrantId, UserId } from "../domain/Principal.ts"
 
 /**
  * Who has to hear that grants of a user have ended, because something is kept open under them. Told once the end has

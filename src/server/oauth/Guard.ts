@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import { ClientId, Identity, type Subject, UserId } from "../domain/Identity.ts"
+import { ClientId, Principal, type GrantProps, UserId } from "../domain/Principal.ts"
 import * as Scope from "../domain/Scope.ts"
 import * as Incident from "../observability/Incident.ts"
 import * as Log from "../observability/Log.ts"
@@ -19,10 +19,10 @@ import { makeStanding } from "./Standing.ts"
 
 /** Handed along with each request: what to do once its token was found good. */
 interface GuardEnv extends ProviderEnv {
-  readonly serve: (identity: Identity) => Promise<Response>
+  readonly serve: (principal: Principal) => Promise<Response>
 }
 
-const decodeIdentity = Schema.decodeUnknownEffect(Identity)
+const decodePrincipal = Schema.decodeUnknownEffect(Principal)
 
 /** What the library keeps of an access token, as far as it tells why the token is refused. Times are in seconds. */
 const decodeRecord = Schema.decodeUnknownOption(
@@ -45,7 +45,7 @@ export const makeGuard = Effect.fnUntraced(function* (
   const run = Effect.runPromiseWith(yield* Effect.context())
   const bounded = Log.bounded(mostStrangers)
 
-  const refused = (reason: string, known: Partial<Pick<Identity, "userId" | "clientId">> = {}) =>
+  const refused = (reason: string, known: Partial<Pick<Principal, "userId" | "clientId">> = {}) =>
     Effect.annotateLogs(Effect.logInfo("An access token was refused"), { reason, resource, ...known })
 
   /** What can be said of a token without a record: one that expired is gone from the store, and its grant is not. */
@@ -66,17 +66,17 @@ export const makeGuard = Effect.fnUntraced(function* (
       return refused(expiresAt * 1_000 <= now ? "expired" : "made for another resource", { userId, ...grant })
     })
 
-  const stands = ({ userId, grantId, sessionId, clientId }: Identity, env: GuardEnv) =>
+  const stands = ({ userId, grantId, sessionId, clientId }: Principal, env: GuardEnv) =>
     standing({ userId, ...(sessionId !== undefined && { sessionId }) }).pipe(
       Effect.as(true),
-      Effect.catchTag("SessionEnded", () =>
+      Effect.catchTag("ClerkSessionEnded", () =>
         Effect.promise(() => provider.getOAuthApi(env).revokeGrant(grantId, userId)).pipe(
           Effect.andThen(refused("session ended", { userId, clientId })),
           Effect.as(false)
         )
       ),
       // The library answers 503 to what it is thrown.
-      Effect.catchTag("SessionUnknown", (unknown) => Effect.die(unknown)),
+      Effect.catchTag("ClerkSessionUnknown", (unknown) => Effect.die(unknown)),
       Effect.catchReasons("AccessError", {
         AccountClosed: () => Effect.as(refused("account closed", { userId, clientId }), false),
         // Not known to be closed: the call itself is refused later, with a reason that a person can read.
@@ -91,20 +91,20 @@ export const makeGuard = Effect.fnUntraced(function* (
       // The library reads the record of the token, and nothing else, and does not say why it is not convinced.
       const get: typeof kv.get = async (...asked) => (found = await kv.get(...asked))
       const watched = { ...env, OAUTH_KV: { ...kv, get } }
-      const valid = yield* Effect.promise(() => provider.validateToken<Subject>(audience, token, watched))
+      const valid = yield* Effect.promise(() => provider.validateToken<GrantProps>(audience, token, watched))
       if (valid === null) return yield* Effect.as(Effect.ignoreCause(tell(env, token, found)), null)
       // The library writes access tokens as `user:grant:secret`.
       const [, grantId] = token.split(":")
-      const identity = yield* Effect.orDie(
-        decodeIdentity({ ...valid.props, grantId, clientId: valid.clientId, scopes: valid.scope })
+      const principal = yield* Effect.orDie(
+        decodePrincipal({ ...valid.props, grantId, clientId: valid.clientId, scopes: valid.scope })
       )
-      return (yield* stands(identity, env)) ? { ...valid, props: identity } : null
+      return (yield* stands(principal, env)) ? { ...valid, props: principal } : null
       // The library answers 503 to whatever it is thrown here, and tells nobody.
     },
     Effect.tapCause((cause) => Incident.report("An access token could not be checked", cause))
   )
 
-  return new OAuthResourceServer<GuardEnv, Identity>({
+  return new OAuthResourceServer<GuardEnv, Principal>({
     resourceMetadata: { resource: address(publicUrl, resource), authorization_servers: [publicUrl.origin] },
     requiredScopes: [Scope.baseline],
     validateToken: (env) => (audience, token) => run(validate(env, audience, token)),

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import { Subject } from "../domain/Identity.ts"
+import { GrantProps } from "../domain/Principal.ts"
 import type * as Scope from "../domain/Scope.ts"
 import {
   AuthorizationFailure,
@@ -28,7 +28,7 @@ export interface ProviderEnv {
   }
 }
 
-const decodeSubject = Schema.decodeUnknownEffect(Subject)
+const decodeGrantProps = Schema.decodeUnknownEffect(GrantProps)
 
 const accessTokenLifetime = Duration.toSeconds("1 hour")
 /** A connection that is used stays; one that was left alone this long asks for a new sign-in. */
@@ -45,11 +45,11 @@ export const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<S
   const run = Effect.runPromiseWith(context)
 
   const refuse = (subject: unknown) =>
-    decodeSubject(subject).pipe(
+    decodeGrantProps(subject).pipe(
       Effect.flatMap(standing),
       Effect.catchTags({
         SchemaError: () => Effect.succeed(new OAuthError("invalid_grant", { description: "Unknown user" })),
-        SessionUnknown: ({ message }) =>
+        ClerkSessionUnknown: ({ message }) =>
           Effect.succeed(
             new OAuthError("temporarily_unavailable", {
               description: message,
@@ -57,7 +57,7 @@ export const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<S
               headers: { "Retry-After": "5" }
             })
           ),
-        SessionEnded: ({ message }) => Effect.succeed(new OAuthError("invalid_grant", { description: message }))
+        ClerkSessionEnded: ({ message }) => Effect.succeed(new OAuthError("invalid_grant", { description: message }))
       }),
       Effect.catchReasons("AccessError", {
         AccountClosed: (reason) => Effect.succeed(new OAuthError("invalid_grant", { description: reason.message })),

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 import { ClerkMisconfigured } from "../clerk/ClerkError.ts"
-import type { Subject } from "../domain/Identity.ts"
+import type { GrantProps } from "../domain/Principal.ts"
 import { AuthorizationFailure, SignInDeclined, trustedRedirect } from "./AuthorizationFailure.ts"
 import { AuthorizationServer, type AuthRequest, type WithHeaders } from "./AuthorizationServer.ts"
 import { type Purpose, StateSigner } from "./StateSigner.ts"
@@ -43,7 +43,7 @@ export class SignIn extends Context.Service<
     readonly finish: (
       request: Request
     ) => Effect.Effect<
-      WithHeaders & { readonly authRequest: AuthRequest; readonly subject: Subject; readonly consent: Consent },
+      WithHeaders & { readonly authRequest: AuthRequest; readonly subject: GrantProps; readonly consent: Consent },
       AuthorizationFailure
     >
   }
@@ -91,12 +91,12 @@ export const makePending = Effect.fnUntraced(function* <Kept extends { readonly 
     }),
 
     /**
-     * Goes on with the authorization, once, in its own browser: `subjectOf` tells from the query, and from what was
+     * Goes on with the authorization, once, in its own browser: `signedInAs` tells from the query, and from what was
      * kept, who signed in. Why nobody did, the client is told.
      */
     finish: Effect.fnUntraced(function* (
       request: Request,
-      subjectOf: (query: URLSearchParams, kept: Kept) => Effect.Effect<Subject, NotSignedIn>
+      signedInAs: (query: URLSearchParams, kept: Kept) => Effect.Effect<GrantProps, NotSignedIn>
     ) {
       const query = new URL(request.url).searchParams
       const handle = yield* verify(query.get("state") ?? "")
@@ -104,7 +104,7 @@ export const makePending = Effect.fnUntraced(function* <Kept extends { readonly 
       const known = yield* Effect.orDie(decodeKept(data))
       const reason = declined(query)
       const subject = yield* Effect.mapError(
-        reason === undefined ? subjectOf(query, known) : Effect.fail({ reason }),
+        reason === undefined ? signedInAs(query, known) : Effect.fail({ reason }),
         ({ reason }) => new AuthorizationFailure({ reason, redirect: trustedRedirect(authRequest) })
       )
       return { authRequest, subject, consent: known.consent, headers }

@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
 
 import { Access, type AccessError } from "../access/Access.ts"
-import { SessionTokens, type SessionUnknown } from "../access/SessionTokens.ts"
-import { SessionEnded } from "../clerk/ClerkError.ts"
+import { ClerkSessionTokens, type ClerkSessionUnknown } from "../access/ClerkSessionTokens.ts"
+import { ClerkSessionEnded } from "../clerk/ClerkError.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import type { Subject } from "../domain/Identity.ts"
+import type { GrantProps } from "../domain/Principal.ts"
 
 /**
  * Whether what a grant was made from still stands: the account is open, and the session that the person signed in with
@@ -13,16 +13,16 @@ import type { Subject } from "../domain/Identity.ts"
 export const makeStanding = Effect.gen(function* () {
   const { SIGN_IN: signIn } = yield* AppConfig
   const access = yield* Access
-  const tokens = yield* SessionTokens
+  const tokens = yield* ClerkSessionTokens
   return Effect.fnUntraced(function* ({
     userId,
     sessionId
-  }: Subject): Effect.fn.Return<void, AccessError | SessionEnded | SessionUnknown> {
+  }: GrantProps): Effect.fn.Return<void, AccessError | ClerkSessionEnded | ClerkSessionUnknown> {
     const session =
       sessionId !== undefined
         ? tokens.alive(sessionId)
         : signIn === "app"
-          ? Effect.fail(new SessionEnded())
+          ? Effect.fail(new ClerkSessionEnded())
           : Effect.void
     yield* Effect.all([access.current(userId), session], { concurrency: 2 })
   })

@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers"
 
-import type { AccountObject } from "../../../src/server/agent/AccountAgent.ts"
-import { ClientId, GrantId, type Identity, UserId } from "../../../src/server/domain/Identity.ts"
+import type { AccountObject } from "../../../src/server/account/AccountObject.ts"
+import { ClientId, GrantId, type Principal, UserId } from "../../../src/server/domain/Principal.ts"
 
-export { AccountAgent } from "../../../src/worker.ts"
+export { AccountObject } from "../../../src/worker.ts"
 
 /** Whose sessions are to be opened: one in each of the named objects, all of them under one of Clerk's users. */
 export interface Crowd {
@@ -27,11 +27,11 @@ const messages = [
   { jsonrpc: "2.0", method: "notifications/initialized" }
 ]
 
-const open = async (object: string, identity: Identity) => {
+const open = async (object: string, principal: Principal) => {
   let sessionId: string | undefined
   for (const message of messages) {
     const answer = await namespace.getByName(object).post({
-      identity,
+      principal,
       resourceMetadataUrl: "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
       wire: "streamable",
       sessionId,
@@ -50,13 +50,13 @@ export default {
     if (request.method === "GET") return new Response()
     const { userId, objects } = await request.json<Crowd>()
     // Several grants: one alone may not have as many sessions as a user.
-    const identity = (index: number): Identity => ({
+    const principal = (index: number): Principal => ({
       userId: UserId.make(userId),
       clientId: ClientId.make("client"),
       grantId: GrantId.make(`grant-${index % 4}`),
       scopes: ["mcp:tools"]
     })
-    await Promise.all(objects.map((object, index) => open(object, identity(index))))
+    await Promise.all(objects.map((object, index) => open(object, principal(index))))
     return new Response()
   }
 } satisfies ExportedHandler

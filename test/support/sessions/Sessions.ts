@@ -1,9 +1,9 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 
-import type { AccountObject } from "../../../src/server/agent/AccountAgent.ts"
-import { type Listen, listenHeader } from "../../../src/server/agent/Session.ts"
-import { ClientId, GrantId, type Identity, UserId } from "../../../src/server/domain/Identity.ts"
+import type { AccountObject } from "../../../src/server/account/AccountObject.ts"
+import { type Listen, listenHeader } from "../../../src/server/account/Session.ts"
+import { ClientId, GrantId, type Principal, UserId } from "../../../src/server/domain/Principal.ts"
 import { clerk } from "./Worker.ts"
 
 const namespace = (env as unknown as { readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject> }).ACCOUNT_AGENT
@@ -19,7 +19,7 @@ export const identityOf = (
   grant = "grant-1",
   scopes = ["mcp:tools"],
   client = `client of ${grant}`
-): Identity => ({
+): Principal => ({
   userId,
   clientId: ClientId.make(client),
   grantId: GrantId.make(grant),
@@ -104,19 +104,19 @@ export const reading = (response: Response) => {
 
 /** One client of a user, without the Worker between. */
 export class Session {
-  readonly identity: Identity
+  readonly principal: Principal
   readonly wire: Listen["wire"]
   id: string | undefined
 
-  constructor(identity: Identity, wire: Listen["wire"] = "streamable", id?: string) {
-    this.identity = identity
+  constructor(principal: Principal, wire: Listen["wire"] = "streamable", id?: string) {
+    this.principal = principal
     this.wire = wire
     this.id = id
   }
 
   /** A session on `/mcp` that has been introduced. */
-  static async open(identity: Identity, version?: string): Promise<Session> {
-    const session = new Session(identity)
+  static async open(principal: Principal, version?: string): Promise<Session> {
+    const session = new Session(principal)
     const answer = await session.post(initialize(version))
     session.id = answer.headers.get("mcp-session-id") ?? undefined
     await answer.text()
@@ -127,18 +127,18 @@ export class Session {
   }
 
   /** The same session, asked for by somebody else. */
-  as(identity: Identity): Session {
-    return new Session(identity, this.wire, this.id)
+  as(principal: Principal): Session {
+    return new Session(principal, this.wire, this.id)
   }
 
   get stub() {
-    return stubOf(this.identity.userId)
+    return stubOf(this.principal.userId)
   }
 
   async post(body: unknown, protocolVersion?: string): Promise<Response> {
     if (this.wire === "changes") throw new Error("a follower posts nothing")
     return this.stub.post({
-      identity: this.identity,
+      principal: this.principal,
       resourceMetadataUrl: "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
       wire: this.wire,
       sessionId: this.id,
@@ -148,7 +148,7 @@ export class Session {
   }
 
   async remove(): Promise<number> {
-    const response = await this.stub.remove({ identity: this.identity, sessionId: this.id })
+    const response = await this.stub.remove({ principal: this.principal, sessionId: this.id })
     await response.text()
     return response.status
   }
@@ -156,7 +156,7 @@ export class Session {
   /** `again`: as the Worker dials for a client whose stream it holds. */
   async listen(lastEventId?: string, again = false): Promise<Response> {
     const listen: Listen = {
-      identity: this.identity,
+      principal: this.principal,
       wire: this.wire,
       ...(this.id !== undefined && { sessionId: this.id }),
       ...(lastEventId !== undefined && { lastEventId }),

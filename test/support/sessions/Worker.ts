@@ -8,15 +8,15 @@ import * as Toolkit from "effect/ai/Toolkit"
 
 import { Access } from "../../../src/server/access/Access.ts"
 import * as Policy from "../../../src/server/access/Policy.ts"
-import { AccountObject } from "../../../src/server/agent/AccountAgent.ts"
+import { AccountObject as Base } from "../../../src/server/account/AccountObject.ts"
 import { ClerkApi } from "../../../src/server/clerk/ClerkApi.ts"
 import { AppConfig } from "../../../src/server/config/AppConfig.ts"
 import { ServerInfo } from "../../../src/server/config/ServerInfo.ts"
-import { CurrentIdentity } from "../../../src/server/domain/Identity.ts"
+import { CurrentPrincipal } from "../../../src/server/domain/Principal.ts"
 import { Offer, ServerFactory } from "../../../src/server/mcp/ServerFactory.ts"
 import { ToolCalls } from "../../../src/server/mcp/ToolCalls.ts"
 import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
-import * as Ask from "../../../src/server/capability/Ask.ts"
+import { Elicitation } from "../../../src/server/capability/Elicitation.ts"
 import { ClientLog } from "../../../src/server/capability/ClientLog.ts"
 import { Progress } from "../../../src/server/capability/Progress.ts"
 
@@ -79,10 +79,10 @@ const toolkit = Toolkit.make(
   Echo,
   Slow,
   Hang,
-  Question.addDependency(Ask.Ask),
+  Question.addDependency(Elicitation),
   Chatty,
-  Leave.addDependency(CurrentIdentity),
-  LeaveAndHang.addDependency(CurrentIdentity),
+  Leave.addDependency(CurrentPrincipal),
+  LeaveAndHang.addDependency(CurrentPrincipal),
   Long,
   Middling,
   Costly
@@ -91,7 +91,7 @@ const toolkit = Toolkit.make(
 const namespace = (env as unknown as { readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject> }).ACCOUNT_AGENT
 
 const leave = Effect.gen(function* () {
-  const { userId, grantId } = yield* CurrentIdentity
+  const { userId, grantId } = yield* CurrentPrincipal
   yield* Effect.promise(() => namespace.getByName(userId).endGrants([grantId]))
 })
 
@@ -107,7 +107,10 @@ const handlers = toolkit.toLayer({
   }),
   hang: () => Effect.never,
   question: Effect.fnUntraced(function* () {
-    const word = yield* Ask.form("word", { message: "Which word?", schema: Schema.Struct({ word: Schema.String }) })
+    const word = yield* Elicitation.form("word", {
+      message: "Which word?",
+      schema: Schema.Struct({ word: Schema.String })
+    })
     return { text: word._tag === "Accepted" ? word.value.word : word._tag }
   }),
   chatty: Effect.fnUntraced(function* () {
@@ -138,7 +141,7 @@ const services = Layer.mergeAll(ServerFactory.layer, SecureRandom.layerWebCrypto
 )
 
 /** The object of a user with tools that show what a session does, and a Clerk that is a variable. */
-export class AccountAgent extends AccountObject {
+export class AccountObject extends Base {
   constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
     super(ctx, env, services)
   }

@@ -1,6 +1,6 @@
 import { env, waitUntil } from "cloudflare:workers"
 
-import { AccountObject } from "../../../src/server/agent/AccountAgent.ts"
+import { AccountObject as Base } from "../../../src/server/account/AccountObject.ts"
 import * as App from "../../../src/server/Server.ts"
 import sample from "../../../src/worker.ts"
 
@@ -39,7 +39,7 @@ export default {
 } satisfies ExportedHandler
 
 /** Sessions with the same model. */
-export class AccountAgent extends AccountObject {
+export class AccountObject extends Base {
   constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
     super(ctx, env, App.account(sample.server, withModel))
   }

@@ -25,7 +25,7 @@ export const workers = cloudflareTest(({ inject }) => {
     IMAGE_GENERATOR: "placeholder",
     STATE_SIGNING_KEYS: signingKeys
   }
-  const durableObjects = { ACCOUNT_AGENT: { className: "AccountAgent", useSQLite: true } }
+  const durableObjects = { ACCOUNT_AGENT: { className: "AccountObject", useSQLite: true } }
   const module = (name: string, scriptPath: string) => ({
     name,
     modules: true as const,

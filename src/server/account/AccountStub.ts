@@ -1,0 +1,89 @@
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+
+import { AppConfig } from "../config/AppConfig.ts"
+import type { GrantId, UserId } from "../domain/Principal.ts"
+import type { AccountObject } from "./AccountObject.ts"
+import { type Listen, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
+
+/** The user's object did not answer: it is being replaced, has too much to do (`overloaded`), or broke. */
+export class AccountUnavailable extends Schema.TaggedError<AccountUnavailable>()("AccountUnavailable", {
+  operation: Schema.String,
+  overloaded: Schema.Boolean,
+  cause: Schema.Unknown
+}) {}
+
+const leaveAlone = Duration.seconds(5)
+
+/**
+ * How long to wait before an object is asked again: longer each time, and not the same for all who wait. One that has too
+ * much to do is left alone for a while (Cloudflare, Durable Objects, error handling).
+ */
+export const backoff = Schedule.exponential("200 millis", 1.6).pipe(
+  Schedule.setInputType<{ readonly overloaded: boolean }>(),
+  Schedule.modifyDelay(({ duration, input }) =>
+    Effect.succeed(input.overloaded ? Duration.max(duration, leaveAlone) : duration)
+  ),
+  Schedule.jittered
+)
+
+/** The object of one user, as the Worker sees it. */
+export interface AccountStub {
+  readonly post: (post: Post) => Effect.Effect<Response, AccountUnavailable>
+  readonly remove: (removal: Removal) => Effect.Effect<Response, AccountUnavailable>
+  /** Tells those who follow changes that what the user may use has changed. */
+  readonly tellFollowers: Effect.Effect<void, AccountUnavailable>
+  /** Ends the sessions of revoked grants, and their streams. */
+  readonly endGrants: (grants: ReadonlyArray<GrantId>) => Effect.Effect<void, AccountUnavailable>
+  /** Ends all sessions of the user, and all streams. */
+  readonly endAll: Effect.Effect<void, AccountUnavailable>
+  /** 101 with a socket and the session's id and version in its headers, or the answer for the client. */
+  readonly listen: (listen: Listen) => Effect.Effect<Response, AccountUnavailable>
+}
+
+/** The platform says so on the error that a stub throws. */
+const isOverloaded = Schema.is(Schema.Struct({ overloaded: Schema.Literal(true) }))
+
+const encodeListen = Schema.encodeSync(ListenHeader)
+
+/** Where the object of each user is reached. */
+export class AccountStubs extends Context.Service<
+  AccountStubs,
+  { readonly forUser: (userId: UserId) => AccountStub }
+>()("account/AccountStubs") {
+  static readonly layer = Layer.effect(
+    AccountStubs,
+    Effect.map(AppConfig, ({ ACCOUNT_AGENT }) => {
+      // The class behind the binding is named in wrangler.jsonc, out of the compiler's sight.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      const namespace = ACCOUNT_AGENT as DurableObjectNamespace<AccountObject>
+      const attempt = <A>(operation: string, call: () => Promise<A>) =>
+        Effect.tryPromise({
+          try: call,
+          catch: (cause) => new AccountUnavailable({ operation, overloaded: isOverloaded(cause), cause })
+        })
+      return AccountStubs.of({
+        forUser: (userId) => {
+          const stub = namespace.getByName(userId)
+          return {
+            post: (post) => attempt("post", () => stub.post(post)),
+            remove: (removal) => attempt("remove", () => stub.remove(removal)),
+            tellFollowers: attempt("tellFollowers", () => stub.tellFollowers()),
+            endGrants: (grants) => attempt("endGrants", () => stub.endGrants(grants)),
+            endAll: attempt("endAll", () => stub.endAll()),
+            listen: (listen) =>
+              attempt("listen", () =>
+                stub.fetch("https://account-agent.invalid/", {
+                  headers: { upgrade: "websocket", [listenHeader]: encodeURIComponent(encodeListen(listen)) }
+                })
+              )
+          }
+        }
+      })
+    })
+  )
+}

@@ -1,0 +1,147 @@
+import * as Schema from "effect/Schema"
+
+import { ClientId, GrantId, Principal } from "../domain/Principal.ts"
+
+/** The id of a session of the protocol (MCP, Streamable HTTP, session management). Not to be guessed. */
+export const SessionId = Schema.String.check(Schema.isPattern(/^[0-9a-f]{32}$/u)).pipe(Schema.brand("SessionId"))
+export type SessionId = typeof SessionId.Type
+
+/** How the client of a session speaks: Streamable HTTP on `/mcp`, or HTTP with SSE (2024-11-05) on `/sse`. */
+export const Wire = Schema.Literals(["streamable", "sse"])
+export type Wire = typeof Wire.Type
+
+/** What of a client's `initialize` is kept: enough to say it again to a new server. */
+export const Initialize = Schema.Struct({
+  protocolVersion: Schema.String,
+  capabilities: Schema.Record(Schema.String, Schema.Json),
+  clientInfo: Schema.Struct({
+    name: Schema.String,
+    version: Schema.String,
+    title: Schema.optionalKey(Schema.String)
+  })
+})
+export type Initialize = typeof Initialize.Type
+
+/** From which level on a client wants to be told (MCP 2025-11-25, logging). */
+export const LogLevel = Schema.Literals([
+  "debug",
+  "info",
+  "notice",
+  "warning",
+  "error",
+  "critical",
+  "alert",
+  "emergency"
+])
+export type LogLevel = typeof LogLevel.Type
+
+/** How a client sets it. The SDK refuses any other level. */
+export const SetLevel = Schema.Struct({
+  id: Schema.Union([Schema.String, Schema.Finite]),
+  method: Schema.Literal("logging/setLevel"),
+  params: Schema.Struct({ level: LogLevel })
+})
+
+/** A session as it is stored. */
+export const Session = Schema.Struct({
+  id: SessionId,
+  /** Whose it is, of all clients of the user. None in a row from before it was stored: then it is the grant's client. */
+  clientId: Schema.NullOr(ClientId),
+  /** The grant that it was used under last. */
+  grantId: GrantId,
+  wire: Wire,
+  /** None until the client has introduced itself, which a client of `/sse` does after its session was made. */
+  initialize: Schema.NullOr(Schema.fromJsonString(Initialize)),
+  /** None unless the client has set it. */
+  logLevel: Schema.NullOr(LogLevel),
+  /** In milliseconds since 1970; up to a minute late. */
+  usedAt: Schema.Finite
+})
+export type Session = typeof Session.Type
+
+/** What one user may use up, and one client of it: a client that runs wild leaves room for the others. */
+export const limits = {
+  sessions: 1_024,
+  sessionsPerClient: 512,
+  /**
+   * Servers held in memory, beside those that only wait for an answer to a question; the sessions beyond them are
+   * restored when they are used.
+   */
+  liveServers: 32,
+  /** Connections without a session that hear of changed lists. */
+  followers: 256,
+  followersPerClient: 128,
+  /** Requests that are being worked on, of one session, of one client and of all. */
+  requestsPerSession: 16,
+  requestsPerClient: 32,
+  requests: 64,
+  /** Questions to the client that wait for an answer, which their requests do as well. */
+  questionsPerSession: 16,
+  questionsPerClient: 32,
+  questions: 64,
+  /** How long a client whose stream broke off has to come back to a question, in milliseconds. */
+  questionAbandoned: 15_000,
+  /** An `initialize` as it is stored, in bytes. */
+  initialize: 3 * 1024,
+  /**
+   * What a stream can be resumed from: events of a session, their age in milliseconds, the length of one, and the bytes
+   * of all sessions' events.
+   */
+  events: 64,
+  eventAge: 5 * 60_000,
+  eventLength: 256 * 1024,
+  eventBytes: 16 * 1024 * 1024,
+  /** How long requests under a revoked grant are answered that were asked before, in milliseconds. */
+  lastAnswers: 5_000,
+  /** How long an ended grant is refused, in milliseconds: a store elsewhere may take its token for a while. */
+  grantMemory: 3_600_000
+} as const
+
+/** The first limit that is exceeded, of counts that are held against one each. */
+export const exceeded = (counts: ReadonlyArray<readonly [count: number, limit: number]>): number | undefined =>
+  counts.find(([count, limit]) => count > limit)?.[1]
+
+/** A message of a client, on its way from the Worker to the object of its user. */
+export interface Post {
+  readonly principal: Principal
+  readonly resourceMetadataUrl: string
+  readonly wire: Wire
+  /** As the client sent it; none opens a session. */
+  readonly sessionId: string | undefined
+  readonly protocolVersion: string | undefined
+  /** JSON. */
+  readonly body: string
+}
+
+/** The messages of a body, which may be one or a batch (MCP 2025-03-26). */
+export const messages = (body: unknown): ReadonlyArray<unknown> => (Array.isArray(body) ? body : [body])
+
+/** The end of a session, as its client asks for it. */
+export type Removal = Pick<Post, "principal" | "sessionId">
+
+/**
+ * What is said with the upgrade that opens a session's stream. Without a session id, it opens a session of `/sse`;
+ * `changes` needs no session, and hears of changed lists only.
+ */
+export const Listen = Schema.Struct({
+  principal: Principal,
+  wire: Schema.Literals([...Wire.literals, "changes"]),
+  sessionId: Schema.optionalKey(Schema.String),
+  lastEventId: Schema.optionalKey(Schema.String),
+  /** Said by the Worker for a client whose stream it holds still: it counts as no use of the session by that grant. */
+  again: Schema.optionalKey(Schema.Literal(true))
+})
+export type Listen = typeof Listen.Type
+
+/** The header of the upgrade that holds it. The Worker writes that request, so it never comes from a client. */
+export const listenHeader = "x-account-listen"
+export const ListenHeader = Schema.fromJsonString(Listen)
+
+/** One event of a session's stream, as it travels over the socket. Without `data` it only tells the latest id. */
+export const Frame = Schema.Struct({ id: Schema.String, data: Schema.optionalKey(Schema.String) })
+
+/** How long a client waits before it resumes a stream, in milliseconds (MCP 2025-11-25, Streamable HTTP). */
+export const retryAfter = 1_000
+
+/** Close codes after which the Worker does not dial again. */
+export const closing = { ended: 1000, replaced: 4001 } as const

@@ -1,0 +1,132 @@
+import { type CapabilityWebSocketUpgradeContext, LifecycleCapability } from "agents/lifecycle"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import type * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Schema from "effect/Schema"
+
+import type { Access } from "../access/Access.ts"
+import type { AppConfig } from "../config/AppConfig.ts"
+import type { GrantId } from "../domain/Principal.ts"
+import type { ServerFactory } from "../mcp/ServerFactory.ts"
+import * as Incident from "../observability/Incident.ts"
+import { closing, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
+import { answer, refusal, type SessionFailure } from "./SessionFailure.ts"
+import { makeSessions, type Sessions } from "./Sessions.ts"
+import { SessionStore } from "./SessionStore.ts"
+import { attachmentOf, SessionStreams } from "./SessionStreams.ts"
+
+/** What sessions need of the application. */
+export type Services = ServerFactory | Access | AppConfig | SecureRandom.SecureRandom
+
+const decodeListen = Schema.decodeUnknownEffect(ListenHeader)
+
+const sweep = "sweep"
+
+/** Runs the sessions on what a Durable Object gives: SQLite, sockets that outlive the instance, one alarm. */
+export class SessionHost extends LifecycleCapability {
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Services, never>
+  #sessions: Sessions | undefined
+  #sweepAt = Infinity
+
+  constructor(runtime: ManagedRuntime.ManagedRuntime<Services, never>) {
+    super("sessions")
+    this.#runtime = runtime
+  }
+
+  override onStart(): void {
+    const { storage, sockets, jobs } = this.lifecycle
+    const sweepAt = (time: number) => this.#sweepBy(time)
+    const store = new SessionStore(storage.sql)
+    const now = () => this.#runtime.runSync(Clock.currentTimeMillis)
+    const streams = new SessionStreams(store, sockets, now)
+    this.#sweepAt = jobs.get(sweep)?.time ?? Infinity
+    this.#sessions = this.#runtime.runSync(makeSessions({ store, streams, sweepAt }))
+  }
+
+  post(post: Post): Promise<Response> {
+    return this.#answer((sessions) => sessions.post(post))
+  }
+
+  remove(removal: Removal): Promise<Response> {
+    return this.#answer((sessions) => Effect.as(sessions.remove(removal), new Response(null, { status: 200 })))
+  }
+
+  tellFollowers(): Promise<void> {
+    return this.#runtime.runPromise(this.#started.tellFollowers)
+  }
+
+  endGrants(grants: ReadonlyArray<GrantId>): Promise<void> {
+    return this.#runtime.runPromise(this.#started.endGrants(grants))
+  }
+
+  endAll(): Promise<void> {
+    return this.#runtime.runPromise(this.#started.endAll())
+  }
+
+  onWebSocketUpgrade({ request }: CapabilityWebSocketUpgradeContext): Promise<Response> | undefined {
+    const header = request.headers.get(listenHeader)
+    if (header === null) return undefined
+    return this.#answer((sessions) =>
+      Effect.flatMap(Effect.orDie(decodeListen(decodeURIComponent(header))), sessions.listen)
+    )
+  }
+
+  /** The Worker has nothing to say on a socket. */
+  onWebSocketMessage(socket: WebSocket): boolean {
+    return attachmentOf(socket) !== undefined
+  }
+
+  async onWebSocketClose(socket: WebSocket, code: number): Promise<boolean> {
+    const attachment = attachmentOf(socket)
+    if (attachment === undefined) return false
+    const { session } = attachment
+    if (session !== null && code === closing.ended) await this.#runtime.runPromise(this.#started.left(session))
+    return true
+  }
+
+  onWebSocketError(socket: WebSocket): boolean {
+    return attachmentOf(socket) !== undefined
+  }
+
+  async onJob(): Promise<void> {
+    this.#sweepAt = Infinity
+    const next = await this.#runtime.runPromise(this.#started.sweep())
+    // Pushed, not returned: a request may have asked for another time in the meantime, and the earlier one counts.
+    if (next !== undefined) await this.#sweepBy(next)
+  }
+
+  async #sweepBy(time: number): Promise<void> {
+    if (time >= this.#sweepAt) return
+    this.#sweepAt = time
+    try {
+      await this.lifecycle.jobs.push({ id: sweep, fn: sweep, time })
+    } catch (error) {
+      this.#sweepAt = Infinity
+      throw error
+    }
+  }
+
+  get #started(): Sessions {
+    if (this.#sessions === undefined) throw new Error("the lifecycle has not started")
+    return this.#sessions
+  }
+
+  /**
+   * What breaks in here would break again. Thrown, the Worker would take it for an object that is away and have its
+   * client come back, and the lifecycle would make a socket of it that closes at once.
+   */
+  #answer(run: (sessions: Sessions) => Effect.Effect<Response, SessionFailure>): Promise<Response> {
+    return this.#runtime.runPromise(
+      Effect.suspend(() => run(this.#started)).pipe(
+        Effect.catchTag("SessionFailure", ({ reason }) => Effect.sync(() => answer(reason))),
+        Effect.catchDefect((defect) =>
+          Effect.map(Incident.report("A session failed unexpectedly", Cause.die(defect)), (reference) =>
+            refusal(500, -32603, Incident.apology(reference))
+          )
+        )
+      )
+    )
+  }
+}

@@ -1,0 +1,143 @@
+import { isJSONRPCRequest } from "@modelcontextprotocol/server"
+import * as Cause from "effect/Cause"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as Schedule from "effect/Schedule"
+
+import type { ClientId, GrantId } from "../domain/Principal.ts"
+import { toAuthInfo } from "../mcp/Authorize.ts"
+import { ServerFactory } from "../mcp/ServerFactory.ts"
+import * as Incident from "../observability/Incident.ts"
+import { type Live, LiveServers } from "./LiveServers.ts"
+import { PendingQuestions } from "./PendingQuestions.ts"
+import * as Session from "./Session.ts"
+import { NothingLeft, RequestIdInUse, SessionFailure, SessionsBusy, TooManyRequests } from "./SessionFailure.ts"
+import type { SessionStreams } from "./SessionStreams.ts"
+import { SessionTransport } from "./SessionTransport.ts"
+
+const { limits } = Session
+
+/** What the servers need of the object. */
+export interface Surroundings {
+  readonly streams: SessionStreams
+  /** Has `sweep` called at this time, unless it is due earlier. */
+  readonly sweepAt: (time: number) => Promise<void>
+}
+
+/** A session that a client may use. */
+interface Found extends Session.Session {
+  readonly clientId: ClientId
+}
+
+/** The servers behind the sessions of one user, made when they are needed, and what they are asked. */
+export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepAt }: Surroundings) {
+  const factory = yield* ServerFactory
+  const random = yield* SecureRandom.SecureRandom
+  const log = Effect.runSyncWith(yield* Effect.context())
+  const run = Effect.runForkWith(yield* Effect.context())
+  const live = new LiveServers(limits.liveServers)
+  const questions = new PendingQuestions()
+
+  const kept = (time: number) => sweepAt(time + limits.eventAge)
+
+  /** The session's server: the one in memory, or a new one that is told what the client said first. */
+  const serverOf = Effect.fnUntraced(function* ({ id, clientId, wire, initialize, logLevel }: Found) {
+    const epoch = Hex.encode(yield* random.randomBytes(6))
+    const make = async (): Promise<Live> => {
+      const server = factory.make({ listChanged: true })
+      // Faults of clients, and clients that left. It is no event target.
+      // oxlint-disable-next-line unicorn/prefer-add-event-listener
+      server.server.onerror = ({ name }) =>
+        log(Effect.logDebug("MCP request of a session not served").pipe(Effect.annotateLogs({ error: name })))
+      const onUnsent = (error: unknown) =>
+        log(Incident.report("An answer of a session could not be stored or sent", Cause.die(error)))
+      const transport = new SessionTransport(id, epoch, streams.outlet({ id, wire }, kept), onUnsent, {
+        open: (question) => questions.open(question, { session: id, clientId }),
+        close: (question) => questions.close(question),
+        later: (check) => void run(Effect.delay(Effect.sync(check), limits.questionAbandoned)),
+        isListening: () => wire === "sse" && streams.isOpen(id)
+      })
+      await server.connect(transport)
+      if (initialize !== null) await transport.restore(initialize, logLevel)
+      return { server, transport, clientId }
+    }
+    const server = live.get(id, make)
+    if (server === undefined)
+      return yield* new SessionFailure({ reason: new SessionsBusy({ limit: limits.liveServers }) })
+    return yield* Effect.promise(() => server)
+  })
+
+  const settle = Effect.fnUntraced(function* (session: Session.Session, lastEventId: string) {
+    const unanswered = streams.unanswered(session, lastEventId)
+    const lost = unanswered.filter((id) => !live.answers(session.id, id))
+    yield* Effect.promise(() => streams.tellLost(session, lastEventId, lost, kept))
+    return lost.length < unanswered.length
+  })
+
+  /** Why further requests are refused; answers and cancellations are always taken, because they make room. */
+  const refused = (body: unknown, { transport, clientId }: Live): SessionFailure["reason"] | undefined => {
+    const ids = Session.messages(body).flatMap((message) => (isJSONRPCRequest(message) ? [message.id] : []))
+    if (!transport.distinguishes(ids)) return new RequestIdInUse()
+    if (ids.length === 0) return undefined
+    const limit = Session.exceeded([
+      [transport.working + ids.length, limits.requestsPerSession],
+      [live.working(clientId) + ids.length, limits.requestsPerClient],
+      [live.working() + ids.length, limits.requests]
+    ])
+    return limit === undefined ? undefined : new TooManyRequests({ limit })
+  }
+
+  return {
+    /** Hands a session's server what its client posted. */
+    receive: Effect.fnUntraced(function* (session: Found, post: Session.Post, body: unknown) {
+      const server = yield* serverOf(session)
+      const reason = refused(body, server)
+      if (reason !== undefined) return yield* new SessionFailure({ reason })
+      const authInfo = toAuthInfo(post.principal, post.resourceMetadataUrl)
+      // At once: what two requests were admitted to must not be one place.
+      const answer = server.transport.receive(body, {
+        authInfo,
+        grantId: post.principal.grantId,
+        protocolVersion: post.protocolVersion
+      })
+      return yield* Effect.promise(() => answer)
+    }),
+
+    /** Answers what is open of the stream of an event with an error, if no server works on it. */
+    settle,
+
+    /** The rest of the stream of a request, after an event: the answers of requests, and what comes before them. */
+    resume: Effect.fnUntraced(function* (session: Found, lastEventId: string) {
+      const open = yield* settle(session, lastEventId)
+      if (!open && !streams.hasAnswer(session, lastEventId)) {
+        return yield* new SessionFailure({ reason: new NothingLeft() })
+      }
+      const { transport } = yield* serverOf(session)
+      return yield* Effect.promise(() => transport.resume(lastEventId, session.initialize?.protocolVersion))
+    }),
+
+    /** Waits until no request of a session is being answered, or until they have had their time. */
+    answered: (id: Session.SessionId) =>
+      Effect.sync(() => live.unansweredOf(id)).pipe(
+        Effect.repeat({ until: (unanswered) => unanswered === 0, schedule: Schedule.spaced("50 millis") }),
+        Effect.timeoutOption(limits.lastAnswers)
+      ),
+
+    /** Whether a session's server has something to do, or waits for a client that is there. */
+    isAtWork: (id: Session.SessionId) => live.isAtWork(id),
+
+    /**
+     * Ends what was asked under a grant, in sessions that go on under another one, too: at once what waits for an answer
+     * of the client, which nobody of that grant can give any more, and the rest once it had its time.
+     */
+    endGrant: Effect.fnUntraced(function* (grantId: GrantId) {
+      for (const { transport } of live.made) transport.endQuestions(grantId)
+      yield* Effect.sleep(limits.lastAnswers)
+      for (const { transport } of live.made) transport.endGrant(grantId)
+    }),
+
+    /** Lets a session's server go; its requests are aborted. */
+    drop: (id: Session.SessionId) => Effect.promise(() => live.drop(id))
+  }
+})

@@ -1,0 +1,258 @@
+import type { RequestId } from "@modelcontextprotocol/server"
+import * as Schema from "effect/Schema"
+
+import type { ClientId, GrantId, Principal } from "../domain/Principal.ts"
+import { Initialize, limits, type LogLevel, type SessionId, Session, type Wire } from "./Session.ts"
+
+const decodeSession = Schema.decodeUnknownSync(Session)
+const encodeInitialize = Schema.encodeSync(Schema.fromJsonString(Initialize))
+/** Its id is all that it takes to end a session, whatever else its row may hold. */
+const decodeOpen = Schema.decodeUnknownSync(
+  Schema.Struct({ id: Schema.String.pipe(Schema.brand("SessionId")), wire: Schema.String })
+)
+const decodeEvent = Schema.decodeUnknownSync(Schema.Struct({ seq: Schema.Finite, message: Schema.String }))
+const decodeSize = Schema.decodeUnknownSync(Schema.Struct({ size: Schema.Finite }))
+const decodeCount = Schema.decodeUnknownSync(Schema.Struct({ count: Schema.Finite }))
+const decodeTime = Schema.decodeUnknownSync(Schema.Struct({ time: Schema.NullOr(Schema.Finite) }))
+const decodeRequest = Schema.decodeUnknownSync(
+  Schema.Struct({ id: Schema.fromJsonString(Schema.Union([Schema.String, Schema.Finite])) })
+)
+const decodeText = Schema.decodeUnknownSync(Schema.Struct({ value: Schema.String }))
+
+const columns = `id, client_id AS clientId, grant_id AS grantId, wire, initialize, used_at AS usedAt,
+  (SELECT level FROM log_levels WHERE session_id = id) AS logLevel`
+
+/** Of all clients if it is none. */
+const ofClient = "(?1 IS NULL OR client_id = ?1)"
+
+/** Of an event, in bytes. */
+const size = "length(CAST(message AS BLOB))"
+
+/** An event's number holds its time: microseconds since 1970, so that numbers grow across evictions, too. */
+const seqPerMilli = 1_000
+
+/** Who uses a session. */
+type Holder = Pick<Principal, "clientId" | "grantId">
+
+/** Sessions and the events of their streams, as rows of the object's SQLite. Synchronous, as the storage is. */
+export class SessionStore {
+  readonly #sql: SqlStorage
+  #lastSeq = 0
+  #eventBytes: number
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+    sql.exec(`
+      CREATE TABLE IF NOT EXISTS sessions (
+        id TEXT PRIMARY KEY, grant_id TEXT NOT NULL, wire TEXT NOT NULL, initialize TEXT, used_at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS log_levels (session_id TEXT PRIMARY KEY, level TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS events (
+        session_id TEXT NOT NULL, seq INTEGER NOT NULL, stream TEXT NOT NULL, message TEXT NOT NULL,
+        PRIMARY KEY (session_id, seq)
+      ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS requests (
+        session_id TEXT NOT NULL, id TEXT NOT NULL, stream TEXT NOT NULL, PRIMARY KEY (session_id, id)
+      ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS ended_grants (grant_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;
+    `)
+    // Objects from before a session was its client's have no such column.
+    const [known] = sql.exec("SELECT 1 FROM pragma_table_info('sessions') WHERE name = 'client_id'").toArray()
+    if (known === undefined) sql.exec("ALTER TABLE sessions ADD COLUMN client_id TEXT")
+    this.#eventBytes = decodeSize(sql.exec(`SELECT ifnull(sum(${size}), 0) AS size FROM events`).one()).size
+  }
+
+  /** How many sessions there are, of one client or of all. */
+  count(clientId: ClientId | null = null): number {
+    const counted = this.#sql.exec(`SELECT count(*) AS count FROM sessions WHERE ${ofClient}`, clientId)
+    return decodeCount(counted.one()).count
+  }
+
+  find(id: string): Session | undefined {
+    const [row] = this.#sql.exec(`SELECT ${columns} FROM sessions WHERE id = ?`, id).toArray()
+    return row && decodeSession(row)
+  }
+
+  insert(id: SessionId, { clientId, grantId }: Holder, wire: Wire, now: number): void {
+    this.#sql.exec(
+      "INSERT INTO sessions (id, client_id, grant_id, wire, used_at) VALUES (?, ?, ?, ?, ?)",
+      id,
+      clientId,
+      grantId,
+      wire,
+      now
+    )
+  }
+
+  /** Keeps in mind who used a session, and when. */
+  use(id: SessionId, { clientId, grantId }: Holder, now: number): void {
+    const row = "client_id = ?, grant_id = ?, used_at = ?"
+    this.#sql.exec(`UPDATE sessions SET ${row} WHERE id = ?`, clientId, grantId, now, id)
+  }
+
+  initialize(id: SessionId, initialize: Initialize): void {
+    this.#sql.exec("UPDATE sessions SET initialize = ? WHERE id = ?", encodeInitialize(initialize), id)
+  }
+
+  setLogLevel(id: SessionId, level: LogLevel): void {
+    this.#sql.exec("INSERT OR REPLACE INTO log_levels (session_id, level) VALUES (?, ?)", id, level)
+  }
+
+  touch(id: SessionId, now: number): void {
+    this.#sql.exec("UPDATE sessions SET used_at = ? WHERE id = ?", now, id)
+  }
+
+  delete(id: SessionId): void {
+    this.#sql.exec("DELETE FROM sessions WHERE id = ?", id)
+    this.#sql.exec("DELETE FROM log_levels WHERE session_id = ?", id)
+    this.#sql.exec("DELETE FROM requests WHERE session_id = ?", id)
+    this.#deleteEvents("session_id = ?", id)
+  }
+
+  get all() {
+    return this.#open("true")
+  }
+
+  ofGrant(grantId: GrantId) {
+    return this.#open("grant_id = ?", grantId)
+  }
+
+  unusedSince(time: number) {
+    return this.#open("used_at <= ?", time)
+  }
+
+  /** The sessions of one client or of all, the one that was left alone the longest first. */
+  leastUsedFirst(clientId: ClientId | null) {
+    return this.#open(`${ofClient} ORDER BY used_at`, clientId)
+  }
+
+  /** Keeps in mind that a grant has ended, until `hasEnded` is asked of a time that is later by `grantMemory`. */
+  endGrant(grantId: GrantId, now: number): void {
+    this.#sql.exec("DELETE FROM ended_grants WHERE time <= ?", now - limits.grantMemory)
+    this.#sql.exec("INSERT OR REPLACE INTO ended_grants (grant_id, time) VALUES (?, ?)", grantId, now)
+  }
+
+  hasEnded(grantId: GrantId, now: number): boolean {
+    const since = now - limits.grantMemory
+    return (
+      this.#sql.exec("SELECT 1 FROM ended_grants WHERE grant_id = ? AND time > ?", grantId, since).toArray().length > 0
+    )
+  }
+
+  /** When the session that was left alone the longest was used last. */
+  get leastUsed(): number | undefined {
+    return decodeTime(this.#sql.exec("SELECT min(used_at) AS time FROM sessions").one()).time ?? undefined
+  }
+
+  /** The number of the next event; an event of that number need not be stored. */
+  nextSeq(now: number): number {
+    this.#lastSeq = Math.max(this.#lastSeq + 1, now * seqPerMilli)
+    return this.#lastSeq
+  }
+
+  /** Keeps an event. Drops the session's oldest beyond its limit, and the user's oldest beyond theirs. */
+  append(id: SessionId, stream: string, seq: number, message: string): void {
+    const added = this.#sql.exec(
+      `INSERT INTO events (session_id, seq, stream, message) VALUES (?, ?, ?, ?) RETURNING ${size} AS size`,
+      id,
+      seq,
+      stream,
+      message
+    )
+    this.#eventBytes += decodeSize(added.one()).size
+    this.#deleteEvents(
+      "session_id = ?1 AND seq <= (SELECT seq FROM events WHERE session_id = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
+      id,
+      limits.events
+    )
+    if (this.#eventBytes <= limits.eventBytes) return
+    // More than needs to go, so that it is not looked for at every event.
+    this.#deleteEvents(
+      `seq <= (SELECT max(seq) FROM (SELECT seq, sum(${size}) OVER (ORDER BY seq DESC) AS kept FROM events) WHERE kept > ?)`,
+      limits.eventBytes * 0.75
+    )
+  }
+
+  eventsAfter(id: SessionId, stream: string, seq: number) {
+    return this.#sql
+      .exec(
+        "SELECT seq, message FROM events WHERE session_id = ? AND seq > ? AND stream = ? ORDER BY seq",
+        id,
+        seq,
+        stream
+      )
+      .toArray()
+      .map((row) => decodeEvent(row))
+  }
+
+  /** Remembers a request that a stream is to answer, until `closeRequest`. */
+  openRequest(session: SessionId, request: RequestId, stream: string): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO requests (session_id, id, stream) VALUES (?, ?, ?)",
+      session,
+      JSON.stringify(request),
+      stream
+    )
+  }
+
+  closeRequest(session: SessionId, request: RequestId): void {
+    this.#sql.exec("DELETE FROM requests WHERE session_id = ? AND id = ?", session, JSON.stringify(request))
+  }
+
+  openRequests(session: SessionId, stream: string): ReadonlyArray<RequestId> {
+    const found = this.#sql.exec("SELECT id FROM requests WHERE session_id = ? AND stream = ?", session, stream)
+    return found.toArray().map((row) => decodeRequest(row).id)
+  }
+
+  /** Forgets the open requests of sessions that are no more. */
+  deleteLostRequests(): void {
+    this.#sql.exec("DELETE FROM requests WHERE session_id NOT IN (SELECT id FROM sessions)")
+  }
+
+  deleteEventsUntil(time: number): void {
+    this.#deleteEvents("seq <= ?", time * seqPerMilli)
+  }
+
+  /** When the oldest event was stored, in milliseconds since 1970. */
+  get oldestEvent(): number | undefined {
+    const { time } = decodeTime(this.#sql.exec("SELECT min(seq) AS time FROM events").one())
+    return time === null ? undefined : Math.floor(time / seqPerMilli)
+  }
+
+  /** What the user might do at the last request. */
+  get access(): string | undefined {
+    return this.#fact("access")
+  }
+  set access(value: string) {
+    this.#setFact("access", value)
+  }
+
+  /** The number of the event that told the lists had changed, for the last time. Kept once for all sessions. */
+  get listsChangedAt(): number | undefined {
+    const seq = this.#fact("listsChangedAt")
+    return seq === undefined ? undefined : Number(seq)
+  }
+  set listsChangedAt(seq: number) {
+    this.#setFact("listsChangedAt", String(seq))
+  }
+
+  #open(where: string, ...values: ReadonlyArray<SqlStorageValue>) {
+    const found = this.#sql.exec(`SELECT id, wire FROM sessions WHERE ${where}`, ...values)
+    return found.toArray().map((row) => decodeOpen(row))
+  }
+
+  #deleteEvents(where: string, ...values: ReadonlyArray<SqlStorageValue>): void {
+    const deleted = this.#sql.exec(`DELETE FROM events WHERE ${where} RETURNING ${size} AS size`, ...values)
+    for (const row of deleted.toArray()) this.#eventBytes -= decodeSize(row).size
+  }
+
+  #fact(name: string): string | undefined {
+    const [row] = this.#sql.exec("SELECT value FROM facts WHERE name = ?", name).toArray()
+    return row && decodeText(row).value
+  }
+
+  #setFact(name: string, value: string): void {
+    this.#sql.exec("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, value)
+  }
+}

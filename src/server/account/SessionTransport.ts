@@ -1,0 +1,373 @@
+import {
+  type AuthInfo,
+  type EventStore,
+  isJSONRPCErrorResponse,
+  isJSONRPCNotification,
+  isJSONRPCRequest,
+  isJSONRPCResultResponse,
+  type JSONRPCMessage,
+  type RequestId,
+  WebStandardStreamableHTTPServerTransport
+} from "@modelcontextprotocol/server"
+// workerd has it.
+// oxlint-disable-next-line import/no-nodejs-modules
+import { AsyncLocalStorage } from "node:async_hooks"
+
+import type { GrantId } from "../domain/Principal.ts"
+import type { Question } from "./PendingQuestions.ts"
+import { type Initialize, type LogLevel, type SessionId, retryAfter } from "./Session.ts"
+import { refusal } from "./SessionFailure.ts"
+import { watched } from "./WatchedStream.ts"
+
+/** The stream of a session that belongs to no request, as the SDK names it to the event store. */
+export const standalone = "_GET_stream"
+
+const address = "https://account-agent.invalid/mcp"
+
+/** How often something is written to a silent stream, in milliseconds: only that shows a client which has left. */
+const keepAliveMs = 5_000
+
+interface Delivery {
+  readonly authInfo?: AuthInfo
+  readonly grantId?: GrantId
+  readonly protocolVersion?: string | undefined
+}
+
+/** Where the events of a session go. */
+export interface Outlet extends EventStore {
+  /** Remembers requests whose answers a stream is to carry, until they are answered. */
+  readonly opened: (stream: string, requests: ReadonlyArray<RequestId>) => void
+  /** Forgets a request that gets no answer. */
+  readonly dropped: (request: RequestId) => void
+  /** The one stream of a session that has no other. */
+  readonly only: string | undefined
+}
+
+/** What the client posted at once: one stream carries the answers to its requests. */
+interface Posted {
+  readonly requests: ReadonlyArray<RequestId>
+  readonly unanswered: Set<RequestId>
+  readonly grantId: GrantId | undefined
+  /** Whether somebody reads the stream that came with it. */
+  isRead: boolean
+  /** Whether the requests are remembered beyond the server. */
+  remembered: boolean
+}
+
+interface Asked extends Question {
+  readonly request: RequestId
+}
+
+/** Where the questions of a transport wait for their answers. */
+export interface Asking {
+  /** Answers the limit that would be exceeded. */
+  readonly open: (question: Question) => number | undefined
+  readonly close: (question: Question) => void
+  /** Calls back when a client that has left had its time to come back. */
+  readonly later: (check: () => void) => void
+  /** Whether the client reads a stream on which it gets everything. */
+  readonly isListening: () => boolean
+}
+
+/** What an event belongs to that the SDK stores: it names the stream, but not the requests. */
+const storing = new AsyncLocalStorage<Posted | undefined>()
+
+/**
+ * The SDK's transport for one session that may outlive the server behind it.
+ *
+ * A server numbers its questions from 0 and a restored one starts again, so their ids are stamped with `epoch`, which
+ * is another for each server: an answer to a question that this server does not wait for is refused.
+ */
+export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
+  readonly #id: SessionId
+  readonly #stamp: string
+  readonly #only: string | undefined
+  readonly #dropped: (request: RequestId) => void
+  readonly #remember: (posted: Posted, stream: string) => void
+  readonly #events: { muted: boolean }
+  readonly #onUnsent: (error: unknown) => void
+  /** Each request, and what came with it. */
+  readonly #posts = new Map<RequestId, Posted>()
+  readonly #answering = new Set<RequestId>()
+  readonly #asking: Asking
+  /** The questions that wait for an answer, by the ids that the client knows. Some belong to no request. */
+  readonly #questions = new Map<RequestId, Asked | undefined>()
+  /** How many streams of requests are open that the client resumed. */
+  #resumed = 0
+
+  /** `onUnsent` hears of an answer that could neither be stored nor sent. */
+  constructor(id: SessionId, epoch: string, outlet: Outlet, onUnsent: (error: unknown) => void, asking: Asking) {
+    const events = { muted: false }
+    const remember = (posted: Posted, stream: string) => {
+      if (posted.remembered || events.muted) return
+      posted.remembered = true
+      outlet.opened(stream, [...posted.unanswered])
+    }
+    super({
+      sessionIdGenerator: () => id,
+      retryInterval: retryAfter,
+      keepAliveMs,
+      eventStore: {
+        storeEvent: async (stream, message) => {
+          if (events.muted) return ""
+          const posted = storing.getStore()
+          // Before its first event, nobody can resume a stream; after its only answer, nobody needs to.
+          if (posted !== undefined && !(isAnswer(message) && posted.requests.length === 1)) {
+            remember(posted, stream)
+          }
+          return outlet.storeEvent(stream, message)
+        },
+        replayEventsAfter: (eventId, options) => outlet.replayEventsAfter(eventId, options)
+      }
+    })
+    this.#id = id
+    this.#only = outlet.only
+    this.#dropped = outlet.dropped
+    this.#remember = remember
+    this.#stamp = `${epoch}:`
+    this.#events = events
+    this.#onUnsent = onUnsent
+    this.#asking = asking
+  }
+
+  /** How many requests of the client wait for their answer, which counts once it is stored. */
+  get unanswered(): number {
+    return [...this.#posts.keys()].filter((id) => this.answers(id)).length
+  }
+
+  /** How many of them do not wait for the client in turn. */
+  get working(): number {
+    return this.unanswered - new Set(this.#asked.map(({ request }) => request)).size
+  }
+
+  /** Whether the client is there for one of the questions that it was asked. */
+  get isAttended(): boolean {
+    return this.#asked.some((question) => question.isAttended())
+  }
+
+  /** Whether a request waits for its answer. */
+  answers(id: RequestId): boolean {
+    return this.#posts.get(id)?.unanswered.has(id) === true
+  }
+
+  /** Whether requests of these ids can be told from those whose streams are open, and from each other. */
+  distinguishes(ids: ReadonlyArray<RequestId>): boolean {
+    return new Set(ids).size === ids.length && !ids.some((id) => this.#posts.has(id))
+  }
+
+  /** Says what is stored of a client to the new server behind this transport; the client hears nothing of it. */
+  async restore(initialize: Initialize, level: LogLevel | null): Promise<void> {
+    const say = async (method: string, params: object) =>
+      (await this.receive({ jsonrpc: "2.0", id: `restore ${method}`, method, params })).text()
+    this.#events.muted = true
+    await say("initialize", initialize)
+    await this.receive({ jsonrpc: "2.0", method: "notifications/initialized" })
+    if (level !== null) await say("logging/setLevel", { level })
+    this.#events.muted = false
+  }
+
+  /** Takes what a client posted, JSON. It counts as unanswered before this returns. */
+  async receive(body: unknown, { authInfo, grantId, protocolVersion }: Delivery = {}): Promise<Response> {
+    const posted: ReadonlyArray<unknown> = Array.isArray(body) ? body : [body]
+    const messages = posted.flatMap((message) => this.#unstamped(message))
+    if (messages.length === 0 && posted.length > 0) return refusal(400, -32600, late)
+    const requests = messages.filter((message) => isJSONRPCRequest(message)).map(({ id }) => id)
+    const post: Posted = { requests, unanswered: new Set(requests), grantId, isRead: true, remembered: false }
+    for (const id of requests) this.#posts.set(id, post)
+    let dispatched = false
+    try {
+      const answer = await storing.run(post, () =>
+        this.handleRequest(this.#request("POST", protocolVersion), {
+          parsedBody: Array.isArray(body) ? messages : messages[0],
+          ...(authInfo && { authInfo })
+        })
+      )
+      dispatched = answer.status === 200
+      if (dispatched && this.#only !== undefined) this.#remember(post, this.#only)
+      await Promise.all(messages.map((message) => this.#closeIfCancelled(message)))
+      return watched(answer, () => {
+        post.isRead = false
+        this.#checkLater()
+      })
+    } finally {
+      if (!dispatched) {
+        for (const id of requests) {
+          this.#forget(id)
+          this.#dropped(id)
+        }
+      }
+    }
+  }
+
+  /** Goes on with the stream of a request after the given event. */
+  async resume(eventId: string, protocolVersion: string | undefined): Promise<Response> {
+    const request = this.#request("GET", protocolVersion)
+    request.headers.set("last-event-id", eventId)
+    const answer = await this.handleRequest(request)
+    this.#resumed += 1
+    return watched(answer, () => {
+      this.#resumed -= 1
+      this.#checkLater()
+    })
+  }
+
+  /** Ends the requests that came under a grant. */
+  endGrant(grantId: GrantId): void {
+    for (const [id, post] of this.#posts) if (post.grantId === grantId) this.#end(id, "The connection was ended")
+  }
+
+  /** Ends those of them that wait for an answer of the client. */
+  endQuestions(grantId: GrantId): void {
+    for (const { request } of this.#asked) {
+      if (this.#posts.get(request)?.grantId === grantId) this.#end(request, "The connection was ended")
+    }
+  }
+
+  override close(): Promise<void> {
+    for (const id of this.#posts.keys()) this.#closeQuestions(id)
+    return super.close()
+  }
+
+  override async send(message: JSONRPCMessage, options?: { relatedRequestId?: RequestId }): Promise<void> {
+    if (!isAnswer(message)) {
+      const request = options?.relatedRequestId
+      const stamped = this.#stamped(message)
+      if (isCancellation(stamped)) this.#closeQuestion(stamped.params.requestId)
+      if (isJSONRPCRequest(stamped)) this.#openQuestion(stamped.id, request)
+      return this.#store(stamped, request, options)
+    }
+    const { id } = message
+    if (id !== undefined) this.#answering.add(id)
+    try {
+      await this.#store(message, id, options)
+    } catch (error) {
+      this.#onUnsent(error)
+      throw error
+    } finally {
+      if (id !== undefined) this.#forget(id)
+    }
+  }
+
+  #store(message: JSONRPCMessage, of: RequestId | undefined, options?: { relatedRequestId?: RequestId }) {
+    const posted = of === undefined ? undefined : this.#posts.get(of)
+    return storing.run(posted, () => super.send(message, options))
+  }
+
+  /** An id can be used again once the stream has ended which its answer went to. */
+  #forget(id: RequestId): void {
+    this.#answering.delete(id)
+    this.#closeQuestions(id)
+    const post = this.#posts.get(id)
+    post?.unanswered.delete(id)
+    if (post?.unanswered.size !== 0) return
+    // The SDK ends a stream after the last answer, but not if one of them could not be sent.
+    this.closeSSEStream(id)
+    for (const request of post.requests) this.#posts.delete(request)
+  }
+
+  /** Has a request wait for an answer of the client. */
+  #openQuestion(id: RequestId, request: RequestId | undefined): void {
+    const post = request === undefined ? undefined : this.#posts.get(request)
+    if (request === undefined || post === undefined) {
+      this.#questions.set(id, undefined)
+      return
+    }
+    const question: Asked = {
+      request,
+      isAttended: () => post.isRead || this.#resumed > 0 || this.#asking.isListening(),
+      abandon: () => this.#end(request, "The client left before it answered a question")
+    }
+    const limit = this.#asking.open(question)
+    if (limit !== undefined) throw new Error(`No more than ${limit} questions may wait for an answer`)
+    this.#questions.set(id, question)
+    this.#checkLater()
+  }
+
+  /** Whether the question waited. */
+  #closeQuestion(id: RequestId): boolean {
+    const question = this.#questions.get(id)
+    if (question !== undefined) this.#asking.close(question)
+    return this.#questions.delete(id)
+  }
+
+  #closeQuestions(request: RequestId): void {
+    for (const [id, question] of this.#questions) if (question?.request === request) this.#closeQuestion(id)
+  }
+
+  /** Whose client does not come back to a question gets no answer either. */
+  #checkLater(): void {
+    const abandoned = () => this.#asked.filter((question) => !question.isAttended())
+    if (abandoned().length > 0) this.#asking.later(() => abandoned().forEach(({ abandon }) => abandon()))
+  }
+
+  /** The questions that requests wait for. */
+  get #asked(): ReadonlyArray<Asked> {
+    return [...this.#questions.values()].filter((question) => question !== undefined)
+  }
+
+  /** Ends a request, and tells why on its stream, or to whoever resumes that. */
+  #end(requestId: RequestId, reason: string): void {
+    this.onmessage?.({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId, reason } })
+    this.#closeWith(requestId, reason, { told: true }).catch(this.#onUnsent)
+  }
+
+  #request(method: "GET" | "POST", protocolVersion: string | undefined): Request {
+    return new Request(address, {
+      method,
+      headers: {
+        accept: "application/json, text/event-stream",
+        "content-type": "application/json",
+        "mcp-session-id": this.#id,
+        ...(protocolVersion !== undefined && { "mcp-protocol-version": protocolVersion })
+      }
+    })
+  }
+
+  #stamped(message: JSONRPCMessage): JSONRPCMessage {
+    if (isJSONRPCRequest(message)) return { ...message, id: `${this.#stamp}${message.id}` }
+    if (!isCancellation(message)) return message
+    return { ...message, params: { ...message.params, requestId: `${this.#stamp}${message.params.requestId}` } }
+  }
+
+  #unstamped(message: unknown): ReadonlyArray<unknown> {
+    if (!isAnswer(message)) return [message]
+    const id = String(message.id)
+    return this.#closeQuestion(id) ? [{ ...message, id: Number(id.slice(this.#stamp.length)) }] : []
+  }
+
+  async #closeIfCancelled(message: unknown): Promise<void> {
+    if (!isCancellation(message)) return
+    await this.#closeWith(message.params.requestId, "The request was cancelled", { told: false })
+  }
+
+  /**
+   * The SDK answers a cancelled request with nothing, and would keep its stream open for good. It is told of an answer,
+   * which a client that comes back to the stream gets only if it is to be `told`.
+   */
+  async #closeWith(id: RequestId, message: string, { told }: { readonly told: boolean }): Promise<void> {
+    if (!this.answers(id) || this.#answering.has(id)) return
+    if (!told) this.#dropped(id)
+    const last = this.#posts.get(id)?.unanswered.size === 1
+    if (last && !told) this.closeSSEStream(id)
+    this.#events.muted = last && !told
+    const sent = this.send({ jsonrpc: "2.0", id, error: { code: -32000, message } })
+    this.#events.muted = false
+    await sent
+  }
+}
+
+const late = "This answer came too late: nobody waits for it any more. Repeat what led to the question."
+
+/** A result, or an error in place of one. */
+export const isAnswer = (message: unknown) => isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)
+
+interface Cancellation {
+  readonly jsonrpc: "2.0"
+  readonly method: "notifications/cancelled"
+  readonly params: { readonly requestId: RequestId }
+}
+
+const isCancellation = (message: unknown): message is Cancellation =>
+  isJSONRPCNotification(message) &&
+  message.method === "notifications/cancelled" &&
+  ["string", "number"].includes(typeof message.params?.["requestId"])

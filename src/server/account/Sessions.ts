@@ -1,0 +1,294 @@
+import { LATEST_PROTOCOL_VERSION, specTypeSchemas, SUPPORTED_PROTOCOL_VERSIONS } from "@modelcontextprotocol/server"
+import * as Clock from "effect/Clock"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as Schema from "effect/Schema"
+
+import { Access } from "../access/Access.ts"
+import { allowing } from "../access/UserSnapshot.ts"
+import { AppConfig } from "../config/AppConfig.ts"
+import type { ClientId, GrantId, Principal } from "../domain/Principal.ts"
+import { faultOf } from "../mcp/InvalidParams.ts"
+import * as Session from "./Session.ts"
+import {
+  EventUnknown,
+  GrantEnded,
+  InitializeRejected,
+  NothingLeft,
+  SessionFailure,
+  SessionNotFound,
+  TooManyFollowers,
+  TooManySessions
+} from "./SessionFailure.ts"
+import { makeSessionServers, type Surroundings } from "./SessionServers.ts"
+import type { SessionStore } from "./SessionStore.ts"
+import { isOfRequest } from "./SessionStreams.ts"
+
+const { limits } = Session
+const touchEvery = Duration.toMillis("1 minute")
+const defaultIdleHours = 24
+
+const isInitialize = Schema.is(Schema.Struct({ method: Schema.Literal("initialize") }))
+const isSetLevel = Schema.is(Session.SetLevel)
+const decodeInitialize = Schema.decodeUnknownEffect(Schema.Struct({ params: Session.Initialize }))
+
+/** Before a session was its client's, it was the grant's that had opened it. */
+const holds = (principal: Principal, { clientId, grantId }: Session.Session): boolean =>
+  clientId === null ? grantId === principal.grantId : clientId === principal.clientId
+
+const fail = (reason: SessionFailure["reason"]) => new SessionFailure({ reason })
+
+/** What the object of a user lends to its sessions. */
+export interface Host extends Surroundings {
+  readonly store: SessionStore
+}
+
+/**
+ * The sessions of one user. A session belongs to the client that opened it, under whatever grant of the two it is used;
+ * for any other client it does not exist. It ends with the grant that it was used under last.
+ */
+export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweepAt }: Host) {
+  const access = yield* Access
+  const random = yield* SecureRandom.SecureRandom
+  const { SESSION_IDLE_HOURS: idleHours = defaultIdleHours } = yield* AppConfig
+  const idle = Duration.toMillis(Duration.hours(idleHours))
+  const servers = yield* makeSessionServers({ streams, sweepAt })
+  /** When sessions were used last whose rows say less than a minute earlier. */
+  const used = new Map<Session.SessionId, number>()
+
+  const refuseEnded = Effect.fnUntraced(function* ({ grantId }: Principal) {
+    if (store.hasEnded(grantId, yield* Clock.currentTimeMillis)) return yield* fail(new GrantEnded())
+  })
+
+  /** The session of a client, which from now on is used under the grant of this request, unless the Worker says it `again`. */
+  const find = Effect.fnUntraced(function* (
+    principal: Principal,
+    id: string | undefined,
+    wire: Session.Wire,
+    again = false
+  ) {
+    const session = id === undefined ? undefined : store.find(id)
+    const now = yield* Clock.currentTimeMillis
+    if (session === undefined || session.wire !== wire || session.usedAt + idle <= now || !holds(principal, session)) {
+      return yield* fail(new SessionNotFound())
+    }
+    yield* refuseEnded(principal)
+    const { clientId } = principal
+    const { grantId } = again ? session : principal
+    if (session.grantId !== grantId || session.clientId === null || now - session.usedAt >= touchEvery) {
+      store.use(session.id, { clientId, grantId }, now)
+      used.delete(session.id)
+    } else used.set(session.id, now)
+    return { ...session, clientId, grantId }
+  })
+
+  const remove = Effect.fnUntraced(function* (id: Session.SessionId, reason: string) {
+    store.delete(id)
+    used.delete(id)
+    streams.close(id, Session.closing.ended, reason)
+    yield* servers.drop(id)
+  })
+
+  /** Ends those that were idle the longest where there are as many as may be, of one client or of all. */
+  const makeRoom = Effect.fnUntraced(function* (limit: number, clientId: ClientId | null) {
+    const excess = store.count(clientId) + 1 - limit
+    if (excess <= 0) return
+    for (const [id, now] of used) store.touch(id, now)
+    used.clear()
+    const idle = store.leastUsedFirst(clientId).filter(({ id }) => !servers.isAtWork(id))
+    if (idle.length < excess) return yield* fail(new TooManySessions({ limit }))
+    // A client that listens may come back, but hosted ones leave their streams open for good.
+    const listening = idle.filter(({ id }) => streams.isOpen(id))
+    const left = idle.filter((session) => !listening.includes(session))
+    for (const { id } of [...left, ...listening].slice(0, excess)) {
+      // It may have got something to do while another one ended.
+      if (!servers.isAtWork(id)) yield* remove(id, "made room for a newer one")
+    }
+  })
+
+  const create = Effect.fnUntraced(function* (principal: Principal, wire: Session.Wire) {
+    yield* refuseEnded(principal)
+    yield* makeRoom(limits.sessionsPerClient, principal.clientId)
+    yield* makeRoom(limits.sessions, null)
+    const id = Session.SessionId.make(Hex.encode(yield* random.randomBytes(16)))
+    const now = yield* Clock.currentTimeMillis
+    store.insert(id, principal, wire, now)
+    yield* Effect.promise(() => sweepAt(now + idle))
+    const { clientId, grantId } = principal
+    return {
+      id,
+      clientId,
+      grantId,
+      wire,
+      initialize: null,
+      logLevel: null,
+      usedAt: now
+    } satisfies Session.Session
+  })
+
+  /** Ends a session that its client wants still: what it asked before is answered, on `/sse` over its socket. */
+  const revoke = Effect.fnUntraced(function* ({ id, wire }: SessionStore["all"][number], reason: string) {
+    store.delete(id)
+    if (wire !== "sse") streams.close(id, Session.closing.ended, reason)
+    const end = Effect.andThen(servers.answered(id), remove(id, reason))
+    yield* Effect.forkDetach(end, { startImmediately: true })
+  })
+
+  /** Ends the stream that an ended grant reads of a session that goes on under another one. */
+  const endReading = Effect.fnUntraced(function* (id: Session.SessionId) {
+    // On `/sse` there is no session without its stream.
+    if (store.find(id)?.wire === "sse") yield* remove(id, "revoked")
+    else streams.close(id, Session.closing.ended, "revoked")
+  })
+
+  /** Tells every open stream when what the user may use is not what it was at the last request. */
+  const noticeAccess = Effect.fnUntraced(
+    function* ({ userId }: Principal) {
+      const now = allowing(yield* access.current(userId))
+      const before = store.access
+      if (before === now) return
+      store.access = now
+      if (before !== undefined) streams.tellListsChanged()
+    },
+    // Whoever cannot be judged is refused when a tool is called, in words that a person can read.
+    Effect.catchTag("AccessError", () => Effect.void)
+  )
+
+  /** The SDK takes an `initialize` alone, but also as a batch of one. */
+  const introduction = Effect.fnUntraced(function* (body: unknown) {
+    const introduced = Session.messages(body).find((message) => isInitialize(message))
+    if (introduced === undefined) return undefined
+    const rejected = (description: string) => fail(new InitializeRejected({ description }))
+    const fault = faultOf(specTypeSchemas.InitializeRequest, introduced)
+    if (fault !== undefined) return yield* rejected(fault.words)
+    const { params: initialize } = yield* Effect.mapError(decodeInitialize(introduced), ({ message }) =>
+      rejected(message)
+    )
+    if (JSON.stringify(initialize).length > limits.initialize) {
+      return yield* rejected(`an initialize may have ${limits.initialize} bytes`)
+    }
+    // As the SDK negotiates: a version that it does not know becomes the latest one with sessions.
+    const { protocolVersion: asked } = initialize
+    const protocolVersion = SUPPORTED_PROTOCOL_VERSIONS.includes(asked) ? asked : LATEST_PROTOCOL_VERSION
+    return { ...initialize, protocolVersion }
+  })
+
+  return {
+    /** Takes a message of a client and answers as the transport does (MCP, Streamable HTTP, sending messages). */
+    post: Effect.fn("Sessions.post")(function* (post: Session.Post) {
+      const { principal, wire } = post
+      const body: unknown = JSON.parse(post.body)
+      const initialize = yield* introduction(body)
+      yield* noticeAccess(principal)
+      if (post.sessionId === undefined && wire === "streamable") {
+        const session = yield* create(principal, wire)
+        const response = yield* Effect.onError(servers.receive(session, post, body), () =>
+          remove(session.id, "not opened")
+        )
+        if (initialize !== undefined && response.status === 200) store.initialize(session.id, initialize)
+        else yield* remove(session.id, "not opened")
+        return response
+      }
+      const session = yield* find(principal, post.sessionId, wire)
+      const response = yield* servers.receive(session, post, body)
+      const set = Session.messages(body).findLast((message) => isSetLevel(message))
+      if (set !== undefined && response.ok) store.setLogLevel(session.id, set.params.level)
+      if (wire === "streamable" || !response.ok) return response
+      if (initialize !== undefined) store.initialize(session.id, initialize)
+      // The answer goes to the socket, as every event of such a session does.
+      yield* Effect.promise(async () => response.body?.cancel())
+      return new Response(null, { status: 202 })
+    }),
+
+    /** Ends a session on its client's word. */
+    remove: Effect.fn("Sessions.remove")(function* ({ principal, sessionId }: Session.Removal) {
+      const { id } = yield* find(principal, sessionId, "streamable")
+      yield* remove(id, "ended by the client")
+    }),
+
+    /** Opens the stream of a session: a socket for its own stream, or the rest of a request's stream. */
+    listen: Effect.fn("Sessions.listen")(function* ({
+      principal,
+      wire,
+      sessionId,
+      lastEventId,
+      again
+    }: Session.Listen) {
+      if (wire === "changes") {
+        yield* refuseEnded(principal)
+        const limit = Session.exceeded([
+          [streams.followers(principal.clientId) + 1, limits.followersPerClient],
+          [streams.followers() + 1, limits.followers]
+        ])
+        if (limit !== undefined) return yield* fail(new TooManyFollowers({ limit }))
+        const webSocket = streams.follow(principal, lastEventId)
+        yield* noticeAccess(principal)
+        return new Response(null, { status: 101, webSocket })
+      }
+      const opening = sessionId === undefined && wire === "sse"
+      const session = opening ? yield* create(principal, wire) : yield* find(principal, sessionId, wire, again)
+      const ofRequest = lastEventId === undefined ? false : isOfRequest(lastEventId)
+      if (ofRequest === undefined) return yield* fail(new EventUnknown())
+      if (lastEventId !== undefined && ofRequest) {
+        return yield* servers.resume(session, lastEventId)
+      }
+      if (lastEventId !== undefined && streams.isReplaced(session, lastEventId)) return yield* fail(new NothingLeft())
+      const webSocket = streams.open(session, principal, lastEventId)
+      if (lastEventId !== undefined) yield* servers.settle(session, lastEventId)
+      const version = session.initialize?.protocolVersion ?? ""
+      return new Response(null, {
+        status: 101,
+        webSocket,
+        headers: { "mcp-session-id": session.id, "mcp-protocol-version": version }
+      })
+    }),
+
+    /**
+     * Tells those who follow changes, but have no session, that there was one where they are served. The lists of
+     * sessions are made here, and go by the facts that are known here.
+     */
+    tellFollowers: Effect.sync(() => streams.tellFollowers()),
+
+    /** Ends the sessions of grants that were revoked, and with them their streams. */
+    endGrants: Effect.fn("Sessions.endGrants")(function* (grants: ReadonlyArray<GrantId>) {
+      const now = yield* Clock.currentTimeMillis
+      for (const grant of grants) {
+        store.endGrant(grant, now)
+        streams.closeFollowers(grant)
+        const own = store.ofGrant(grant)
+        const read = streams.openedUnder(grant).filter((id) => !own.some((session) => session.id === id))
+        for (const id of read) yield* endReading(id)
+        for (const session of own) yield* revoke(session, "revoked")
+        yield* Effect.forkDetach(servers.endGrant(grant), { startImmediately: true })
+      }
+    }),
+
+    /** Ends every session of an account that was closed, and every stream. */
+    endAll: Effect.fn("Sessions.endAll")(function* () {
+      streams.closeFollowers()
+      for (const session of store.all) yield* revoke(session, "account closed")
+    }),
+
+    /** A stream was closed by its client. One of `/sse` cannot be opened again: its session is of no more use. */
+    left: Effect.fnUntraced(function* (id: Session.SessionId) {
+      if (store.find(id)?.wire === "sse") yield* remove(id, "left by the client")
+    }),
+
+    /** Ends the sessions that were left alone for too long, forgets old events, and answers when to come again. */
+    sweep: Effect.fn("Sessions.sweep")(function* () {
+      const now = yield* Clock.currentTimeMillis
+      for (const { id } of store.unusedSince(now - idle)) yield* remove(id, "expired")
+      store.deleteEventsUntil(now - limits.eventAge)
+      store.deleteLostRequests()
+      const due = [
+        ...(store.leastUsed === undefined ? [] : [store.leastUsed + idle]),
+        ...(store.oldestEvent === undefined ? [] : [store.oldestEvent + limits.eventAge])
+      ]
+      return due.length === 0 ? undefined : Math.max(Math.min(...due), now + 1_000)
+    })
+  }
+})
+
+export type Sessions = Effect.Success<ReturnType<typeof makeSessions>>

@@ -1,0 +1,55 @@
+import * as Effect from "effect/Effect"
+
+import { AppConfig } from "../config/AppConfig.ts"
+import type { CurrentPrincipal } from "../domain/Principal.ts"
+import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
+import type { Resource } from "../oauth/Resource.ts"
+import { makeHostOriginCheck } from "./HostOriginCheck.ts"
+import { lineSafe } from "./LineSafe.ts"
+import { fromResponse, webRequest } from "./WebRequest.ts"
+
+/**
+ * The route of a protected resource. Host and Origin are checked first; a token in the address is refused, whatever
+ * else the request carries (RFC 6750, section 2.3); then comes the bearer token of the resource. `serve` is told where
+ * the resource's metadata is, for challenges of its own.
+ */
+export const makeProtectedRoute = Effect.fnUntraced(function* <R>(
+  resource: Resource,
+  serve: (request: Request, resourceMetadataUrl: string) => Effect.Effect<Response, never, R>
+) {
+  const { PUBLIC_URL: publicUrl } = yield* AppConfig
+  const server = yield* AuthorizationServer
+  const refusedByHostOrOrigin = yield* makeHostOriginCheck
+  const metadata = new URL(`/.well-known/oauth-protected-resource${resource}`, publicUrl).href
+
+  const refuse = (request: Request): Response | undefined =>
+    refusedByHostOrOrigin(request) ??
+    (new URL(request.url).searchParams.has("access_token") ? tokenInAddress() : undefined)
+
+  return Effect.fnUntraced(function* () {
+    const request = yield* webRequest
+    const refused = refuse(request)
+    if (refused !== undefined) return fromResponse(refused)
+    const served = Effect.map(serve(request, metadata), (response) => exposeSession(lineSafe(response)))
+    return fromResponse(yield* server.guard<R | CurrentPrincipal>(resource, request, served))
+  })
+})
+
+/** Lets the scripts of a page read the id of the session that they opened (Fetch, CORS protocol). */
+const exposeSession = (response: Response): Response => {
+  if (!response.headers.has("mcp-session-id")) return response
+  const exposing = new Response(response.body, response)
+  exposing.headers.append("access-control-expose-headers", "Mcp-Session-Id")
+  return exposing
+}
+
+const tokenInAddress = () => {
+  const description = "Send the access token in the Authorization header"
+  return Response.json(
+    { error: "invalid_request", error_description: description },
+    {
+      status: 400,
+      headers: { "www-authenticate": `Bearer error="invalid_request", error_description="${description}"` }
+    }
+  )
+}

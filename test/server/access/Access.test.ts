@@ -1,0 +1,251 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
+
+import { Access } from "../../../src/server/access/Access.ts"
+import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "../../../src/server/clerk/ClerkError.ts"
+import { KeepAlive } from "../../../src/server/config/KeepAlive.ts"
+import { UserId } from "../../../src/server/domain/Principal.ts"
+import { FakeClerk, type Person } from "../../support/FakeClerk.ts"
+
+const ada = UserId.make("user_ada")
+const current = (userId = ada) => Effect.flatMap(Access, (access) => access.current(userId))
+const refusal = (userId = ada) => Effect.map(Effect.flip(current(userId)), ({ reason }) => reason)
+
+/** A test with a Clerk of its own that knows Ada. */
+const withClerk = <A, E>(test: (clerk: FakeClerk) => Effect.Effect<A, E, Access>, ada: Person = { role: "admin" }) =>
+  Effect.suspend(() => {
+    const clerk = new FakeClerk(ada)
+    return Effect.provide(test(clerk), Layer.provide(Access.layer, clerk.layer))
+  })
+
+const down = new ClerkUnavailable({ operation: "users.getUser" })
+
+describe("Access", () => {
+  it.effect("tells who the user is and what they may do", () =>
+    withClerk(
+      () =>
+        Effect.gen(function* () {
+          yield* TestClock.setTime(1_000)
+          const snapshot = yield* current()
+          assert.deepStrictEqual(snapshot, {
+            userId: ada,
+            email: "ada@example.com",
+            firstName: "Ada",
+            lastName: "Marlowe",
+            imageUrl: "https://img.clerk.example/ada",
+            role: snapshot.role,
+            metadata: { role: "admin" },
+            permissions: ["org:reports:read", "org:reports:write"],
+            takenAt: 1_000
+          })
+          assert.strictEqual(snapshot.role, "admin")
+        }),
+      { role: "admin", permissions: ["org:reports:read", "org:reports:write", "org:reports:read"] }
+    )
+  )
+
+  it.effect("asks again once the snapshot is 60 s old, not before", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* current()).role, "admin")
+        clerk.people.set("user_ada", { role: "guest" })
+        yield* TestClock.adjust("60 seconds")
+        assert.strictEqual((yield* current()).role, "admin")
+        assert.strictEqual(clerk.calls, 1)
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual((yield* current()).role, "guest")
+        assert.strictEqual(clerk.calls, 2)
+      })
+    )
+  )
+
+  it.effect("counts the age from when Clerk was asked, for its answer may be that old", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        clerk.latency = Deferred.await(gate)
+        const asking = yield* Effect.forkChild(current(), { startImmediately: true })
+        yield* TestClock.adjust("4 seconds")
+        yield* Deferred.succeed(gate, undefined)
+        assert.strictEqual((yield* Fiber.join(asking)).takenAt, 0)
+      })
+    )
+  )
+
+  it.effect("asks Clerk once for twenty questions at the same time", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        clerk.latency = Deferred.await(gate)
+        const asking = yield* Effect.forkChild(
+          Effect.all(
+            Array.from({ length: 20 }, () => current()),
+            { concurrency: "unbounded" }
+          ),
+          {
+            startImmediately: true
+          }
+        )
+        yield* Effect.yieldNow
+        yield* Deferred.succeed(gate, undefined)
+        const snapshots = yield* Fiber.join(asking)
+        assert.strictEqual(snapshots.length, 20)
+        assert.strictEqual(clerk.calls, 1)
+      })
+    )
+  )
+
+  it.effect("leaves the others their answer when one that waits is interrupted, even the one that asked", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        clerk.latency = Deferred.await(gate)
+        const start = Effect.forkChild(current(), { startImmediately: true })
+        const [first, second, third] = [yield* start, yield* start, yield* start]
+        yield* Fiber.interrupt(first)
+        yield* Fiber.interrupt(second)
+        yield* Deferred.succeed(gate, undefined)
+        assert.strictEqual((yield* Fiber.join(third)).role, "admin")
+        assert.strictEqual(clerk.calls, 1)
+      })
+    )
+  )
+
+  it.effect("hands the question to the host, so that it outlives the request", () =>
+    Effect.gen(function* () {
+      const kept: Array<Promise<unknown>> = []
+      const host = Layer.succeed(KeepAlive, (work) => void kept.push(work))
+      yield* current().pipe(
+        Effect.provide(Access.layer.pipe(Layer.provide(new FakeClerk({}).layer), Layer.provide(host)))
+      )
+      assert.strictEqual(kept.length, 1)
+    })
+  )
+
+  it.effect("serves the last snapshot for 5 more minutes while Clerk does not answer, then nobody", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        yield* current()
+        clerk.outage = down
+        yield* TestClock.adjust("6 minutes")
+        assert.strictEqual((yield* current()).role, "admin")
+        yield* TestClock.adjust("1 millis")
+        const reason = yield* refusal()
+        assert.strictEqual(reason._tag, "AccessUnknown")
+        clerk.outage = undefined
+        yield* TestClock.adjust("5 seconds")
+        assert.strictEqual((yield* current()).role, "admin")
+      })
+    )
+  )
+
+  it.effect("leaves Clerk alone as long as Clerk asked for, and says so", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        clerk.outage = new ClerkUnavailable({ operation: "users.getUser", status: 429, retryAfter: 30 })
+        const waits = []
+        for (const pause of ["0 seconds", "10 seconds", "19 seconds"] as const) {
+          yield* TestClock.adjust(pause)
+          const reason = yield* refusal()
+          assert.strictEqual(reason._tag, "AccessUnknown")
+          if (reason._tag === "AccessUnknown") waits.push(reason.retryAfterSeconds)
+        }
+        assert.deepStrictEqual(waits, [30, 20, 1])
+        assert.strictEqual(clerk.calls, 1)
+        clerk.outage = undefined
+        yield* TestClock.adjust("1 second")
+        yield* current()
+        assert.strictEqual(clerk.calls, 2)
+      })
+    )
+  )
+
+  it.effect("asks at most every 5 s while Clerk names no time", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        clerk.outage = down
+        for (let second = 0; second < 10; second++) {
+          yield* refusal()
+          yield* TestClock.adjust("1 second")
+        }
+        assert.strictEqual(clerk.calls, 2)
+      })
+    )
+  )
+
+  it.effect("takes no facts about somebody else", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        clerk.people.set("user_mina", { id: "user_ada", role: "admin" })
+        assert.strictEqual((yield* refusal(UserId.make("user_mina")))._tag, "AccessUnknown")
+      })
+    )
+  )
+
+  it.effect("keeps one user's troubles from another", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        clerk.people.set("user_mina", { id: "user_mina" })
+        assert.strictEqual((yield* refusal(UserId.make("user_nobody")))._tag, "AccountClosed")
+        assert.isNull((yield* current(UserId.make("user_mina"))).role)
+        assert.strictEqual((yield* current()).role, "admin")
+      })
+    )
+  )
+
+  for (const outage of [
+    down,
+    new ClerkMisconfigured({ operation: "users.getUser", status: 401 }),
+    new ClerkUnexpected({ operation: "users.getUser", detail: "not as documented" })
+  ]) {
+    it.effect(`refuses a user it never saw: ${outage._tag}`, () =>
+      withClerk((clerk) =>
+        Effect.gen(function* () {
+          clerk.outage = outage
+          const reason = yield* refusal()
+          assert.strictEqual(reason._tag, "AccessUnknown")
+          const words =
+            outage === down ? /Please try again in a moment\.$/u : /operator .* has to correct its Clerk settings\.$/u
+          assert.match(reason.message, words)
+        })
+      )
+    )
+  }
+
+  it.effect("closes a banned account, and opens it when the ban is lifted", () =>
+    withClerk(
+      (clerk) =>
+        Effect.gen(function* () {
+          assert.strictEqual((yield* refusal())._tag, "AccountClosed")
+          clerk.people.set("user_ada", {})
+          yield* TestClock.adjust("61 seconds")
+          assert.strictEqual((yield* current()).userId, ada)
+        }),
+      { banned: true }
+    )
+  )
+
+  it.effect("closes an account that was deleted since, also while Clerk does not answer", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        yield* current()
+        clerk.people.delete("user_ada")
+        yield* TestClock.adjust("61 seconds")
+        assert.strictEqual((yield* refusal())._tag, "AccountClosed")
+        clerk.outage = down
+        yield* TestClock.adjust("61 seconds")
+        assert.strictEqual((yield* refusal())._tag, "AccountClosed")
+      })
+    )
+  )
+
+  for (const role of [7, true, null, ["admin"], { name: "admin" }, "", "x".repeat(101)]) {
+    it.effect(`takes no role from ${JSON.stringify(role).slice(0, 20)}`, () =>
+      withClerk(() => Effect.map(current(), (snapshot) => assert.isNull(snapshot.role)), { role })
+    )
+  }
+})

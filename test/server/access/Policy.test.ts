@@ -1,0 +1,257 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Schema from "effect/Schema"
+
+import * as Policy from "../../../src/server/access/Policy.ts"
+import { Role } from "../../../src/server/domain/Role.ts"
+import { baseline } from "../../../src/server/domain/Scope.ts"
+import * as Tools from "../../../src/tools/Tools.ts"
+
+const roleNames = ["admin", "premium", "guest"] as const
+const scopeNames = ["mcp:tools", "images:generate", "app:read", "connections:manage"] as const
+const permissionNames = ["org:reports:read", "org:reports:write"] as const
+
+/** A description of a policy, of which arbitrary ones can be made. */
+type Shape =
+  | { readonly kind: "nobody" | "signedIn" }
+  | { readonly kind: "roles"; readonly roles: readonly [string, ...Array<string>] }
+  | { readonly kind: "scopes"; readonly scopes: readonly [string, ...Array<string>] }
+  | { readonly kind: "permission"; readonly permission: string }
+  | { readonly kind: "all" | "any"; readonly of: readonly [Shape, ...Array<Shape>] }
+
+const Leaf = Schema.Union([
+  Schema.Struct({ kind: Schema.Literals(["nobody", "signedIn"]) }),
+  Schema.Struct({ kind: Schema.Literal("roles"), roles: Schema.NonEmptyArray(Schema.Literals(roleNames)) }),
+  Schema.Struct({ kind: Schema.Literal("scopes"), scopes: Schema.NonEmptyArray(Schema.Literals(scopeNames)) }),
+  Schema.Struct({ kind: Schema.Literal("permission"), permission: Schema.Literals(permissionNames) })
+])
+const combined = <S extends Schema.Codec<Shape>>(of: S) =>
+  Schema.Union([Leaf, Schema.Struct({ kind: Schema.Literals(["all", "any"]), of: Schema.NonEmptyArray(of) })])
+const AnyPolicy = combined(combined(Leaf))
+
+const policyOf = (shape: Shape): Policy.Policy => {
+  switch (shape.kind) {
+    case "nobody":
+      return Policy.nobody
+    case "signedIn":
+      return Policy.signedIn
+    case "roles":
+      return Policy.roles(...shape.roles)
+    case "scopes":
+      return Policy.scopes(...shape.scopes)
+    case "permission":
+      return Policy.permission(shape.permission)
+    case "all":
+    case "any": {
+      const [first, ...rest] = shape.of
+      const combine = shape.kind === "all" ? Policy.all : Policy.any
+      return combine(policyOf(first), ...rest.map(policyOf))
+    }
+  }
+}
+
+const AnyFacts = Schema.Struct({
+  role: Schema.UndefinedOr(Schema.Literals(roleNames)),
+  permissions: Schema.Array(Schema.Literals(permissionNames)),
+  scopes: Schema.Array(Schema.Literals(scopeNames))
+})
+
+const factsOf = ({ role, permissions, scopes }: Partial<typeof AnyFacts.Type>): Policy.PolicyInput => ({
+  role: role && Role.make(role),
+  permissions: new Set(permissions),
+  scopes: new Set(scopes)
+})
+
+const withScopes = (facts: Policy.PolicyInput, ...scopes: ReadonlyArray<string>): Policy.PolicyInput => ({
+  ...facts,
+  scopes: new Set([...facts.scopes, ...scopes])
+})
+
+/** The meaning of a policy, written a second time in the plainest way: does it admit a bearer of these facts? */
+const admits = (shape: Shape, facts: Policy.PolicyInput): boolean => {
+  switch (shape.kind) {
+    case "nobody":
+      return false
+    case "signedIn":
+      return true
+    case "roles":
+      return facts.role !== undefined && shape.roles.includes(facts.role)
+    case "scopes":
+      return shape.scopes.every((scope) => facts.scopes.has(scope))
+    case "permission":
+      return facts.permissions.has(shape.permission)
+    case "all":
+      return shape.of.every((part) => admits(part, facts))
+    case "any":
+      return shape.of.some((part) => admits(part, facts))
+  }
+}
+
+const many = { arbitrary: { runs: 300 } }
+
+describe("Policy", () => {
+  const { MissingScopes, Forbidden, Allowed } = Policy.Decision
+  const imagePolicy = Policy.all(Policy.roles("admin", "premium"), Policy.scopes("images:generate"))
+  it.each([
+    ["nobody", Policy.nobody, { role: "admin", scopes: scopeNames }, Forbidden({ needs: [] })],
+    ["signed in", Policy.signedIn, { scopes: ["mcp:tools"] }, Allowed()],
+    ["signed in, no baseline", Policy.signedIn, {}, MissingScopes({ required: ["mcp:tools"] })],
+    ["one of the roles", Policy.roles("guest", "admin"), { role: "admin", scopes: ["mcp:tools"] }, Allowed()],
+    [
+      "another role",
+      Policy.roles("admin"),
+      { role: "guest", scopes: scopeNames },
+      Forbidden({ needs: ["role admin"] })
+    ],
+    ["no role", Policy.roles("admin"), { scopes: scopeNames }, Forbidden({ needs: ["role admin"] })],
+    ["role and scope", imagePolicy, { role: "premium", scopes: scopeNames }, Allowed()],
+    [
+      "role without scope",
+      imagePolicy,
+      { role: "premium", scopes: ["mcp:tools"] },
+      MissingScopes({ required: ["mcp:tools", "images:generate"] })
+    ],
+    [
+      "scope without role",
+      imagePolicy,
+      { role: "guest", scopes: scopeNames },
+      Forbidden({ needs: ["role admin", "role premium"] })
+    ],
+    [
+      "permission held",
+      Policy.permission("org:reports:read"),
+      { permissions: ["org:reports:read"], scopes: ["mcp:tools"] },
+      Allowed()
+    ],
+    [
+      "permission not held",
+      Policy.permission("org:reports:read"),
+      { permissions: ["org:reports:write"], scopes: scopeNames },
+      Forbidden({ needs: ["permission org:reports:read"] })
+    ],
+    [
+      "a scope before something else",
+      Policy.all(Policy.scopes("images:generate"), Policy.signedIn),
+      { scopes: ["mcp:tools"] },
+      MissingScopes({ required: ["mcp:tools", "images:generate"] })
+    ],
+    [
+      "the cheaper of two ways",
+      Policy.any(Policy.scopes("images:generate"), Policy.roles("admin")),
+      { role: "admin", scopes: [] },
+      MissingScopes({ required: ["mcp:tools"] })
+    ]
+  ] as const)("%s", (_, policy, facts, decision) => {
+    assert.deepStrictEqual(Policy.evaluate(policy, factsOf(facts)), decision)
+  })
+
+  it.prop(
+    "says what the plain reading of the policy says",
+    [AnyPolicy, AnyFacts],
+    ([shape, plain]) => {
+      const facts = factsOf(plain)
+      const allowed = facts.scopes.has(baseline) && admits(shape, facts)
+      assert.strictEqual(Policy.evaluate(policyOf(shape), facts)._tag === "Allowed", allowed)
+    },
+    many
+  )
+
+  it.prop("does not depend on the order in a combination", [Schema.Array(AnyPolicy), AnyFacts], ([shapes, plain]) => {
+    const facts = factsOf(plain)
+    for (const combine of [Policy.all, Policy.any]) {
+      const [first = Policy.signedIn, ...rest] = shapes.map(policyOf)
+      const [last = Policy.signedIn, ...others] = [first, ...rest].toReversed()
+      const [there, back] = [
+        Policy.evaluate(combine(first, ...rest), facts),
+        Policy.evaluate(combine(last, ...others), facts)
+      ]
+      assert.strictEqual(there._tag, back._tag)
+      if (there._tag === "Forbidden" && back._tag === "Forbidden") {
+        assert.sameMembers([...there.needs], [...back.needs])
+      }
+      if (there._tag === "MissingScopes" && back._tag === "MissingScopes") {
+        const lacking = (required: ReadonlyArray<string>) => required.filter((scope) => !facts.scopes.has(scope)).length
+        assert.strictEqual(lacking(there.required), lacking(back.required))
+      }
+    }
+  })
+
+  it.prop("all with nobody forbids, any with nobody changes nothing", [AnyPolicy, AnyFacts], ([shape, plain]) => {
+    const [policy, facts] = [policyOf(shape), factsOf(plain)]
+    assert.strictEqual(Policy.evaluate(Policy.all(policy, Policy.nobody), facts)._tag, "Forbidden")
+    assert.strictEqual(Policy.evaluate(Policy.all(Policy.nobody, policy), facts)._tag, "Forbidden")
+    const alone = Policy.evaluate(policy, facts)
+    assert.deepStrictEqual(Policy.evaluate(Policy.any(policy, Policy.nobody), facts), alone)
+    assert.deepStrictEqual(Policy.evaluate(Policy.any(Policy.nobody, policy), facts), alone)
+    assert.deepStrictEqual(Policy.evaluate(Policy.all(policy), facts), alone)
+    assert.deepStrictEqual(Policy.evaluate(Policy.any(policy), facts), alone)
+  })
+
+  it.prop(
+    "shows exactly what is not forbidden, whatever the token",
+    [AnyPolicy, AnyFacts],
+    ([shape, plain]) => {
+      const [policy, facts] = [policyOf(shape), factsOf(plain)]
+      for (const scopes of [[], ["mcp:tools"], scopeNames]) {
+        const decision = Policy.evaluate(policy, { ...facts, scopes: new Set(scopes) })
+        assert.strictEqual(Policy.visible(policy, facts), decision._tag !== "Forbidden")
+      }
+    },
+    many
+  )
+
+  it.prop(
+    "asks for the baseline, and for exactly what lets the call pass",
+    [AnyPolicy, AnyFacts],
+    ([shape, plain]) => {
+      const [policy, facts] = [policyOf(shape), factsOf(plain)]
+      const decision = Policy.evaluate(policy, facts)
+      if (decision._tag !== "MissingScopes") return
+      const { required } = decision
+      assert.include(required, baseline)
+      assert.strictEqual(new Set(required).size, required.length)
+      assert.isTrue(required.some((scope) => !facts.scopes.has(scope)))
+      assert.strictEqual(Policy.evaluate(policy, withScopes(facts, ...required))._tag, "Allowed")
+      assert.strictEqual(Policy.evaluate(policy, { ...facts, scopes: new Set(required) })._tag, "Allowed")
+    },
+    many
+  )
+
+  it.prop(
+    "all admits whom both parts authorize, any whom one of them does",
+    [Leaf, AnyPolicy, AnyFacts],
+    ([one, other, plain]) => {
+      const facts = factsOf(plain)
+      const admitted = (policy: Policy.Policy) => Policy.evaluate(policy, facts)._tag === "Allowed"
+      const [first, second] = [policyOf(one), policyOf(other)]
+      for (const [a, b] of [
+        [first, second],
+        [second, first]
+      ] as const) {
+        assert.strictEqual(admitted(Policy.all(a, b)), admitted(a) && admitted(b))
+        assert.strictEqual(admitted(Policy.any(a, b)), admitted(a) || admitted(b))
+      }
+    },
+    { arbitrary: { runs: 500 } }
+  )
+
+  it("denies where no policy was written", () => {
+    assert.deepStrictEqual(Context.get(Context.empty(), Policy.Required), Policy.nobody)
+    assert.isFalse(Policy.visible(Policy.nobody, factsOf({ role: "admin", permissions: permissionNames })))
+  })
+
+  it("admits somebody to every tool, resource and prompt of the server", () => {
+    const everyone = ["admin", "premium", "image_generation"].map((role) => ({
+      ...factsOf({ permissions: permissionNames, scopes: scopeNames }),
+      role: Role.make(role)
+    }))
+    const offered = [
+      ...Object.values(Tools.toolkitWithApp.tools).map((tool) => Context.get(tool.annotations, Policy.Required)),
+      ...[...Tools.offer.resources, ...Tools.offer.prompts].map(({ policy }) => policy)
+    ]
+    assert.isAtLeast(offered.length, 5)
+    for (const policy of offered) {
+      assert.isTrue(everyone.some((facts) => Policy.evaluate(policy, facts)._tag === "Allowed"))
+    }
+  })
+})

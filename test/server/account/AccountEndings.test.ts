@@ -1,0 +1,50 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as TestClock from "effect/testing/TestClock"
+
+import { GrantId, UserId } from "../../../src/server/domain/Principal.ts"
+import { GrantsEnded } from "../../../src/server/oauth/GrantsEnded.ts"
+import { FakeAccounts } from "../../support/FakeAccounts.ts"
+
+/** Tells of an end while the user's object fails so many times, and lets some seconds pass. */
+const tellingTo = (failures: number, { overloaded = false, seconds = 10 } = {}) =>
+  Effect.gen(function* () {
+    const [agents, log]: [FakeAccounts, Array<string>] = [new FakeAccounts(), []]
+    const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
+    agents.failures = failures
+    agents.overloaded = overloaded
+    yield* Effect.gen(function* () {
+      const ended = yield* GrantsEnded
+      yield* ended.one(UserId.make("user_ada"), GrantId.make("grant"))
+      yield* TestClock.adjust(`${seconds} seconds`)
+    }).pipe(Effect.provide(agents.layer.pipe(Layer.provide(logger))))
+    return { ended: agents.ended, log }
+  })
+
+describe("the object of a user", () => {
+  it.effect("is told of the end of a grant once it can be reached again", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* tellingTo(4), { ended: ["user_ada grant"], log: [] })
+    })
+  )
+
+  it.effect("is left alone for a while if it has too much to do", () =>
+    Effect.gen(function* () {
+      assert.isEmpty((yield* tellingTo(1, { overloaded: true, seconds: 3.9 })).ended)
+      assert.lengthOf((yield* tellingTo(1, { overloaded: true })).ended, 1)
+    })
+  )
+
+  it.effect("fails nobody when it cannot be reached, but leaves a note", () =>
+    Effect.gen(function* () {
+      const { ended, log } = yield* tellingTo(99)
+      assert.deepStrictEqual(ended, [])
+      assert.lengthOf(log, 1)
+      assert.include(log[0], "The sessions of ended grants were not ended")
+      assert.include(log[0], '"operation":"endGrants"')
+      assert.notInclude(log[0], "internal detail")
+    })
+  )
+})

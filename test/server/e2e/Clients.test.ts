@@ -1,0 +1,99 @@
+import { assert, layer } from "@effect/vitest"
+import { decode } from "fast-png"
+
+import { onServer, RunningServer } from "../../support/RunningServer.ts"
+import { connectV1, connectV2, Login } from "../../support/SdkClients.ts"
+
+const clients = [
+  { name: "SDK v1", version: "2025-11-25", connect: connectV1 },
+  { name: "SDK v2, 2025 era", version: "2025-11-25", connect: connectV2("legacy") },
+  { name: "SDK v2, pinned to 2026-07-28", version: "2026-07-28", connect: connectV2({ pin: "2026-07-28" }) },
+  { name: "SDK v2, finding out by itself", version: "2026-07-28", connect: connectV2("auto") }
+] as const
+
+const withImages = { scopes: ["images:generate"] }
+
+layer(RunningServer.layer)("real clients", (it) => {
+  for (const { name, version, connect } of clients) {
+    it.effect(
+      `${name}: an administrator signs in and uses every tool`,
+      onServer(async (server) => {
+        const login = new Login(server.person("admin@example.com"), withImages)
+        const client = await connect(server.mcp, login)
+        assert.strictEqual(client.protocolVersion, version)
+        assert.strictEqual(login.asked, 1)
+        assert.sameMembers(login.tokens()?.scope?.split(" ") ?? [], ["mcp:tools", "images:generate"])
+        assert.sameMembers([...(await client.tools())], ["add", "userInfo", "generateImage", "signOutEverywhere"])
+
+        const sum = await client.call("add", { a: 2, b: 40 })
+        assert.deepStrictEqual(sum.structuredContent, { sum: 42 })
+        assert.deepStrictEqual(sum.content, [{ type: "text", text: '{"sum":42}' }])
+        assert.notOk(sum.isError)
+
+        const info = await client.call("userInfo", {})
+        const { admin } = server.clerk.users
+        assert.deepInclude(info.structuredContent as object, { userId: admin.id, email: admin.email, role: "admin" })
+
+        const reports: Array<number> = []
+        const image = await client.call(
+          "generateImage",
+          { prompt: "a lighthouse", steps: 5 },
+          { onProgress: ({ progress, total }) => reports.push(progress / (total ?? 1)) }
+        )
+        assert.deepStrictEqual(reports, [0.2, 0.4, 0.6, 0.8, 1])
+        assert.deepStrictEqual(image.structuredContent, {
+          mediaType: "image/png",
+          steps: 5,
+          model: "placeholder",
+          placeholder: true
+        })
+        const [words, picture] = image.content
+        assert.match(words?.text ?? "", /placeholder/u)
+        assert.deepInclude(picture as object, { type: "image", mimeType: "image/png" })
+        const png = decode(Buffer.from(picture?.data ?? "", "base64"))
+        assert.deepStrictEqual([png.width, png.height], [256, 256])
+        assert.isAbove(new Set(png.data).size, 100)
+        await client.close()
+      })
+    )
+
+    it.effect(
+      `${name}: a member sees no image tool and is refused when calling it`,
+      onServer(async (server) => {
+        const client = await connect(server.mcp, new Login(server.person("member@example.com"), withImages))
+        assert.sameMembers([...(await client.tools())], ["add", "userInfo", "signOutEverywhere"])
+        const refused = await client.call("generateImage", { prompt: "a lighthouse" })
+        assert.isTrue(refused.isError)
+        assert.strictEqual(
+          refused.content[0]?.text,
+          "Your account may not use this. It needs one of: role admin, role premium, role image_generation."
+        )
+        assert.lengthOf(refused.content, 1)
+        assert.notProperty(refused, "structuredContent")
+        await client.close()
+      })
+    )
+
+    it.effect(
+      `${name}: reads the resource and gets the prompt`,
+      onServer(async (server) => {
+        const client = await connect(server.mcp, new Login(server.person("premium@example.com")))
+        const { contents } = (await client.read("user://me")) as { readonly contents: ReadonlyArray<{ text: string }> }
+        assert.lengthOf(contents, 1)
+        assert.deepInclude(contents[0] as object, { uri: "user://me", mimeType: "application/json" })
+        const { premium } = server.clerk.users
+        const me = JSON.parse(contents[0]?.text ?? "") as object
+        assert.deepInclude(me, { userId: premium.id, email: premium.email, role: "premium" })
+        assert.doesNotHaveAnyKeys(me, ["takenAt", "permissions"])
+        const prompt = (await client.prompt("introduceMe", { audience: "pilots" })) as {
+          readonly messages: ReadonlyArray<{ readonly role: string; readonly content: { readonly text: string } }>
+        }
+        assert.strictEqual(
+          prompt.messages[0]?.content.text,
+          "Write an introduction of Priya Oakes, whose role is premium, in three sentences, for this audience: pilots"
+        )
+        await client.close()
+      })
+    )
+  }
+})

@@ -1,0 +1,198 @@
+import { assert, layer } from "@effect/vitest"
+import * as Schema from "effect/Schema"
+
+import { Principal } from "../../../src/server/domain/Principal.ts"
+import { once, onServer, RunningServer, type UserGrant, type Server } from "../../support/RunningServer.ts"
+import { OAuthClient } from "../../support/OAuthClient.ts"
+import { legacy } from "../../support/Wire.ts"
+
+const decodePrincipal = Schema.decodeSync(Principal)
+
+const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds))
+
+const clientInfo = { name: "listener", version: "1" }
+const introduction = (protocolVersion: string) => ({ protocolVersion, capabilities: {}, clientInfo })
+
+const headersOf = ({ accessToken }: UserGrant) => ({
+  authorization: `Bearer ${accessToken}`,
+  "content-type": "application/json",
+  accept: "application/json, text/event-stream"
+})
+
+/** Reads a stream to its end, beside the test. */
+const watched = async (response: Response) => {
+  assert.strictEqual(response.status, 200)
+  const state = { open: true, text: "" }
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  const read = (async () => {
+    try {
+      for (let part = await reader.read(); !part.done; part = await reader.read()) state.text += part.value
+      state.open = false
+    } catch {
+      // Cut off with the Worker.
+    }
+  })()
+  /** Waits for the first event: from then on the object knows of the stream. */
+  while (!state.text.includes("\n\n")) await pause(20)
+  return { state, over: Promise.race([read, pause(10_000)]) }
+}
+
+/** A session on `/mcp` with its stream. */
+const session = async ({ mcp }: Server, connection: UserGrant) => {
+  const opened = await legacy(mcp, connection.accessToken, "initialize", introduction("2025-11-25"))
+  const id = opened.headers.get("mcp-session-id") ?? ""
+  assert.match(id, /^[0-9a-f]{32}$/u)
+  const stream = await watched(await fetch(mcp, { headers: { ...headersOf(connection), "mcp-session-id": id } }))
+  const ping = () => legacy(mcp, connection.accessToken, "ping", {}, { headers: { "mcp-session-id": id } })
+  return { id, stream, ping }
+}
+
+/** A stream of 2026-07-28 that hears of changed lists. */
+const subscription = async ({ mcp }: Server, connection: UserGrant) => {
+  const _meta = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": clientInfo,
+    "io.modelcontextprotocol/clientCapabilities": {}
+  }
+  const method = "subscriptions/listen"
+  const params = { notifications: { toolsListChanged: true }, _meta }
+  return watched(
+    await fetch(mcp, {
+      method: "POST",
+      headers: { ...headersOf(connection), "mcp-protocol-version": "2026-07-28", "mcp-method": method },
+      body: JSON.stringify({ jsonrpc: "2.0", id: "sub", method, params })
+    })
+  )
+}
+
+/** A session of `/sse`, which is its stream. */
+const sse = async ({ url }: Server, connection: UserGrant) => {
+  const stream = await watched(await fetch(`${url}/sse`, { headers: headersOf(connection) }))
+  const address = /data: (\S+)/u.exec(stream.state.text)?.[1] ?? ""
+  const send = (method: string, params = {}) => legacy(`${url}${address}`, connection.accessToken, method, params)
+  assert.strictEqual((await send("initialize", introduction("2024-11-05"))).status, 202)
+  const ping = () => send("ping")
+  return { stream, ping }
+}
+
+/** Somebody with everything open that can be: under a grant for `/mcp`, and under one for `/sse`. */
+const everything = async (server: Server, mcpGrant: UserGrant, sseGrant: UserGrant) => {
+  const [mcp, subscribed, old] = await Promise.all([
+    session(server, mcpGrant),
+    subscription(server, mcpGrant),
+    sse(server, sseGrant)
+  ])
+  const streams = { mcp: mcp.stream, subscribed, sse: old.stream }
+  return {
+    mcpGrant,
+    sseGrant,
+    /** Whether the object knows the session on `/mcp`, which nobody sees whose token is refused before. */
+    known: async () => {
+      const [userId = "", grantId = ""] = mcpGrant.accessToken.split(":")
+      const principal = decodePrincipal({ userId, grantId, clientId: mcpGrant.client.id, scopes: ["mcp:tools"] })
+      const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
+      const [resourceMetadataUrl, protocolVersion] = [server.url, "2025-11-25"]
+      const wire = "streamable"
+      return server.post({ principal, resourceMetadataUrl, wire, sessionId: mcp.id, protocolVersion, body })
+    },
+    /** The streams that are open, of those on `/mcp`, of 2026-07-28 and on `/sse`. */
+    open: () => Object.entries(streams).flatMap(([name, { state }]) => (state.open ? name : [])),
+    over: (...names: ReadonlyArray<keyof typeof streams>) => Promise.all(names.map((name) => streams[name].over)),
+    pings: async () => [(await mcp.ping()).status, (await old.ping()).status]
+  }
+}
+
+const signedIn = async (server: Server, email: string) =>
+  [
+    await server.signIn(email),
+    await server.signIn(email, { client: await OAuthClient.register(`${server.url}/sse`) })
+  ] as const
+
+/** Two machines of one person, each with everything open. */
+const machines = once(async (server) => ({
+  lost: await everything(server, ...(await signedIn(server, "member@example.com"))),
+  kept: await everything(server, ...(await signedIn(server, "member@example.com")))
+}))
+
+const everyStream = ["mcp", "subscribed", "sse"]
+/** Longer than the object takes to close a stream, and its stream to end at the client. */
+const settled = () => pause(1_000)
+
+layer(RunningServer.layer)("what is open under a grant", (it) => {
+  it.effect(
+    "stays when a forged token of that grant is revoked, or the token of another client, or an access token",
+    onServer(async (server) => {
+      const { lost, kept } = await machines(server)
+      const { client, refreshToken, accessToken } = lost.mcpGrant
+      const grant = refreshToken.split(":").slice(0, 2).join(":")
+      for (const forged of [`${grant}:forged`, `${grant}:${"A".repeat(48)}`, "user_ghost:grant:forged", "nonsense"]) {
+        await client.revoke(forged)
+      }
+      await kept.mcpGrant.client.revoke(refreshToken)
+      const { access_token: other, refresh_token: next = "" } = await client.refresh(refreshToken)
+      await client.revoke(other)
+      assert.strictEqual((await legacy(server.mcp, other, "ping")).status, 401)
+      await settled()
+      assert.deepStrictEqual(lost.open(), everyStream)
+      assert.deepStrictEqual(await lost.pings(), [200, 202])
+      assert.strictEqual((await legacy(server.mcp, accessToken, "ping")).status, 200)
+      assert.notStrictEqual(next, refreshToken)
+    })
+  )
+
+  it.effect(
+    "ends with the revocation of its refresh token, and what is open under another grant of the person does not",
+    onServer(async (server) => {
+      const { lost, kept } = await machines(server)
+      await lost.mcpGrant.client.revoke(lost.mcpGrant.refreshToken)
+      await lost.over("mcp", "subscribed")
+      assert.deepStrictEqual(lost.open(), ["sse"])
+      await lost.sseGrant.client.revoke(lost.sseGrant.refreshToken)
+      await lost.over("sse")
+      assert.deepStrictEqual(lost.open(), [])
+      assert.deepStrictEqual(await lost.pings(), [401, 401])
+      assert.strictEqual(await lost.known(), 404)
+      await settled()
+      assert.strictEqual(await kept.known(), 200)
+      assert.deepStrictEqual(kept.open(), everyStream)
+      assert.deepStrictEqual(await kept.pings(), [200, 202])
+    })
+  )
+
+  it.effect(
+    "ends at the next look at a banned account, once and for all of it, and for nobody else",
+    onServer(async (server) => {
+      const banned = await signedIn(server, "premium@example.com")
+      const others = await signedIn(server, "artist@example.com")
+      await server.restart()
+      // Opened while Clerk does not answer, so that the Worker need not wait for a minute before it looks again.
+      await server.admin((admin) =>
+        admin.addFault({ path: "/v1/users", times: 1_000, effect: { kind: "server_error" } })
+      )
+      const ended = await everything(server, ...banned)
+      const stays = await everything(server, ...others)
+      await server.admin((admin) => admin.reset)
+      await server.admin((admin) => admin.ban("premium@example.com"))
+      await settled()
+      assert.deepStrictEqual(ended.open(), everyStream)
+
+      let status = 200
+      for (let tries = 0; status !== 401 && tries < 40; tries++) {
+        await pause(500)
+        status = (await legacy(server.mcp, banned[0].accessToken, "tools/list")).status
+      }
+      assert.strictEqual(status, 401)
+      await ended.over("mcp", "subscribed", "sse")
+      assert.deepStrictEqual(ended.open(), [])
+      assert.deepStrictEqual(await ended.pings(), [401, 401])
+      assert.strictEqual(await ended.known(), 404)
+      assert.deepStrictEqual(stays.open(), everyStream)
+      assert.deepStrictEqual(await stays.pings(), [200, 202])
+
+      await server.admin((admin) => admin.unban("premium@example.com"))
+      await server.restart()
+      const anew = await everything(server, ...(await signedIn(server, "premium@example.com")))
+      assert.deepStrictEqual(anew.open(), everyStream)
+    })
+  )
+})

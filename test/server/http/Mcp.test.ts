@@ -1,0 +1,136 @@
+import { assert, describe, it } from "@effect/vitest"
+
+import { testApp } from "../../support/TestApp.ts"
+import { jsonOf } from "../../support/Visitor.ts"
+
+const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" })
+const request = (headers: Readonly<Record<string, string>> = {}, path = "/mcp", method = "POST") =>
+  new Request(`https://mcp.example.com${path}`, {
+    method,
+    headers: {
+      host: "mcp.example.com",
+      accept: "application/json, text/event-stream",
+      "content-type": "application/json",
+      ...headers
+    },
+    ...(method === "POST" && { body })
+  })
+
+describe("/mcp", () => {
+  it("challenges whoever brings no token, before anything else, whatever the method", async () => {
+    const { handler, kv } = testApp()
+    for (const method of ["POST", "GET", "DELETE"]) {
+      const response = await handler(request({}, "/mcp", method))
+      assert.strictEqual(response.status, 401)
+      const challenge = response.headers.get("www-authenticate") ?? ""
+      assert.match(challenge, /^Bearer /u)
+      assert.include(challenge, "https://mcp.example.com/.well-known/oauth-protected-resource/mcp")
+      assert.include(challenge, 'scope="mcp:tools"')
+    }
+    assert.deepStrictEqual(kv.calls, [])
+  })
+
+  it("calls a token invalid that is none of its own", async () => {
+    const { handler } = testApp()
+    for (const token of ["x", "user_ada:grant:secret", "a:b:c:d"]) {
+      const response = await handler(request({ authorization: `Bearer ${token}` }))
+      assert.strictEqual(response.status, 401)
+      assert.include(response.headers.get("www-authenticate"), 'error="invalid_token"')
+    }
+  })
+
+  it("serves a good token, also to a web page of a hosted client or of the operator", async () => {
+    const { handler, visitor } = testApp({ ALLOWED_ORIGINS: "web.example.com, other.example.com" })
+    const { access_token } = await visitor.signIn("user_ada")
+    for (const origin of [undefined, "https://claude.ai", "https://other.example.com", "http://localhost:6274"]) {
+      const sent = { authorization: `Bearer ${access_token}`, ...(origin !== undefined && { origin }) }
+      assert.strictEqual((await handler(request(sent))).status, 200, origin)
+    }
+  })
+
+  it("answers a session's client as it can read it, and tells it to come back when the session does not answer", async () => {
+    const events = 'id: 1\ndata: \n\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n'
+    const post = () => Promise.resolve(new Response(events, { headers: { "content-type": "text/event-stream" } }))
+    const ask = async (accept: string, object: object) => {
+      const { handler, visitor } = testApp({ ACCOUNT_AGENT: { getByName: () => object } })
+      const { access_token } = await visitor.signIn("user_ada")
+      const sent = { authorization: `Bearer ${access_token}`, "mcp-session-id": "x", accept }
+      return handler(request(sent))
+    }
+    assert.strictEqual(await (await ask("application/json, text/event-stream", { post })).text(), events)
+    assert.strictEqual(await (await ask("*/*", { post })).text(), events)
+    const json = await ask("application/json", { post })
+    assert.strictEqual(json.headers.get("content-type"), "application/json")
+    assert.deepStrictEqual(await jsonOf(json), { jsonrpc: "2.0", id: 1, result: {} })
+    assert.strictEqual((await ask("text/html", { post })).status, 406)
+    const broken = await ask("*/*", { post: () => Promise.reject(new Error("overloaded")) })
+    assert.strictEqual(broken.status, 503)
+    assert.strictEqual(broken.headers.get("retry-after"), "1")
+    assert.notInclude(await broken.text(), "overloaded")
+  })
+
+  it("takes a batch of 10 messages and no more", async () => {
+    const { handler, visitor } = testApp()
+    const { access_token } = await visitor.signIn("user_ada")
+    const batch = async (size: number) => {
+      const messages = Array.from({ length: size }, (_, id) => ({ jsonrpc: "2.0", id, method: "tools/list" }))
+      const { url, method, headers } = request({ authorization: `Bearer ${access_token}` })
+      return handler(new Request(url, { method, headers, body: JSON.stringify(messages) }))
+    }
+    assert.strictEqual((await batch(10)).status, 200)
+    const refused = await batch(11)
+    assert.strictEqual(refused.status, 400)
+    assert.include(await refused.text(), "A batch may hold 10 messages")
+  })
+
+  it("refuses a foreign host or origin, token or not", async () => {
+    const { handler, visitor } = testApp()
+    const { access_token } = await visitor.signIn("user_ada")
+    const authorization = `Bearer ${access_token}`
+    for (const foreign of [
+      { host: "evil.example" },
+      { host: "localhost" },
+      { origin: "https://evil.example" },
+      { origin: "https://claude.ai.evil.example" },
+      { origin: "null" }
+    ]) {
+      assert.strictEqual((await handler(request({ authorization, ...foreign }))).status, 403, JSON.stringify(foreign))
+    }
+  })
+
+  it("refuses a token in the address, whatever else the request carries", async () => {
+    const { handler, visitor } = testApp()
+    const { access_token } = await visitor.signIn("user_ada")
+    const response = await handler(
+      request({ authorization: `Bearer ${access_token}` }, `/mcp?access_token=${access_token}`)
+    )
+    assert.strictEqual(response.status, 400)
+    assert.include(response.headers.get("www-authenticate"), 'error="invalid_request"')
+    assert.notInclude(await response.text(), access_token)
+  })
+
+  it("describes the resource under its path and at the root, and the server with its whole catalogue", async () => {
+    const { handler } = testApp()
+    const get = async (path: string) => jsonOf(await handler(request({}, path, "GET")))
+    for (const path of ["", "/mcp"]) {
+      const metadata = await get(`/.well-known/oauth-protected-resource${path}`)
+      assert.deepInclude(metadata, {
+        resource: "https://mcp.example.com/mcp",
+        authorization_servers: ["https://mcp.example.com"],
+        scopes_supported: ["mcp:tools"]
+      })
+    }
+    assert.deepInclude(await get("/.well-known/oauth-protected-resource/sse"), {
+      resource: "https://mcp.example.com/sse"
+    })
+    assert.deepInclude(await get("/.well-known/oauth-authorization-server"), {
+      issuer: "https://mcp.example.com",
+      authorization_endpoint: "https://mcp.example.com/authorize",
+      token_endpoint: "https://mcp.example.com/token",
+      registration_endpoint: "https://mcp.example.com/register",
+      scopes_supported: ["mcp:tools", "images:generate", "connections:manage"],
+      code_challenge_methods_supported: ["S256"],
+      authorization_response_iss_parameter_supported: true
+    })
+  })
+})

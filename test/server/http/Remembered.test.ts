@@ -1,0 +1,71 @@
+import { assert, describe, it } from "@effect/vitest"
+
+import { formOf } from "../../support/WebBrowser.ts"
+import { testApp } from "../../support/TestApp.ts"
+import { authorizationRequest, locationOf, Visitor } from "../../support/Visitor.ts"
+
+/** A browser in which Ada approved a client and asked not to be asked again. */
+const remembered = async (scopes: ReadonlyArray<string> = []) => {
+  const app = testApp()
+  const { visitor } = app
+  const clientId = await visitor.register()
+  const page = await visitor.get("/authorize", await authorizationRequest(clientId))
+  const form = formOf(await page.text())
+  form.set("decision", "approve")
+  form.set("remember", "yes")
+  for (const scope of scopes) form.append("scope", scope)
+  const signIn = locationOf(await visitor.post("/authorize", form))
+  const state = signIn.searchParams.get("state") ?? ""
+  const back = locationOf(await visitor.get("/callback", { state, code: "user_ada" }))
+  const tokens = (await (await visitor.redeem(clientId, back.searchParams.get("code") ?? "")).json()) as {
+    readonly refresh_token: string
+  }
+  /** Authorizes again: at once to Clerk, and back as `userId`. */
+  const again = async (userId: string) => {
+    const next = locationOf(await visitor.get("/authorize", await authorizationRequest(clientId)))
+    assert.strictEqual(next.origin, "https://clerk.example.com")
+    return visitor.get("/callback", { state: next.searchParams.get("state") ?? "", code: userId })
+  }
+  return { ...app, clientId, tokens, again }
+}
+
+describe("remembered consent", () => {
+  it("spares the person who gave it the page", async () => {
+    const { again } = await remembered()
+    assert.isNotNull(locationOf(await again("user_ada")).searchParams.get("code"))
+  })
+
+  it("is not somebody else's: whoever signs in without a connection of their own is asked", async () => {
+    const { again, visitor } = await remembered()
+    const page = await again("user_mina")
+    assert.strictEqual(page.status, 200)
+    const signIn = await visitor.decide(page, "approve")
+    const state = signIn.searchParams.get("state") ?? ""
+    const back = locationOf(await visitor.get("/callback", { state, code: "user_mina" }))
+    assert.isNotNull(back.searchParams.get("code"))
+  })
+
+  it("gives nobody more than they allowed themselves: a connection with fewer scopes is asked about", async () => {
+    const { again, clientId, handler } = await remembered(["connections:manage"])
+    const mina = new Visitor(handler)
+    const consent = await mina.get("/authorize", await authorizationRequest(clientId))
+    const state = (await mina.decide(consent, "approve")).searchParams.get("state") ?? ""
+    const back = locationOf(await mina.get("/callback", { state, code: "user_mina" }))
+    assert.strictEqual((await mina.redeem(clientId, back.searchParams.get("code") ?? "")).status, 200)
+    // She signs in where Ada's consent, to more than that, is remembered.
+    const page = await again("user_mina")
+    assert.strictEqual(page.status, 200)
+    assert.include(await page.text(), "in your name?")
+    assert.isNotNull(locationOf(await again("user_ada")).searchParams.get("code"))
+  })
+
+  it("ends with the connection", async () => {
+    const { again, clientId, tokens, visitor } = await remembered()
+    // Another one, of another client, does not stand in for it.
+    await visitor.signIn("user_ada")
+    await visitor.token({ token: tokens.refresh_token, client_id: clientId })
+    const page = await again("user_ada")
+    assert.strictEqual(page.status, 200)
+    assert.include(await page.text(), "in your name?")
+  })
+})
