@@ -1,9 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
@@ -11,6 +8,7 @@ import packageJson from "../../package.json" with { type: "json" }
 import { Access } from "../../src/server/access/Access.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
 import { UserId } from "../../src/server/domain/Principal.ts"
+import { callTool } from "../../src/server/testing/index.ts"
 import * as Dice from "./Dice.ts"
 import { own } from "./OwnClerk.ts"
 
@@ -20,10 +18,7 @@ const readme = text("../../README.md")
 describe("README", () => {
   it("quotes the tool and the test that run here", () => {
     assert.include(readme, text("Dice.ts").replaceAll('"../../src/', '"../'))
-    assert.include(
-      readme,
-      text("Swap.test.ts").replaceAll('"../../src/', '"../src/').replaceAll('"../support/', '"./support/')
-    )
+    assert.include(readme, text("Swap.test.ts").replaceAll('"../../src/', '"../src/'))
   })
 
   it.effect("names a layer of one's own that works", () =>
@@ -38,18 +33,10 @@ describe("README", () => {
 
   it.effect("shows a tool that works", () =>
     Effect.gen(function* () {
-      const { handle } = yield* Dice.toolkit
-      const { encodedResult } = yield* handle("rollDice", { count: 3 }).pipe(
-        Stream.unwrap,
-        Stream.runLast,
-        Effect.map(Option.getOrThrow)
-      )
-      const { rolls } = yield* Schema.decodeUnknownEffect(Schema.Struct({ rolls: Schema.Array(Schema.Int) }))(
-        encodedResult
-      )
+      const { rolls } = yield* callTool(Dice.toolkit, Dice.layer)("rollDice", { count: 3 }, { as: { role: "premium" } })
       assert.lengthOf(rolls, 3)
       assert.isTrue(rolls.every((roll) => roll >= 1 && roll <= 6))
-    }).pipe(Effect.provide(Dice.layer))
+    })
   )
 
   it.effect("names every setting that has to be set", () =>
