@@ -13,6 +13,10 @@ export default defineConfig({
         },
         test: {
           name: "node",
+          // Files share the modules that they import, and one server: see `RunningServer`.
+          isolate: false,
+          globalSetup: "test/support/bundleFixture.ts",
+          maxWorkers: 2,
           server: { deps: { inline: ["@cloudflare/workers-oauth-provider", /agents\/dist/] } },
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.worker.test.ts", "test/browser/**"],
