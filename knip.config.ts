@@ -7,14 +7,14 @@ const config: KnipConfig = {
       // The public surface is for whoever writes a server. src/worker.ts is an entry through `main` of wrangler.jsonc, the configuration files through their own tools.
       entry: [
         "src/server/index.ts!",
-        "dev/*.ts",
+        "dev/{cli,Vitest,CloudflareWorkers}.ts!",
         "test/**/*.test.ts",
-        "test/support/NextHandlers.ts",
+        "test/support/{EmptyServer,NextHandlers}.ts",
         "test/support/sessions/{Crowd,Worker}.ts",
         "test/support/workerd/{Internet,WaitingModel}.ts",
         "test/conformance/{run,worker}.ts"
       ],
-      project: ["src/**/*.ts!", "dev/**/*.ts", "test/**/*.ts", "*.ts"]
+      project: ["src/**/*.ts!", "dev/**/*.ts!", "test/**/*.ts", "*.ts"]
     },
     // What applications import, by the package's exports.
     "examples/app-kit": { project: ["{demo,src}/**/*.ts!"] },
@@ -30,6 +30,8 @@ const config: KnipConfig = {
     // Started by their commands, as a person would.
     "@modelcontextprotocol/conformance",
     "mcp-remote",
+    // Linked by npm's workspaces; the package that is packed does not need it.
+    "mcp-app-kit",
     // `cloudflare:workers` is a module of the platform.
     "cloudflare"
   ]

@@ -131,6 +131,8 @@ export default defineConfig({
   ignorePatterns: [
     "node_modules",
     "dist",
+    // Checked as a team checks it, from the packed library.
+    "template",
     "build",
     ".next",
     "next-env.d.ts",

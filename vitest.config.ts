@@ -1,19 +1,16 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin"
 import { defineConfig } from "vitest/config"
 
+import { cloudflareWorkers } from "./dev/Vitest.ts"
 import { workers } from "./test/support/workerd/Workers.ts"
 
 export default defineConfig({
   test: {
     projects: [
       {
-        // Libraries import base classes from a module that exists in workerd only.
-        resolve: {
-          alias: { "cloudflare:workers": new URL("test/support/cloudflare-workers.ts", import.meta.url).pathname }
-        },
+        plugins: [cloudflareWorkers()],
         test: {
           name: "node",
-          server: { deps: { inline: ["@cloudflare/workers-oauth-provider", /agents\/dist/] } },
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.worker.test.ts", "test/browser/**"],
           testTimeout: 60_000,
