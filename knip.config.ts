@@ -7,7 +7,7 @@ const config: KnipConfig = {
       // The public surface is for whoever writes a server. src/worker.ts is an entry through `main` of wrangler.jsonc, the configuration files through their own tools.
       entry: [
         "src/server/index.ts!",
-        "dev/{cli,Vitest,CloudflareWorkers}.ts!",
+        "dev/*.ts!",
         "test/**/*.test.ts",
         "test/support/{EmptyServer,NextHandlers}.ts",
         "test/support/sessions/{Crowd,Worker}.ts",

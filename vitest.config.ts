@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.worker.test.ts", "test/browser/**"],
+          exclude: ["test/**/*.worker.test.ts", "test/browser/**", "test/package/**"],
           testTimeout: 60_000,
           hookTimeout: 120_000
         }
@@ -46,6 +46,15 @@ export default defineConfig({
           include: ["test/server/account/**/*.worker.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000
+        }
+      },
+      {
+        // What a team does with the packed library. It takes npm and a minute: `--project '!package'` leaves it out.
+        test: {
+          name: "package",
+          include: ["test/package/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 120_000
         }
       }
     ]

@@ -12,7 +12,7 @@ import process from "node:process"
 import type { ClerkStandIn } from "./clerk/ClerkStandIn.ts"
 import { startProcess } from "./LocalProcess.ts"
 
-class AppNotBuilt extends Schema.TaggedError<AppNotBuilt>()("AppNotBuilt", { output: Schema.String }) {
+export class AppNotBuilt extends Schema.TaggedError<AppNotBuilt>()("AppNotBuilt", { output: Schema.String }) {
   override get message(): string {
     return `The example application could not be built.\n${this.output}`
   }

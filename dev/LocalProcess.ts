@@ -7,7 +7,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-class ProcessStopped extends Schema.TaggedError<ProcessStopped>()("ProcessStopped", {
+export class ProcessStopped extends Schema.TaggedError<ProcessStopped>()("ProcessStopped", {
   name: Schema.String,
   exitCode: Schema.Finite,
   output: Schema.String
@@ -21,7 +21,7 @@ class ProcessStopped extends Schema.TaggedError<ProcessStopped>()("ProcessStoppe
 }
 
 /** The process runs, and does not answer as it should: it fails while it is loaded, or takes too long. */
-class ProcessSilent extends Schema.TaggedError<ProcessSilent>()("ProcessSilent", {
+export class ProcessSilent extends Schema.TaggedError<ProcessSilent>()("ProcessSilent", {
   name: Schema.String,
   output: Schema.String
 }) {
