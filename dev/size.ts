@@ -10,7 +10,7 @@ import { join } from "node:path"
 import process from "node:process"
 import { gzipSync } from "node:zlib"
 
-const limitKiB = 308
+const limitKiB = 312
 
 interface Module {
   readonly name: string
