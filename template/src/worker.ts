@@ -1,7 +1,9 @@
+import { Catalogue } from "clerk-mcp-worker"
 import { make } from "clerk-mcp-worker/worker"
+import * as Layer from "effect/Layer"
 
 import { OwnSettings } from "./Settings.ts"
-import { catalogue } from "./tools/Tools.ts"
+import * as Stock from "./tools/Stock.ts"
 
 const server = make({
   name: "my-mcp-server",
@@ -10,7 +12,8 @@ const server = make({
   // Each with the sentence that the consent page shows.
   scopes: { "stock:read": "See what is in stock" },
   settings: OwnSettings,
-  catalogue
+  // What clients can use. A new family of tools is one more line; so is a resource or a prompt.
+  catalogue: Catalogue.layer(Catalogue.tools(Stock.toolkit, Stock.layer)).pipe(Layer.provide(Stock.Warehouse.layer))
 })
 
 export default server

@@ -8,8 +8,9 @@ import { join } from "node:path"
 import { mcpServerTemplate } from "../../dev/clerk/JwtTemplates.ts"
 import { readSettings } from "../../examples/app-kit/src/Settings.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
-import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
+import { Catalogue } from "../../src/server/mcp/Catalogue.ts"
 import { AppApi } from "../../src/server/capability/AppApi.ts"
+import { called } from "../support/Called.ts"
 import { request } from "../support/People.ts"
 import { clerkForApp } from "../support/StandInApp.ts"
 import { jsonOf } from "../support/Visitor.ts"
@@ -102,9 +103,9 @@ describe("the guide to signing in through an app", () => {
         return Effect.orDie(Schema.decodeUnknownEffect(answer)({ orders: [{ id: "o1", total: 12.5 }] }))
       }
     })
-    const tools = ToolCalls.layer(Orders.toolkit).pipe(Layer.provide(Orders.layer), Layer.provide(app))
+    const tools = Catalogue.layer(Catalogue.tools(Orders.toolkit, Orders.layer)).pipe(Layer.provide(app))
     return Effect.gen(function* () {
-      const { structuredContent } = yield* (yield* ToolCalls).call("myOrders", { year: 2026 })
+      const { structuredContent } = yield* called("myOrders", { year: 2026 })
       assert.deepEqual(structuredContent, { orders: [{ id: "o1", total: 12.5 }] })
     }).pipe(Effect.provide([tools, request()]))
   })

@@ -1,8 +1,6 @@
-import * as Toolkit from "effect/ai/Toolkit"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
-import { Offer, Settings, ToolCalls } from "../../src/server/index.ts"
+import { Catalogue, Settings } from "../../src/server/index.ts"
 import { make } from "../../src/server/Worker.ts"
 
 class NoSettings extends Settings.make<NoSettings>()("test/NoSettings", Schema.Struct({})) {}
@@ -14,10 +12,7 @@ const server = make({
   version: "0.0.0",
   scopes: {},
   settings: NoSettings,
-  catalogue: Layer.merge(
-    ToolCalls.layer(Toolkit.empty),
-    Layer.succeed(Offer, { resources: [], templates: [], prompts: [] })
-  )
+  catalogue: Catalogue.layer()
 })
 
 export default server

@@ -33,6 +33,8 @@ export const description: ServerDescription = {
   name: "test-server",
   title: "Test server",
   version: "1.2.3",
+  instructions: "Ask for the order first.",
+  icons: [{ src: "https://mcp.example.com/icon.svg", mimeType: "image/svg+xml", sizes: ["any"] }],
   scopes: { "images:generate": "Generate images", "connections:manage": "Sign out other apps" },
   appScopes: { "app:read": "Read in the app" }
 }

@@ -3,8 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
-import { AppApi, ToolCalls } from "../../src/server/index.ts"
+import { AppApi, Catalogue } from "../../src/server/index.ts"
 import * as AppAccounts from "../../src/tools/AppAccounts.ts"
+import { called } from "../support/Called.ts"
 import { request } from "../support/People.ts"
 
 const ada = { id: "user_ada", email: "ada@example.com", firstName: "Ada", lastName: null, role: "admin" }
@@ -14,10 +15,10 @@ it.effect("tells people who they are in the app, and nothing besides", () => {
   const app = Layer.succeed(AppApi, {
     get: (path, _query, answer) => Effect.orDie(Schema.decodeUnknownEffect(answer)(answers[path]))
   })
-  const tools = ToolCalls.layer(AppAccounts.toolkit).pipe(Layer.provide(AppAccounts.layer), Layer.provide(app))
+  const tools = Catalogue.layer(Catalogue.tools(AppAccounts.toolkit, AppAccounts.layer)).pipe(Layer.provide(app))
 
   return Effect.gen(function* () {
-    const { structuredContent } = yield* (yield* ToolCalls).call("myProfile", {})
+    const { structuredContent } = yield* called("myProfile", {})
     assert.deepStrictEqual(structuredContent, ada)
   }).pipe(Effect.provide([tools, request()]))
 })

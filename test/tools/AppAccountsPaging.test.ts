@@ -5,10 +5,11 @@ import * as Schema from "effect/Schema"
 
 import * as Policy from "../../src/server/access/Policy.ts"
 import { Role } from "../../src/server/domain/Role.ts"
-import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
+import { Catalogue } from "../../src/server/mcp/Catalogue.ts"
 import * as AppAccounts from "../../src/tools/AppAccounts.ts"
 import { AppApi, AppApiError, AppForbidden } from "../../src/server/capability/AppApi.ts"
 import { Progress, type Report } from "../../src/server/capability/Progress.ts"
+import { called } from "../support/Called.ts"
 import { request } from "../support/People.ts"
 
 const ada = { id: "user_ada", email: "ada@example.com", firstName: "Ada", lastName: "Marlowe", role: "admin" }
@@ -18,11 +19,10 @@ const tools = (app: (path: string, query: Readonly<Record<string, string>>) => u
   const api = Layer.succeed(AppApi, {
     get: (path, query, answer) => Effect.orDie(Schema.decodeUnknownEffect(answer)(app(path, query)))
   })
-  return Layer.provide(ToolCalls.layer(AppAccounts.toolkit), Layer.provide(AppAccounts.layer, api))
+  return Layer.provide(Catalogue.layer(Catalogue.tools(AppAccounts.toolkit, AppAccounts.layer)), api)
 }
 
-const call = (name: string, args: object = {}) =>
-  Effect.flatMap(ToolCalls, (calls) => calls.call(name, args)).pipe(Effect.provide(request()))
+const call = (name: string, args: object = {}) => Effect.provide(called(name, args), request())
 
 /** An app with so many people, which hands out `most` at once; `asked` is what it was asked for. */
 const crowd = (size: number, most = 100) => {
@@ -172,20 +172,22 @@ describe("listUsers", () => {
         assert.isTrue(isError)
         assert.match(JSON.stringify(content), /"The app does not allow you to do this\. Reference [2-9A-Z]{8}"/u)
       }
-    }).pipe(Effect.provide(Layer.provide(ToolCalls.layer(AppAccounts.toolkit), Layer.provide(AppAccounts.layer, api))))
+    }).pipe(
+      Effect.provide(Layer.provide(Catalogue.layer(Catalogue.tools(AppAccounts.toolkit, AppAccounts.layer)), api))
+    )
   })
 })
 
 describe("the policies of the app's tools", () => {
   const decisions = (role: string | undefined, ...scopes: ReadonlyArray<string>) =>
     Effect.gen(function* () {
-      const { entries } = yield* ToolCalls
+      const { tools } = yield* Catalogue
       const facts = {
         role: role === undefined ? undefined : Role.make(role),
         permissions: new Set(""),
         scopes: new Set(scopes)
       }
-      return entries.map(({ listed, policy }) => `${listed.name} ${Policy.evaluate(policy, facts)._tag}`)
+      return tools.map(({ listed, policy }) => `${listed.name} ${Policy.evaluate(policy, facts)._tag}`)
     }).pipe(Effect.provide(tools(() => undefined)))
 
   for (const [role, scopes, myProfile, listUsers] of [

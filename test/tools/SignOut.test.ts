@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 
 import { ClientId, GrantId, UserId } from "../../src/server/domain/Principal.ts"
-import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
+import { Catalogue } from "../../src/server/mcp/Catalogue.ts"
 import { UserGrants } from "../../src/server/capability/UserGrants.ts"
 import * as SignOut from "../../src/tools/SignOut.ts"
 import { principal, protocol, send } from "../support/Protocol.ts"
@@ -17,8 +17,7 @@ const connected = (...ids: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const left = yield* Ref.make(grants(...ids))
     const layer = protocol(
-      ToolCalls.layer(SignOut.toolkit).pipe(
-        Layer.provide(SignOut.layer),
+      Catalogue.layer(Catalogue.tools(SignOut.toolkit, SignOut.layer)).pipe(
         Layer.provide(
           Layer.succeed(UserGrants, {
             list: () => Ref.get(left),

@@ -143,7 +143,7 @@ export class AppApi extends Context.Service<
   /** The app at this origin. */
   static readonly layer = (appUrl: URL) => Layer.provide(this.layerNoDeps(appUrl), FetchHttpClient.layer)
 
-  /** The app of the settings. Where there is none, there must be no tool that calls it: `whenApp` sees to that. */
+  /** The app of the settings. Where there is none, there must be no tool that calls it: `Catalogue.whenApp` sees to that. */
   static readonly layerOfSettings = Layer.unwrap(
     Effect.map(AppConfig, ({ APP_URL: appUrl }) =>
       appUrl === undefined
@@ -152,13 +152,6 @@ export class AppApi extends Context.Service<
     )
   )
 }
-
-/** The first of two layers for a server with an app behind it (`APP_URL`), the second for one without. */
-export const whenApp = <A, E, R>(
-  withApp: Layer.Layer<A, E, R>,
-  without: Layer.Layer<A, E, NoInfer<R>>
-): Layer.Layer<A, E, R | AppConfig> =>
-  Layer.unwrap(Effect.map(AppConfig, ({ APP_URL: appUrl }) => (appUrl === undefined ? without : withApp)))
 
 const failed = (reason: AppApiError["reason"]) => new AppApiError({ reason })
 

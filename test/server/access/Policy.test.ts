@@ -5,7 +5,6 @@ import * as Schema from "effect/Schema"
 import * as Policy from "../../../src/server/access/Policy.ts"
 import { Role } from "../../../src/server/domain/Role.ts"
 import { baseline } from "../../../src/server/domain/Scope.ts"
-import * as Tools from "../../../src/tools/Tools.ts"
 
 const roleNames = ["admin", "premium", "guest"] as const
 const scopeNames = ["mcp:tools", "images:generate", "app:read", "connections:manage"] as const
@@ -238,20 +237,5 @@ describe("Policy", () => {
   it("denies where no policy was written", () => {
     assert.deepStrictEqual(Context.get(Context.empty(), Policy.Required), Policy.nobody)
     assert.isFalse(Policy.visible(Policy.nobody, factsOf({ role: "admin", permissions: permissionNames })))
-  })
-
-  it("admits somebody to every tool, resource and prompt of the server", () => {
-    const everyone = ["admin", "premium", "image_generation"].map((role) => ({
-      ...factsOf({ permissions: permissionNames, scopes: scopeNames }),
-      role: Role.make(role)
-    }))
-    const offered = [
-      ...Object.values(Tools.toolkitWithApp.tools).map((tool) => Context.get(tool.annotations, Policy.Required)),
-      ...[...Tools.offer.resources, ...Tools.offer.prompts].map(({ policy }) => policy)
-    ]
-    assert.isAtLeast(offered.length, 5)
-    for (const policy of offered) {
-      assert.isTrue(everyone.some((facts) => Policy.evaluate(policy, facts)._tag === "Allowed"))
-    }
   })
 })
