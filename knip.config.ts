@@ -14,7 +14,7 @@ const config: KnipConfig = {
         "test/support/workerd/{Internet,WaitingModel}.ts",
         "test/conformance/{run,worker}.ts"
       ],
-      project: ["src/**/*.ts!", "dev/**/*.ts!", "test/**/*.ts", "*.ts"]
+      project: ["src/**/*.ts!", "dev/**/*.ts!", "test/**/*.ts", "!test/package/team/**", "*.ts"]
     },
     // What applications import, by the package's exports.
     "examples/app-kit": { project: ["{demo,src}/**/*.ts!"] },

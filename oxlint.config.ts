@@ -133,6 +133,7 @@ export default defineConfig({
     "dist",
     // Checked as a team checks it, from the packed library.
     "template",
+    "test/package/team",
     "build",
     ".next",
     "next-env.d.ts",

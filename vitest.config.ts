@@ -47,15 +47,6 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000
         }
-      },
-      {
-        // What a team does with the packed library. It takes npm and a minute: `--project '!package'` leaves it out.
-        test: {
-          name: "package",
-          include: ["test/package/**/*.test.ts"],
-          testTimeout: 300_000,
-          hookTimeout: 120_000
-        }
       }
     ]
   }

@@ -3,13 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 
-import { OwnSettings } from "../src/Settings.ts"
 import * as Stock from "../src/tools/Stock.ts"
 
-const tools = Stock.layer.pipe(
-  Layer.provide(Stock.Warehouse.layerOf({ table: 1, stool: 40 })),
-  Layer.provide(Layer.succeed(OwnSettings, { LOW_STOCK: 10 }))
-)
+const tools = Stock.layer.pipe(Layer.provide(Stock.Warehouse.layerOf({ table: 1, stool: 40 }, 10)))
 
 const checkStock = (product: string) =>
   Effect.gen(function* () {

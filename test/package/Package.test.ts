@@ -1,13 +1,13 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import process from "node:process"
 
 import { freePort } from "../support/FreePort.ts"
 import { Person } from "../support/Person.ts"
-import { connectV1, connectV2, type Connected, Login } from "../support/SdkClients.ts"
+import { connectV1, connectV2, Login } from "../support/SdkClients.ts"
 
 const root = join(import.meta.dirname, "../..")
 
@@ -66,20 +66,27 @@ const run = async (cwd: string, ...command: ReadonlyArray<string>): Promise<stri
   return running.printed
 }
 
-/** What the tool says of chairs; it refuses what it does not know in its own words. */
-const checkStock = async (client: Connected) => {
-  assert.deepStrictEqual(await client.tools(), ["checkStock"])
-  const { structuredContent } = await client.call("checkStock", { product: "chair" })
-  const unknown = await client.call("checkStock", { product: "unicorn" })
-  assert.isTrue(unknown.isError)
-  assert.include(unknown.content[0]?.text, 'There is no product "unicorn".')
-  return structuredContent
-}
-
 describe("the packed library", () => {
   let home = ""
   let tarball = ""
   const acme = () => join(home, "acme")
+
+  /** `npm start` in the team's folder, on ports of its own, until it can be used. */
+  const startAcme = async (scopes: ReadonlyArray<string>, email = "member@example.com") => {
+    const [port, clerkPort] = [await freePort(), await freePort()]
+    const url = `http://localhost:${port}`
+    const server = new Running(acme(), ["npm", "start", "--", "--port", `${port}`, "--clerk-port", `${clerkPort}`])
+    await server.prints("Ctrl-C stops")
+    return {
+      server,
+      port,
+      signIn: (connect: typeof connectV1) => {
+        const person = new Person({ url, clerk: { url: `http://localhost:${clerkPort}` } }, email)
+        return connect(`${url}/mcp`, new Login(person, { scopes }))
+      },
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]()
+    }
+  }
 
   beforeAll(async () => {
     home = mkdtempSync(join(tmpdir(), "clerk-mcp-package-"))
@@ -122,28 +129,21 @@ describe("the packed library", () => {
   })
 
   it("serves the team's tool to clients that sign in, with the team's own settings", async () => {
-    const [port, clerkPort] = [await freePort(), await freePort()]
-    const url = `http://localhost:${port}`
-    const person = () => new Person({ url, clerk: { url: `http://localhost:${clerkPort}` } }, "member@example.com")
     writeFileSync(
       join(acme(), ".dev.vars"),
       'LOW_STOCK="13"\nCLERK_SECRET_KEY="sk_live_of_a_real_instance"\nPUBLIC_URL="https://mcp.example"\n'
     )
-    await using server = new Running(acme(), [
-      "npm",
-      "start",
-      "--",
-      "--port",
-      `${port}`,
-      "--clerk-port",
-      `${clerkPort}`
-    ])
-    await server.prints("Ctrl-C stops")
-    assert.match(server.printed, /From \.dev\.vars\s+LOW_STOCK\n/u)
+    await using started = await startAcme(["stock:read"])
+    assert.match(started.server.printed, /From \.dev\.vars\s+LOW_STOCK\n/u)
     for (const connect of [connectV1, connectV2({ pin: "2026-07-28" })]) {
-      const client = await connect(`${url}/mcp`, new Login(person(), { scopes: ["stock:read"] }))
+      const client = await started.signIn(connect)
+      assert.deepStrictEqual(await client.tools(), ["checkStock"])
       // There are twelve chairs, which are few only where .dev.vars says so.
-      assert.deepStrictEqual(await checkStock(client), { count: 12, low: true })
+      const { structuredContent } = await client.call("checkStock", { product: "chair" })
+      assert.deepStrictEqual(structuredContent, { count: 12, low: true })
+      const unknown = await client.call("checkStock", { product: "unicorn" })
+      assert.isTrue(unknown.isError)
+      assert.include(unknown.content[0]?.text, 'There is no product "unicorn".')
       await client.close()
     }
   })
@@ -157,6 +157,40 @@ describe("the packed library", () => {
   it("passes its own check, and could be deployed", async () => {
     assert.include(await run(acme(), "npm", "run", "check"), "minified and gzipped: within")
     assert.include(await run(acme(), "npx", "wrangler", "deploy", "--dry-run", "--env="), "--dry-run: exiting now.")
+  })
+
+  it("leaves the team what it needs: tools on D1, a secret, a resource that may not be there, a prompt", async () => {
+    cpSync(join(import.meta.dirname, "team"), acme(), { recursive: true })
+    const dice = readFileSync(join(root, "test/readme/Dice.ts"), "utf8")
+    writeFileSync(join(acme(), "src/tools/Dice.ts"), dice.replace("../../src/server/index.ts", "clerk-mcp-worker"))
+    const wrangler = readFileSync(join(acme(), "wrangler.jsonc"), "utf8")
+      .replaceAll('"LOW_STOCK": "5"', '"LOW_STOCK": "5", "ORDERS_AT_ONCE": "2"')
+      .replaceAll(
+        '"kv_namespaces"',
+        '"d1_databases": [{ "binding": "ORDERS", "database_name": "orders" }], "kv_namespaces"'
+      )
+    writeFileSync(join(acme(), "wrangler.jsonc"), wrangler)
+    writeFileSync(join(acme(), ".dev.vars"), 'ORDERS_KEY="acme"\n')
+
+    assert.include(await run(acme(), "npm", "run", "check"), "minified and gzipped: within")
+    assert.match(await run(acme(), "npm", "test"), /Tests\s+4 passed/u)
+
+    await using started = await startAcme(["stock:read", "orders:read"], "premium@example.com")
+    const rows = ["o1", "o2", "o3"].map((id) => `('${id}', 'chair', 4, 'acme')`)
+    const orders = `CREATE TABLE orders (id, product, pieces, shop_key);
+      INSERT INTO orders VALUES ${rows.join()}, ('x1', 'chair', 4, 'other')`
+    const database = ["--local", "--env=local", `--persist-to=.wrangler/start-${started.port}`]
+    await run(acme(), "npx", "wrangler", "d1", "execute", "ORDERS", ...database, "--command", orders)
+    const client = await started.signIn(connectV1)
+    assert.deepStrictEqual((await client.tools()).toSorted(), ["checkStock", "listOrders", "rollDice"])
+    const order = (id: string) => ({ id, product: "chair", pieces: 4 })
+    const { structuredContent } = await client.call("listOrders", { product: "chair" })
+    assert.deepStrictEqual(structuredContent, { orders: [order("o1"), order("o2")] })
+    assert.include(JSON.stringify(await client.read("orders://o3")), "chair")
+    const missing = await client.read("orders://x1").catch((error: unknown) => error)
+    assert.include(String(missing), "Order x1 not found")
+    assert.include(JSON.stringify(await client.prompt("orderSummary", { product: "chair" })), "o1 (4), o2 (4)")
+    await client.close()
   })
 
   it("has types, for teams that resolve as bundlers do or as Node does", async () => {

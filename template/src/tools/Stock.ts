@@ -17,25 +17,34 @@ export class UnknownProduct extends Schema.TaggedError<UnknownProduct>()("Unknow
   }
 }
 
+const Pieces = Schema.Struct({
+  count: Schema.Int,
+  low: Schema.Boolean.annotate({ description: "Whether it should be ordered again" })
+})
+
 /** Where the pieces are counted. A test puts another layer in its place. */
 export class Warehouse extends Context.Service<
   Warehouse,
-  { readonly count: (product: string) => Effect.Effect<number, UnknownProduct> }
+  { readonly count: (product: string) => Effect.Effect<typeof Pieces.Type, UnknownProduct> }
 >()("my-mcp-server/Warehouse") {
-  /** A warehouse of these products and numbers of pieces. */
-  static readonly layerOf = (pieces: Readonly<Record<string, number>>) =>
+  /** A warehouse with these numbers of pieces, of which fewer than `low` are few. */
+  static readonly layerOf = (pieces: Readonly<Record<string, number>>, low: number) =>
     Layer.succeed(
       Warehouse,
       Warehouse.of({
         count: (product) => {
           const count = pieces[product]
-          return count === undefined ? Effect.fail(new UnknownProduct({ product })) : Effect.succeed(count)
+          return count === undefined
+            ? Effect.fail(new UnknownProduct({ product }))
+            : Effect.succeed({ count, low: count < low })
         }
       })
     )
 
   /** Replace it by one that asks your database or API. */
-  static readonly layer = this.layerOf({ chair: 12, lamp: 3 })
+  static readonly layer = Layer.unwrap(
+    Effect.map(OwnSettings, ({ LOW_STOCK }) => this.layerOf({ chair: 12, lamp: 3 }, LOW_STOCK))
+  )
 }
 
 const CheckStock = Tool.make("checkStock", {
@@ -43,10 +52,7 @@ const CheckStock = Tool.make("checkStock", {
   parameters: Schema.Struct({
     product: Schema.String.check(Schema.isMaxCodePoints(100)).annotate({ description: "The product, such as chair" })
   }),
-  success: Schema.Struct({
-    count: Schema.Int,
-    low: Schema.Boolean.annotate({ description: "Whether it should be ordered again" })
-  }),
+  success: Pieces,
   failure: UnknownProduct
 })
   .annotate(Policy.Required, Policy.scopes("stock:read"))
@@ -61,9 +67,6 @@ export const toolkit = Toolkit.make(CheckStock)
 export const layer = toolkit.toLayer(
   Effect.gen(function* () {
     const warehouse = yield* Warehouse
-    const { LOW_STOCK } = yield* OwnSettings
-    return {
-      checkStock: ({ product }) => Effect.map(warehouse.count(product), (count) => ({ count, low: count < LOW_STOCK }))
-    }
+    return { checkStock: ({ product }) => warehouse.count(product) }
   })
 )
