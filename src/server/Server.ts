@@ -9,6 +9,7 @@ import { AccountStubs } from "./account/AccountStub.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
 import * as AccountEndings from "./account/AccountEndings.ts"
 import * as AccountFacts from "./account/AccountFacts.ts"
+import * as UserStores from "./account/UserStores.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
@@ -33,6 +34,8 @@ import { StateSigner } from "./oauth/StateSigner.ts"
 import * as Log from "./observability/Log.ts"
 import { AppApi } from "./capability/AppApi.ts"
 import type { UserGrants } from "./capability/UserGrants.ts"
+import type { UserStore } from "./capability/UserStore.ts"
+import { type Limits, limitsOf, UserStoreLimits } from "./capability/UserStoreWrite.ts"
 
 /** The outside world: Clerk, the store. What a test swaps. */
 export const Outside = Layer.mergeAll(
@@ -64,7 +67,7 @@ const Authorization = Layer.unwrap(
 ).pipe(Layer.provideMerge(Authority))
 
 /** What the library lends to what clients can use, beside the services of each request. */
-type Lent = AppApi | AppConfig | UserGrants
+type Lent = AppApi | AppConfig | UserGrants | UserStore
 
 /** Everything that clients can use, as a layer that may need the team's settings: tools, resources and prompts. */
 export type Catalogue<Own = never> = Layer.Layer<ToolCalls | Offer, never, Own | Lent>
@@ -73,12 +76,15 @@ export type Catalogue<Own = never> = Layer.Layer<ToolCalls | Offer, never, Own |
 export interface ServerDefinition<Own, A> extends ServerDescription {
   readonly settings: SettingsClass<Own, A>
   readonly catalogue: Catalogue<Own>
+  /** What is kept for one user by `UserStore`, if not 64 KiB in a value and 1 MiB in all. */
+  readonly userStore?: Partial<Limits>
 }
 
 type Env = Readonly<Record<string, unknown>>
 
 /** The settings of a server, and its catalogue with those of the team in it. */
 interface Configured {
+  /** What the server is called and can grant, and what it keeps for a user. */
   readonly info: Layer.Layer<ServerInfo, never, AppConfig>
   readonly config: AppConfig["Service"]
   readonly catalogue: Catalogue
@@ -94,7 +100,7 @@ export interface Server {
 export const define = <Own, A>(definition: ServerDefinition<Own, A>): Server => ({
   configure: (env) =>
     Effect.map(AppConfig.decodeWith(env, definition.settings), ({ config, own }) => ({
-      info: ServerInfo.layer(definition),
+      info: Layer.merge(ServerInfo.layer(definition), Layer.succeed(UserStoreLimits, limitsOf(definition.userStore))),
       config,
       // The compiler does not take a type parameter out of a union.
       catalogue: Layer.provide(
@@ -114,7 +120,7 @@ const servers = (catalogue: Catalogue) =>
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const lanes = (catalogue: Catalogue) =>
   StatelessLane.layer.pipe(
-    Layer.provide(servers(catalogue).pipe(Layer.provide(AccountFacts.layer))),
+    Layer.provide(servers(catalogue).pipe(Layer.provide([AccountFacts.layer, UserStores.ofAccounts]))),
     Layer.provide(AccountChanges.layer)
   )
 
@@ -143,7 +149,7 @@ export const application = <E, R>(
 export const account = (server: Server, env: Env) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
-      Layer.mergeAll(servers(catalogue), SecureRandom.layerWebCrypto).pipe(
+      Layer.mergeAll(Layer.provide(servers(catalogue), UserStores.inObject), SecureRandom.layerWebCrypto).pipe(
         Layer.provideMerge(Authority),
         Layer.provideMerge(Outside),
         Layer.provideMerge(info),
