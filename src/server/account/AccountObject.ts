@@ -65,9 +65,10 @@ export abstract class AccountObject extends DurableObject<Env> {
     return this.#sessions.endGrants(grants)
   }
 
-  /** Ends all sessions of the user, and all streams. */
-  async endAll(): Promise<void> {
+  /** Ends all sessions of the user, and all streams. Of a user who was `deleted` nothing stays stored. */
+  async endAll(deleted = false): Promise<void> {
     await this.#lifecycle.start()
+    if (deleted) await this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.removeAll))
     return this.#sessions.endAll()
   }
 }

@@ -8,7 +8,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
 import { CurrentPrincipal, type UserId } from "../domain/Principal.ts"
-import { outcome, sizeOf, UserStoreLimits, type Write, type Written } from "./UserStoreWrite.ts"
+import { MemoryEntries, UserStoreLimits, type Write, type Written } from "./UserStoreWrite.ts"
 
 /** The user's object was not reached. A write that failed so may have been made all the same. */
 class UserStoreUnavailable extends Schema.TaggedError<UserStoreUnavailable>()("UserStoreUnavailable", {}) {
@@ -170,23 +170,16 @@ export class UserStore extends Context.Service<
 
   /** Keeps the entries of every user in memory, within the same limits: for tests. */
   static readonly layerMemory = Layer.sync(UserStore, () => {
-    const users = new Map<UserId, Map<string, string>>()
-    const entriesOf = Effect.map(CurrentPrincipal, ({ userId }) => {
-      const entries = users.get(userId) ?? new Map<string, string>()
-      users.set(userId, entries)
-      return entries
+    const users = new Map<UserId, MemoryEntries>()
+    const entries = Effect.map(CurrentPrincipal, ({ userId }) => {
+      const held = users.get(userId) ?? new MemoryEntries()
+      users.set(userId, held)
+      return held
     })
     return UserStore.of({
-      read: (name) => Effect.map(entriesOf, (entries) => entries.get(name) ?? null),
-      write: Effect.fnUntraced(function* (write) {
-        const entries = yield* entriesOf
-        const total = [...entries].reduce((sum, [name, value]) => sum + sizeOf(name, value), 0)
-        const written = outcome(write, entries.get(write.name) ?? null, total, yield* UserStoreLimits)
-        if (written._tag !== "Done") return written
-        if (write.value === null) entries.delete(write.name)
-        else entries.set(write.name, write.value)
-        return written
-      })
+      read: (name) => Effect.map(entries, (held) => held.read(name)),
+      write: (write) =>
+        Effect.map(Effect.all([entries, UserStoreLimits]), ([held, limits]) => held.write(write, limits))
     })
   })
 }

@@ -66,3 +66,22 @@ export const outcome = (write: Write, current: string | null, total: number, lim
   const limit = limits.userBytes
   return growth > 0 && total + growth > limit ? { _tag: "Full", limit } : { _tag: "Done" }
 }
+
+/** The entries of one user in memory, for tests. */
+export class MemoryEntries {
+  readonly #values = new Map<string, string>()
+
+  read(name: string): string | null {
+    return this.#values.get(name) ?? null
+  }
+
+  write(write: Write, limits: Limits): Written {
+    const { name, value } = write
+    const total = [...this.#values].reduce((sum, [name, value]) => sum + sizeOf(name, value), 0)
+    const written = outcome(write, this.read(name), total, limits)
+    if (written._tag !== "Done") return written
+    if (value === null) this.#values.delete(name)
+    else this.#values.set(name, value)
+    return written
+  }
+}

@@ -92,6 +92,19 @@ describe("what is stored for a user", () => {
     await runFor(ada, entries[15]!.set(text))
   })
 
+  it("stays while the account is banned, and is deleted with the user", async () => {
+    const ada = freshUser()
+    await runFor(ada, Note.set("kept"))
+    await stubOf(ada).endAll(false)
+    assert.deepEqual(await runFor(ada, Note.get), Option.some("kept"))
+    await stubOf(ada).endAll(true)
+    assert.deepEqual(await runFor(ada, Note.get), Option.none())
+    const left = await runInDurableObject(stubOf(ada), (_, { storage }) =>
+      storage.sql.exec("SELECT * FROM user_entries").toArray()
+    )
+    assert.isEmpty(left)
+  })
+
   it("cannot be had where the object fails, and the log says nothing of it", async () => {
     const ada = freshUser()
     await runFor(ada, Note.set("what-only-Ada-knows"))
