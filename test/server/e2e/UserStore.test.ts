@@ -55,6 +55,11 @@ it.live(
           )
           assert.deepEqual((await stranger.add("mine")).todos, ["mine"])
 
+          const cleared = await stranger.client.callTool({ name: "clearTodos", arguments: {} })
+          assert.deepInclude(cleared.structuredContent, { cleared: false })
+          await stranger.client.callTool({ name: "clearTodos", arguments: { agreed: true } })
+          assert.deepEqual((await stranger.add("other")).todos, ["other"])
+
           // The limit of this server is 4 KiB, in both lanes.
           for (const lane of [stateless, session]) {
             for (let text = 0; text < 8; text++) await lane.add("x".repeat(500))
