@@ -11,6 +11,7 @@ const config: KnipConfig = {
         "test/**/*.test.ts",
         "test/support/NextHandlers.ts",
         "test/support/sessions/{Crowd,Worker}.ts",
+        "test/readme/TodosWorker.ts",
         "test/support/workerd/{Internet,WaitingModel}.ts",
         "test/conformance/{run,worker}.ts"
       ],
