@@ -1,9 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
@@ -13,6 +10,7 @@ import { UserStoreError } from "../../src/server/capability/UserStore.ts"
 import { defaultLimits } from "../../src/server/capability/UserStoreWrite.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
 import { UserId } from "../../src/server/domain/Principal.ts"
+import { callTool } from "../../src/server/testing/index.ts"
 import * as Dice from "./Dice.ts"
 import { own } from "./OwnClerk.ts"
 
@@ -24,10 +22,7 @@ describe("README", () => {
     for (const tools of ["Dice.ts", "Todos.ts"]) {
       assert.include(readme, text(tools).replaceAll('"../../src/', '"../'))
     }
-    assert.include(
-      readme,
-      text("Swap.test.ts").replaceAll('"../../src/', '"../src/').replaceAll('"../support/', '"./support/')
-    )
+    assert.include(readme, text("Swap.test.ts").replaceAll('"../../src/', '"../src/'))
   })
 
   it.effect("names a layer of one's own that works", () =>
@@ -42,18 +37,10 @@ describe("README", () => {
 
   it.effect("shows a tool that works", () =>
     Effect.gen(function* () {
-      const { handle } = yield* Dice.toolkit
-      const { encodedResult } = yield* handle("rollDice", { count: 3 }).pipe(
-        Stream.unwrap,
-        Stream.runLast,
-        Effect.map(Option.getOrThrow)
-      )
-      const { rolls } = yield* Schema.decodeUnknownEffect(Schema.Struct({ rolls: Schema.Array(Schema.Int) }))(
-        encodedResult
-      )
+      const { rolls } = yield* callTool(Dice.toolkit, Dice.layer)("rollDice", { count: 3 }, { as: { role: "premium" } })
       assert.lengthOf(rolls, 3)
       assert.isTrue(rolls.every((roll) => roll >= 1 && roll <= 6))
-    }).pipe(Effect.provide(Dice.layer))
+    })
   )
 
   it("names the limits of the store, and every reason why it fails", () => {

@@ -13,7 +13,7 @@ import { ClerkError } from "../../src/server/clerk/ClerkError.ts"
 import { ClerkSessionId } from "../../src/server/domain/Principal.ts"
 import { AppApi, type AppApiError } from "../../src/server/capability/AppApi.ts"
 import { UserGrants } from "../../src/server/capability/UserGrants.ts"
-import { fakeHttp, type networkDown } from "./FakeHttp.ts"
+import { fakeHttp, type networkDown } from "../../src/server/testing/FakeHttp.ts"
 import { request } from "./People.ts"
 
 export const appUrl = new URL("https://app.example.com")

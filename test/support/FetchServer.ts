@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { text } from "node:stream/consumers"
 
-import type { Handler } from "./Visitor.ts"
+import type { Handler } from "../../src/server/testing/Visitor.ts"
 
 const answer = async (origin: string, handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse) => {
   const method = incoming.method ?? "GET"

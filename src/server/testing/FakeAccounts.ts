@@ -1,9 +1,11 @@
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-import { AccountStubs } from "../../src/server/account/AccountStub.ts"
-import * as AccountEndings from "../../src/server/account/AccountEndings.ts"
-import { defaultLimits, MemoryEntries, type Write } from "../../src/server/capability/UserStoreWrite.ts"
-import { testConfig } from "./TestConfig.ts"
+import { AccountStubs } from "../account/AccountStub.ts"
+import * as AccountEndings from "../account/AccountEndings.ts"
+import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
+import { AppConfig } from "../config/AppConfig.ts"
+import { testSettings } from "./TestSettings.ts"
 
 /**
  * The objects of all users, outside workerd: they hold no sessions, keep what is stored in memory, and record what they
@@ -35,7 +37,9 @@ export class FakeAccounts {
   get layer() {
     return AccountEndings.layer.pipe(
       Layer.provide(AccountStubs.layer),
-      Layer.provide(testConfig({ ACCOUNT_AGENT: this.namespace }))
+      Layer.provide(
+        Layer.effect(AppConfig, Effect.orDie(AppConfig.decode({ ...testSettings, ACCOUNT_AGENT: this.namespace })))
+      )
     )
   }
 
