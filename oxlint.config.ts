@@ -135,6 +135,8 @@ export default defineConfig({
   ignorePatterns: [
     "node_modules",
     "dist",
+    // Checked as a team checks it, from the packed library.
+    "template",
     "build",
     ".next",
     "next-env.d.ts",

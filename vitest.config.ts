@@ -1,21 +1,18 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin"
 import { defineConfig } from "vitest/config"
 
+import { cloudflareWorkers } from "./dev/Vitest.ts"
 import { workers } from "./test/support/workerd/Workers.ts"
 
 export default defineConfig({
   test: {
     projects: [
       {
-        // Libraries import base classes from a module that exists in workerd only.
-        resolve: {
-          alias: { "cloudflare:workers": new URL("test/support/cloudflare-workers.ts", import.meta.url).pathname }
-        },
+        plugins: [cloudflareWorkers()],
         test: {
           name: "node",
-          server: { deps: { inline: ["@cloudflare/workers-oauth-provider", /agents\/dist/] } },
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.worker.test.ts", "test/browser/**"],
+          exclude: ["test/**/*.worker.test.ts", "test/browser/**", "test/package/**"],
           testTimeout: 60_000,
           hookTimeout: 120_000
         }
@@ -49,6 +46,15 @@ export default defineConfig({
           include: ["test/server/account/**/*.worker.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000
+        }
+      },
+      {
+        // What a team does with the packed library. It takes npm and a minute: `--project '!package'` leaves it out.
+        test: {
+          name: "package",
+          include: ["test/package/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 120_000
         }
       }
     ]
