@@ -32,10 +32,12 @@ const firstCells = (chapter: string): ReadonlyArray<string> =>
 const codeIn = (cell: string) => [...cell.matchAll(/`([^`]+)`/gu)].map(([, code]) => code!)
 
 describe("the guide to signing in through an app", () => {
-  it("quotes the tool, the route and the test that run here", () => {
-    const tool = text("test/readme/Orders.ts")
-    assert.include(docs, tool.replaceAll('"../../src/', '"../'))
-    assert.include(docs, text("test/readme/OrdersRoute.ts"))
+  // What writes runs in test/server/capability/AppApiOverHttp.test.ts.
+  it("quotes the tools, the routes and the test that run here", () => {
+    for (const tool of ["Orders", "PlaceOrder"]) {
+      assert.include(docs, text(`test/readme/${tool}.ts`).replaceAll('"../../src/', '"../'))
+      assert.include(docs, text(`test/readme/${tool}Route.ts`))
+    }
     assert.include(docs, text("test/tools/AppAccounts.test.ts"))
   })
 
@@ -96,7 +98,7 @@ describe("the guide to signing in through an app", () => {
   })
 
   it.effect("shows a tool that works", () => {
-    const app = Layer.succeed(AppApi, {
+    const app = Layer.mock(AppApi, {
       get: (path, query, answer) => {
         assert.deepEqual([path, query], ["/api/orders", { year: "2026" }])
         return Effect.orDie(Schema.decodeUnknownEffect(answer)({ orders: [{ id: "o1", total: 12.5 }] }))

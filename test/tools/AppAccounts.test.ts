@@ -11,7 +11,7 @@ const ada = { id: "user_ada", email: "ada@example.com", firstName: "Ada", lastNa
 
 it.effect("tells people who they are in the app, and nothing besides", () => {
   const answers: Readonly<Record<string, unknown>> = { "/api/me": { ...ada, internalNote: "a good customer" } }
-  const app = Layer.succeed(AppApi, {
+  const app = Layer.mock(AppApi, {
     get: (path, _query, answer) => Effect.orDie(Schema.decodeUnknownEffect(answer)(answers[path]))
   })
   const tools = ToolCalls.layer(AppAccounts.toolkit).pipe(Layer.provide(AppAccounts.layer), Layer.provide(app))

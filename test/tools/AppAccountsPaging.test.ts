@@ -7,7 +7,8 @@ import * as Policy from "../../src/server/access/Policy.ts"
 import { Role } from "../../src/server/domain/Role.ts"
 import { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
 import * as AppAccounts from "../../src/tools/AppAccounts.ts"
-import { AppApi, AppApiError, AppForbidden } from "../../src/server/capability/AppApi.ts"
+import { AppApi } from "../../src/server/capability/AppApi.ts"
+import { AppApiError, AppForbidden } from "../../src/server/capability/AppApiError.ts"
 import { Progress, type Report } from "../../src/server/capability/Progress.ts"
 import { request } from "../support/People.ts"
 
@@ -15,7 +16,7 @@ const ada = { id: "user_ada", email: "ada@example.com", firstName: "Ada", lastNa
 
 /** The tools on an app that is one function. */
 const tools = (app: (path: string, query: Readonly<Record<string, string>>) => unknown) => {
-  const api = Layer.succeed(AppApi, {
+  const api = Layer.mock(AppApi, {
     get: (path, query, answer) => Effect.orDie(Schema.decodeUnknownEffect(answer)(app(path, query)))
   })
   return Layer.provide(ToolCalls.layer(AppAccounts.toolkit), Layer.provide(AppAccounts.layer, api))
@@ -165,7 +166,7 @@ describe("listUsers", () => {
 
   it.effect("tells in the app's place what went wrong", () => {
     const refused = Effect.fail(new AppApiError({ reason: new AppForbidden() }))
-    const api = Layer.succeed(AppApi, { get: () => refused })
+    const api = Layer.mock(AppApi, { get: () => refused })
     return Effect.gen(function* () {
       for (const name of ["myProfile", "listUsers"]) {
         const { content, isError } = yield* call(name)
