@@ -1,3 +1,4 @@
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -21,7 +22,8 @@ export const fakeApp = (answer: (request: Request) => Response | Promise<Respons
     Layer.provide([
       fakeHttp((request) => Effect.promise(async () => answer(request))),
       Layer.succeed(ClerkSessionTokens, { alive: () => Effect.void, current: token, renewed: token }),
-      Layer.mock(UserGrants, { end: () => Effect.void })
+      Layer.mock(UserGrants, { end: () => Effect.void }),
+      SecureRandom.layerWebCrypto
     ])
   )
 }
