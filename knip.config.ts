@@ -7,10 +7,12 @@ const config: KnipConfig = {
       // The public surface is for whoever writes a server. src/worker.ts is an entry through `main` of wrangler.jsonc, the configuration files through their own tools.
       entry: [
         "src/server/index.ts!",
+        "src/server/testing/index.ts!",
         "dev/*.ts!",
         "test/**/*.test.ts",
         "test/support/{EmptyServer,NextHandlers}.ts",
         "test/support/sessions/{Crowd,Worker}.ts",
+        "test/readme/TodosWorker.ts",
         "test/support/workerd/{Internet,WaitingModel}.ts",
         "test/conformance/{run,worker}.ts"
       ],
@@ -30,6 +32,8 @@ const config: KnipConfig = {
     // Started by their commands, as a person would.
     "@modelcontextprotocol/conformance",
     "mcp-remote",
+    // An optional peer, of whoever uses the kit for tests; knip takes it for a tool of development, which it is here too.
+    "@modelcontextprotocol/client!",
     // Linked by npm's workspaces; the package that is packed does not need it.
     "mcp-app-kit",
     // `cloudflare:workers` is a module of the platform.

@@ -9,6 +9,7 @@ import { AccountStubs } from "./account/AccountStub.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
 import * as AccountEndings from "./account/AccountEndings.ts"
 import * as AccountFacts from "./account/AccountFacts.ts"
+import * as UserStores from "./account/UserStores.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
@@ -34,6 +35,8 @@ import { StateSigner } from "./oauth/StateSigner.ts"
 import * as Log from "./observability/Log.ts"
 import { AppApi } from "./capability/AppApi.ts"
 import type { UserGrants } from "./capability/UserGrants.ts"
+import type { UserStore } from "./capability/UserStore.ts"
+import { type Limits, limitsOf, UserStoreLimits } from "./capability/UserStoreWrite.ts"
 
 /** The outside world: Clerk, the store. What a test swaps. */
 export const Outside = Layer.mergeAll(
@@ -65,14 +68,16 @@ const Authorization = Layer.unwrap(
 ).pipe(Layer.provideMerge(Authority))
 
 /** What the library lends to what clients can use, beside the services of each request. */
-type Lent = AppApi | AppConfig | UserGrants
+type Lent = AppApi | AppConfig | UserGrants | UserStore
 
 /** What clients can use, as a layer that may need the team's settings. */
 type CatalogueLayer<Own = never> = Layer.Layer<Catalogue, never, Own | Lent>
 
 /** A team's server: what it is called, what can be granted, its settings if it has some, and what clients can use. */
-export type ServerDefinition<Own = never, A = unknown> = ServerDescription &
-  (
+export type ServerDefinition<Own = never, A = unknown> = ServerDescription & {
+  /** What is kept for one user by `UserStore`, if not 64 KiB in a value and 1 MiB in all. */
+  readonly userStore?: Partial<Limits>
+} & (
     | { readonly settings: SettingsClass<Own, A>; readonly catalogue: CatalogueLayer<Own> }
     | { readonly settings?: undefined; readonly catalogue: CatalogueLayer }
   )
@@ -81,6 +86,7 @@ type Env = Readonly<Record<string, unknown>>
 
 /** The settings of a server, and its catalogue with those of the team in it. */
 interface Configured {
+  /** What the server is called and can grant, and what it keeps for a user. */
   readonly info: Layer.Layer<ServerInfo, never, AppConfig>
   readonly config: AppConfig["Service"]
   readonly catalogue: CatalogueLayer
@@ -99,7 +105,8 @@ export interface Server {
 
 /** Takes a team's definition. */
 export const define = <Own, A>(definition: ServerDefinition<Own, A>): Server => {
-  const info = ServerInfo.layer(definition)
+  const limits = Layer.succeed(UserStoreLimits, limitsOf(definition.userStore))
+  const info = Layer.merge(ServerInfo.layer(definition), limits)
   const faults = faultsOf(definition)
   const configured = (env: Env): Effect.Effect<Configured, ConfigurationError> => {
     if (definition.settings === undefined) {
@@ -130,7 +137,7 @@ const servers = (catalogue: CatalogueLayer) =>
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const lanes = (catalogue: CatalogueLayer) =>
   StatelessLane.layer.pipe(
-    Layer.provide(servers(catalogue).pipe(Layer.provide(AccountFacts.layer))),
+    Layer.provide(servers(catalogue).pipe(Layer.provide([AccountFacts.layer, UserStores.ofAccounts]))),
     Layer.provide(AccountChanges.layer)
   )
 
@@ -168,7 +175,7 @@ export const application = <E, R>(
 export const account = (server: Server, env: Env) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
-      Layer.mergeAll(servers(catalogue), SecureRandom.layerWebCrypto).pipe(
+      Layer.mergeAll(Layer.provide(servers(catalogue), UserStores.inObject), SecureRandom.layerWebCrypto).pipe(
         Layer.provideMerge(Authority),
         Layer.provideMerge(Outside),
         Layer.provideMerge(info),

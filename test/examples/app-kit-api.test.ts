@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import { mcpApi } from "../../examples/app-kit/src/Api.ts"
 import { readSettings } from "../../examples/app-kit/src/Settings.ts"
 import { clerkForApp } from "../support/StandInApp.ts"
-import { jsonOf } from "../support/Visitor.ts"
+import { jsonOf } from "../../src/server/testing/Visitor.ts"
 
 const fixture = Effect.gen(function* () {
   const app = yield* clerkForApp()

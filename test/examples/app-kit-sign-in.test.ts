@@ -9,7 +9,7 @@ import { readSettings } from "../../examples/app-kit/src/Settings.ts"
 import { mcpSignIn, type SignInOptions } from "../../examples/app-kit/src/SignIn.ts"
 import { serve } from "../support/FetchServer.ts"
 import { clerkForApp, mcpServerUrl } from "../support/StandInApp.ts"
-import { formOf } from "../support/WebBrowser.ts"
+import { formOf } from "../../src/server/testing/Visitor.ts"
 
 type Instance = Parameters<typeof clerkForApp>[0]
 

@@ -8,8 +8,7 @@ import type { startApp } from "../../dev/LocalApp.ts"
 import { exampleApps } from "../support/ExampleApps.ts"
 import { platform } from "../support/LocalServer.ts"
 import { clerkForApp, mcpServerUrl } from "../support/StandInApp.ts"
-import { jsonOf } from "../support/Visitor.ts"
-import { formOf } from "../support/WebBrowser.ts"
+import { formOf, jsonOf } from "../../src/server/testing/Visitor.ts"
 
 /** An application, run as it would be deployed, with a Clerk stand-in beside it. */
 const running = Effect.fnUntraced(function* (start: typeof startApp) {

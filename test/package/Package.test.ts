@@ -102,6 +102,7 @@ describe("the packed library", () => {
       "dist/src/server/index.js",
       "dist/src/server/index.d.ts",
       "dist/src/server/Worker.js",
+      "dist/src/server/testing/index.js",
       "dist/dev/cli.js",
       "dist/dev/Vitest.js",
       "dist/dev/clerk/ClerkStandIn.js",
@@ -173,7 +174,7 @@ describe("the packed library", () => {
     writeFileSync(join(acme(), ".dev.vars"), 'ORDERS_KEY="acme"\n')
 
     assert.include(await run(acme(), "npm", "run", "check"), "minified and gzipped: within")
-    assert.match(await run(acme(), "npm", "test"), /Tests\s+4 passed/u)
+    assert.match(await run(acme(), "npm", "test"), /Tests\s+6 passed/u)
 
     await using started = await startAcme(["stock:read", "orders:read"], "premium@example.com")
     const rows = ["o1", "o2", "o3"].map((id) => `('${id}', 'chair', 4, 'acme')`)
@@ -198,11 +199,14 @@ describe("the packed library", () => {
     writeFileSync(
       join(acme(), "src/Types.ts"),
       `import { CurrentUser, Policy } from "clerk-mcp-worker"
+import { callTool } from "clerk-mcp-worker/testing"
 import { make } from "clerk-mcp-worker/worker"
 // @ts-expect-error -- no server without a catalogue
 make({ name: "acme" })
 // @ts-expect-error -- names of scopes
 Policy.scopes(1)
+// @ts-expect-error -- names of tools, not numbers
+callTool(1)
 // @ts-expect-error -- no service without a request
 CurrentUser.nothing
 `

@@ -1,19 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
 import { mcpServerTemplate } from "../../dev/clerk/JwtTemplates.ts"
 import { readSettings } from "../../examples/app-kit/src/Settings.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
-import { Catalogue } from "../../src/server/mcp/Catalogue.ts"
-import { AppApi } from "../../src/server/capability/AppApi.ts"
-import { called } from "../support/Called.ts"
-import { request } from "../support/People.ts"
+import { callTool, fakeApp } from "../../src/server/testing/index.ts"
 import { clerkForApp } from "../support/StandInApp.ts"
-import { jsonOf } from "../support/Visitor.ts"
+import { jsonOf } from "../../src/server/testing/Visitor.ts"
 import * as Orders from "./Orders.ts"
 import { ordersRoute } from "./OrdersRoute.ts"
 
@@ -33,10 +29,12 @@ const firstCells = (chapter: string): ReadonlyArray<string> =>
 const codeIn = (cell: string) => [...cell.matchAll(/`([^`]+)`/gu)].map(([, code]) => code!)
 
 describe("the guide to signing in through an app", () => {
-  it("quotes the tool, the route and the test that run here", () => {
-    const tool = text("test/readme/Orders.ts")
-    assert.include(docs, tool.replaceAll('"../../src/', '"../'))
-    assert.include(docs, text("test/readme/OrdersRoute.ts"))
+  // What writes runs in test/server/capability/AppApiOverHttp.test.ts.
+  it("quotes the tools, the routes and the test that run here", () => {
+    for (const tool of ["Orders", "PlaceOrder"]) {
+      assert.include(docs, text(`test/readme/${tool}.ts`).replaceAll('"../../src/', '"../'))
+      assert.include(docs, text(`test/readme/${tool}Route.ts`))
+    }
     assert.include(docs, text("test/tools/AppAccounts.test.ts"))
   })
 
@@ -97,17 +95,16 @@ describe("the guide to signing in through an app", () => {
   })
 
   it.effect("shows a tool that works", () => {
-    const app = Layer.succeed(AppApi, {
-      get: (path, query, answer) => {
-        assert.deepEqual([path, query], ["/api/orders", { year: "2026" }])
-        return Effect.orDie(Schema.decodeUnknownEffect(answer)({ orders: [{ id: "o1", total: 12.5 }] }))
-      }
+    const app = fakeApp(({ url }) => {
+      const { pathname, search } = new URL(url)
+      assert.strictEqual(pathname + search, "/api/orders?year=2026")
+      return Response.json({ orders: [{ id: "o1", total: 12.5 }] })
     })
-    const tools = Catalogue.layer(Catalogue.tools(Orders.toolkit, Orders.layer)).pipe(Layer.provide(app))
+    const call = callTool(Orders.toolkit, Layer.provide(Orders.layer, app))
     return Effect.gen(function* () {
-      const { structuredContent } = yield* called("myOrders", { year: 2026 })
-      assert.deepEqual(structuredContent, { orders: [{ id: "o1", total: 12.5 }] })
-    }).pipe(Effect.provide([tools, request()]))
+      const mine = yield* call("myOrders", { year: 2026 }, { as: { scopes: ["app:read"], sessionId: "sess_1" } })
+      assert.deepEqual(mine, { orders: [{ id: "o1", total: 12.5 }] })
+    })
   })
 
   it.effect("shows a route that works", () =>

@@ -1,16 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
 import packageJson from "../../package.json" with { type: "json" }
 import { Access } from "../../src/server/access/Access.ts"
+import { UserStoreError } from "../../src/server/capability/UserStore.ts"
+import { defaultLimits } from "../../src/server/capability/UserStoreWrite.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
 import { UserId } from "../../src/server/domain/Principal.ts"
+import { callTool } from "../../src/server/testing/index.ts"
 import * as Dice from "./Dice.ts"
 import { own } from "./OwnClerk.ts"
 
@@ -18,12 +18,11 @@ const text = (path: string) => readFileSync(join(import.meta.dirname, path), "ut
 const readme = text("../../README.md")
 
 describe("README", () => {
-  it("quotes the tool and the test that run here", () => {
-    assert.include(readme, text("Dice.ts").replaceAll('"../../src/', '"../'))
-    assert.include(
-      readme,
-      text("Swap.test.ts").replaceAll('"../../src/', '"../src/').replaceAll('"../support/', '"./support/')
-    )
+  it("quotes the tools and the test that run here", () => {
+    for (const tools of ["Dice.ts", "Todos.ts"]) {
+      assert.include(readme, text(tools).replaceAll('"../../src/', '"../'))
+    }
+    assert.include(readme, text("Swap.test.ts").replaceAll('"../../src/', '"../src/'))
   })
 
   it.effect("names a layer of one's own that works", () =>
@@ -38,19 +37,17 @@ describe("README", () => {
 
   it.effect("shows a tool that works", () =>
     Effect.gen(function* () {
-      const { handle } = yield* Dice.toolkit
-      const { encodedResult } = yield* handle("rollDice", { count: 3 }).pipe(
-        Stream.unwrap,
-        Stream.runLast,
-        Effect.map(Option.getOrThrow)
-      )
-      const { rolls } = yield* Schema.decodeUnknownEffect(Schema.Struct({ rolls: Schema.Array(Schema.Int) }))(
-        encodedResult
-      )
+      const { rolls } = yield* callTool(Dice.toolkit, Dice.layer)("rollDice", { count: 3 }, { as: { role: "premium" } })
       assert.lengthOf(rolls, 3)
       assert.isTrue(rolls.every((roll) => roll >= 1 && roll <= 6))
-    }).pipe(Effect.provide(Dice.layer))
+    })
   )
+
+  it("names the limits of the store, and every reason why it fails", () => {
+    const { valueBytes, userBytes } = defaultLimits
+    assert.include(readme, `${valueBytes / 1024} KiB as JSON, and all values of a user ${userBytes / 1024 / 1024} MiB`)
+    for (const reason of UserStoreError.fields.reason.members) assert.include(readme, `\`${reason.identifier}\``)
+  })
 
   it.effect("names every setting that has to be set", () =>
     Effect.gen(function* () {

@@ -1,23 +1,25 @@
 import { assert, it } from "@effect/vitest"
-import * as HttpRouter from "effect/http/HttpRouter"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-import { application } from "../../src/server/Server.ts"
-import sample from "../../src/worker.ts"
-import { FakeClerk } from "../support/FakeClerk.ts"
-import { connect } from "../support/McpClient.ts"
-import { MemoryKv } from "../support/MemoryKv.ts"
-import { settings } from "../support/TestConfig.ts"
-import { Visitor } from "../support/Visitor.ts"
+import { callTool, testServer } from "../../src/server/testing/index.ts"
+import { ImageGenerator } from "../../src/tools/ImageGenerator.ts"
+import * as Images from "../../src/tools/Images.ts"
+import worker from "../../src/worker.ts"
 
-it("tells a tool who is signed in", async () => {
-  const clerk = new FakeClerk({ id: "user_ada", role: "admin" })
-  const outside = Layer.merge(clerk.layer, new MemoryKv().layer)
-  const app = application(sample.server, settings, outside)
-  const { handler } = HttpRouter.toWebHandler(app, { disableLogger: true })
+it.effect("generates for artists, on a model of the test's own", () => {
+  const image = { bytes: new Uint8Array([137, 80]), mediaType: "image/png", model: "a test", placeholder: false }
+  const generator = Layer.succeed(ImageGenerator, { generate: () => Effect.succeed(image) })
+  const call = callTool(Images.toolkit, Layer.provide(Images.layer, generator))
+  return Effect.gen(function* () {
+    const as = { role: "image_generation", scopes: ["images:generate"] }
+    assert.deepInclude(yield* call("generateImage", { prompt: "a lighthouse" }, { as }), { model: "a test" })
+  })
+})
 
-  const { access_token } = await new Visitor(handler).signIn("user_ada")
-  const client = await connect(handler, access_token)
+it("tells a client who is signed in", async () => {
+  const server = testServer(worker, { users: [{ role: "admin" }], settings: { IMAGE_GENERATOR: "placeholder" } })
+  const client = await server.connect({})
   const { structuredContent } = await client.callTool({ name: "userInfo", arguments: {} })
   assert.deepInclude(structuredContent, { userId: "user_ada", role: "admin" })
 })

@@ -63,9 +63,9 @@ describe("a definition with faults", () => {
   })
 
   it("does not compile with a catalogue that reads settings which the definition does not name", () => {
-    // @ts-expect-error -- `settings` is missing
-    const definition: ServerDefinition<AcmeSettings, AcmeSettings["Service"]> = { ...described, catalogue }
-    assert.isUndefined(definition.settings)
+    type Definition = ServerDefinition<AcmeSettings, AcmeSettings["Service"]>
+    const refused: { readonly catalogue: typeof catalogue } & typeof described extends Definition ? false : true = true
+    assert.isTrue(refused)
   })
 })
 

@@ -5,12 +5,12 @@ import * as Layer from "effect/Layer"
 import { application, handler as hosted } from "../../src/server/Server.ts"
 import { ClerkUnavailable } from "../../src/server/clerk/ClerkError.ts"
 import sample from "../../src/worker.ts"
-import { FakeClerk } from "../support/FakeClerk.ts"
-import { connect } from "../support/McpClient.ts"
-import { MemoryKv } from "../support/MemoryKv.ts"
+import { FakeClerk } from "../../src/server/testing/FakeClerk.ts"
+import { connect } from "../../src/server/testing/McpClient.ts"
+import { MemoryKv } from "../../src/server/testing/MemoryKv.ts"
 import { testApp } from "../support/TestApp.ts"
 import { settings } from "../support/TestConfig.ts"
-import { jsonOf, Visitor } from "../support/Visitor.ts"
+import { jsonOf, Visitor } from "../../src/server/testing/Visitor.ts"
 
 describe("application", () => {
   it("runs in a test, with Clerk and KV swapped for stand-ins", async () => {
@@ -116,7 +116,7 @@ describe("application", () => {
   it("takes a role away within a minute", async () => {
     const { clerk, handler, visitor, wait } = testApp()
     const client = await connect(handler, (await visitor.signIn("user_ada", "mcp:tools images:generate")).access_token)
-    clerk.people.set("user_ada", { role: "guest" })
+    clerk.users.set("user_ada", { role: "guest" })
     wait(61)
     const answer = await client.callTool({ name: "generateImage", arguments: { prompt: "a lighthouse" } })
     assert.isTrue(answer.isError)
@@ -135,7 +135,7 @@ describe("application", () => {
       )
     const before = await call()
     assert.notStrictEqual(before.status, 401)
-    clerk.people.set("user_ada", { banned: true })
+    clerk.users.set("user_ada", { banned: true })
     wait(61)
     const after = await call()
     assert.strictEqual(after.status, 401)

@@ -1,8 +1,14 @@
 import { assert } from "@effect/vitest"
 
-import { unsigned } from "./FakeClerk.ts"
+import { unsigned } from "../../src/server/testing/FakeClerk.ts"
 import { testApp } from "./TestApp.ts"
-import { authorizationRequest, type Handler, locationOf, redirectUri, Visitor } from "./Visitor.ts"
+import {
+  authorizationRequest,
+  type Handler,
+  locationOf,
+  redirectUri,
+  Visitor
+} from "../../src/server/testing/Visitor.ts"
 
 /** The team's own app. */
 export const appOrigin = "https://app.example.com"

@@ -5,7 +5,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as jose from "jose"
 
 import { ClerkJwt } from "../../src/server/clerk/ClerkJwt.ts"
-import { fakeHttp, type networkDown } from "./FakeHttp.ts"
+import { fakeHttp, type networkDown } from "../../src/server/testing/FakeHttp.ts"
 import { testConfig } from "./TestConfig.ts"
 
 const pair = async (kid: string) => {

@@ -6,7 +6,7 @@ import process from "node:process"
 
 import { register } from "../../examples/nextjs/instrumentation.ts"
 import { serve } from "./FetchServer.ts"
-import type { Handler } from "./Visitor.ts"
+import type { Handler } from "../../src/server/testing/Visitor.ts"
 
 const folder = join(import.meta.dirname, "../../examples/nextjs/app")
 

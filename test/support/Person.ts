@@ -1,4 +1,5 @@
-import { formOf, type Page, WebBrowser } from "./WebBrowser.ts"
+import { type Page, WebBrowser } from "./WebBrowser.ts"
+import { formOf } from "../../src/server/testing/Visitor.ts"
 
 /** What a person does on the consent page. Without a word about it, they leave the boxes as they are and allow. */
 export interface Choice {

@@ -88,16 +88,3 @@ export class WebBrowser {
     }
   }
 }
-
-/** The fields of the first form of a page, as they are sent when a person presses nothing but the button. */
-export const formOf = (html: string): URLSearchParams => {
-  const form = new URLSearchParams()
-  for (const [tag] of html.matchAll(/<input\b[^>]*>/gu)) {
-    const attribute = (name: string) => new RegExp(`\\b${name}="([^"]*)"`, "u").exec(tag)?.[1]
-    const name = attribute("name")
-    if (name === undefined || / disabled/u.test(tag)) continue
-    if (attribute("type") === "checkbox" && !/ checked/u.test(tag)) continue
-    form.append(name, attribute("value") ?? "")
-  }
-  return form
-}

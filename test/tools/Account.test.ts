@@ -1,17 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 
-import { ClerkSessionId } from "../../src/server/domain/Principal.ts"
+import { callTool, type TestUser, testServer } from "../../src/server/testing/index.ts"
 import * as Account from "../../src/tools/Account.ts"
-import { request } from "../support/People.ts"
+import worker from "../../src/worker.ts"
 
-const userInfo = Effect.gen(function* () {
-  const toolkit = yield* Account.toolkit
-  const [answer] = yield* Stream.runCollect(yield* toolkit.handle("userInfo", {}))
-  return answer?.encodedResult
-})
+const call = callTool(Account.toolkit, Account.layer)
+const admin: TestUser = { role: "admin", metadata: { team: "engines" } }
 
 const facts = {
   userId: "user_ada",
@@ -23,66 +18,74 @@ const facts = {
   metadata: { role: "admin", team: "engines" }
 }
 
+/** The whole server with one user, and a client of that user's. */
+const connected = async (user: TestUser) => {
+  const server = testServer(worker, { users: [user], settings: { IMAGE_GENERATOR: "placeholder" } })
+  return { ...server, client: await server.connect(user) }
+}
+
 describe("userInfo", () => {
   it.effect("tells who is signed in, and nothing besides", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* userInfo, facts)
-    }).pipe(Effect.provide(Layer.merge(Account.layer, request())))
+      assert.deepStrictEqual<unknown>(yield* call("userInfo", {}, { as: admin }), facts)
+    })
   )
 
   it.effect("tells the session where it is known", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* userInfo, { ...facts, sessionId: "sess_1" })
-    }).pipe(Effect.provide(Layer.merge(Account.layer, request({}, { sessionId: ClerkSessionId.make("sess_1") }))))
+      const told = yield* call("userInfo", {}, { as: { ...admin, sessionId: "sess_1" } })
+      assert.deepStrictEqual<unknown>(told, { ...facts, sessionId: "sess_1" })
+    })
   )
 
   it.effect("works for an account that has nothing but an id", () =>
     Effect.gen(function* () {
+      const told = yield* call("userInfo", {}, { as: { email: null, firstName: null, lastName: null } })
       const bare = { email: null, firstName: null, lastName: null, role: null, metadata: {} }
-      assert.deepStrictEqual(yield* Effect.provide(userInfo, Layer.merge(Account.layer, request(bare))), {
-        ...facts,
-        ...bare
-      })
+      assert.deepStrictEqual<unknown>(told, { ...facts, ...bare })
     })
   )
 })
 
 describe("user://me", () => {
-  it.effect("holds the same facts as JSON, read anew each time", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(JSON.parse(String(yield* Effect.provide(Account.me.read, request()))), facts)
-      const renamed = yield* Effect.provide(Account.me.read, request({ firstName: "Augusta" }))
-      assert.strictEqual((JSON.parse(String(renamed)) as typeof facts).firstName, "Augusta")
-    })
-  )
+  it("holds the same facts as JSON, read anew each time", async () => {
+    const { connect, clerk, wait } = await connected(admin)
+    const read = async () => {
+      const client = await connect(admin)
+      const { contents } = await client.readResource({ uri: "user://me" })
+      return JSON.parse(contents.map((content) => ("text" in content ? content.text : "")).join("")) as typeof facts
+    }
+    assert.deepStrictEqual(await read(), facts)
+    clerk.users.set("user_ada", { ...admin, firstName: "Augusta" })
+    wait(61)
+    assert.strictEqual((await read()).firstName, "Augusta")
+  })
 })
 
 describe("introduceMe", () => {
-  const text = (values: unknown, user: Parameters<typeof request>[0] = {}) =>
-    Effect.provide(Effect.map(Account.introduceMe.content(values), String), request(user))
+  const introduce = async (audience: unknown, user: TestUser = admin) => {
+    const { client } = await connected(user)
+    const { messages } = await client.getPrompt({ name: "introduceMe", arguments: { audience: audience as string } })
+    return messages.map(({ content }) => (content.type === "text" ? content.text : "")).join("")
+  }
 
-  it.effect("names the person, the role and the audience", () =>
-    Effect.gen(function* () {
-      const written = yield* text({ audience: "the board" })
-      for (const part of ["Ada Marlowe", "whose role is admin", "the board"]) assert.include(written, part)
-    })
-  )
+  it("names the person, the role and the audience", async () => {
+    const written = await introduce("the board")
+    for (const part of ["Ada Marlowe", "whose role is admin", "the board"]) assert.include(written, part)
+  })
 
-  it.effect("does without a name and a role", () =>
-    Effect.gen(function* () {
-      const written = yield* text({ audience: "the board" }, { firstName: null, lastName: null, role: null })
-      assert.include(written, "the person I am signed in as")
-      assert.notMatch(written, /null|undefined|role/u)
-    })
-  )
+  it("does without a name and a role", async () => {
+    const written = await introduce("the board", { firstName: null, lastName: null })
+    assert.include(written, "the person I am signed in as")
+    assert.notMatch(written, /null|undefined|role/u)
+  })
 
-  it.effect("refuses arguments that are missing or too long", () =>
-    Effect.gen(function* () {
-      for (const values of [undefined, {}, { audience: 7 }, { audience: "x".repeat(201) }]) {
-        assert.strictEqual((yield* Effect.flip(text(values)))._tag, "SchemaError")
-      }
-      // A character outside the basic plane counts as one.
-      assert.include(yield* text({ audience: "😀".repeat(200) }), "😀")
-    })
-  )
+  it("refuses arguments that are missing or too long", async () => {
+    for (const audience of [undefined, 7, "x".repeat(201)]) {
+      const error = await introduce(audience).catch((refusal: unknown) => refusal)
+      assert.propertyVal(error, "code", -32602, String(audience))
+    }
+    // A character outside the basic plane counts as one.
+    assert.include(await introduce("😀".repeat(200)), "😀")
+  })
 })

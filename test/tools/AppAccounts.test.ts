@@ -1,24 +1,17 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 
-import { AppApi, Catalogue } from "../../src/server/index.ts"
+import { callTool, fakeApp } from "../../src/server/testing/index.ts"
 import * as AppAccounts from "../../src/tools/AppAccounts.ts"
-import { called } from "../support/Called.ts"
-import { request } from "../support/People.ts"
 
 const ada = { id: "user_ada", email: "ada@example.com", firstName: "Ada", lastName: null, role: "admin" }
 
 it.effect("tells people who they are in the app, and nothing besides", () => {
-  const answers: Readonly<Record<string, unknown>> = { "/api/me": { ...ada, internalNote: "a good customer" } }
-  const app = Layer.succeed(AppApi, {
-    get: (path, _query, answer) => Effect.orDie(Schema.decodeUnknownEffect(answer)(answers[path]))
-  })
-  const tools = Catalogue.layer(Catalogue.tools(AppAccounts.toolkit, AppAccounts.layer)).pipe(Layer.provide(app))
-
+  const app = fakeApp(() => Response.json({ ...ada, internalNote: "a good customer" }))
+  const call = callTool(AppAccounts.toolkit, Layer.provide(AppAccounts.layer, app))
   return Effect.gen(function* () {
-    const { structuredContent } = yield* called("myProfile", {})
-    assert.deepStrictEqual(structuredContent, ada)
-  }).pipe(Effect.provide([tools, request()]))
+    const profile = yield* call("myProfile", {}, { as: { scopes: ["app:read"], sessionId: "sess_1" } })
+    assert.deepStrictEqual(profile, ada)
+  })
 })

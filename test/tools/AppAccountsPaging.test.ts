@@ -1,50 +1,36 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 
-import * as Policy from "../../src/server/access/Policy.ts"
-import { Role } from "../../src/server/domain/Role.ts"
-import { Catalogue } from "../../src/server/mcp/Catalogue.ts"
+import { callTool, fakeApp, Recorder, type TestCaller } from "../../src/server/testing/index.ts"
 import * as AppAccounts from "../../src/tools/AppAccounts.ts"
-import { AppApi, AppApiError, AppForbidden } from "../../src/server/capability/AppApi.ts"
-import { Progress, type Report } from "../../src/server/capability/Progress.ts"
-import { called } from "../support/Called.ts"
-import { request } from "../support/People.ts"
 
 const ada = { id: "user_ada", email: "ada@example.com", firstName: "Ada", lastName: "Marlowe", role: "admin" }
+const admin: TestCaller = { role: "admin", scopes: ["app:read"], sessionId: "sess_1" }
 
-/** The tools on an app that is one function. */
-const tools = (app: (path: string, query: Readonly<Record<string, string>>) => unknown) => {
-  const api = Layer.succeed(AppApi, {
-    get: (path, query, answer) => Effect.orDie(Schema.decodeUnknownEffect(answer)(app(path, query)))
-  })
-  return Layer.provide(Catalogue.layer(Catalogue.tools(AppAccounts.toolkit, AppAccounts.layer)), api)
-}
-
-const call = (name: string, args: object = {}) => Effect.provide(called(name, args), request())
+const callOn = (app: (request: Request) => Response) =>
+  callTool(AppAccounts.toolkit, Layer.provide(AppAccounts.layer, fakeApp(app)))
 
 /** An app with so many people, which hands out `most` at once; `asked` is what it was asked for. */
 const crowd = (size: number, most = 100) => {
   const asked: Array<readonly [limit: number, offset: number]> = []
   const people = Array.from({ length: size }, (_, index) => ({ ...ada, id: `user_${index}` }))
-  const layer = tools((path, { limit = "", offset = "" }) => {
-    assert.strictEqual(path, "/api/users")
-    asked.push([Number(limit), Number(offset)])
-    return { users: people.slice(Number(offset)).slice(0, Math.min(Number(limit), most)), total: size }
+  const call = callOn(({ url }) => {
+    const { pathname, searchParams } = new URL(url)
+    assert.strictEqual(pathname, "/api/users")
+    const [limit, offset] = [Number(searchParams.get("limit")), Number(searchParams.get("offset"))]
+    asked.push([limit, offset])
+    return Response.json({ users: people.slice(offset).slice(0, Math.min(limit, most)), total: size })
   })
-  return { layer, asked }
+  return { call, asked }
 }
 
-const Answer = Schema.Struct({ users: Schema.Array(Schema.Struct({ id: Schema.String })), total: Schema.Int })
-
 /** Who is listed, and what was reported meanwhile. */
-const list = Effect.fnUntraced(function* (args: object) {
-  const reports: Array<Report> = []
-  const collect = (report: Report) => Effect.sync(() => void reports.push(report))
-  const { structuredContent } = yield* Effect.provideService(call("listUsers", args), Progress, collect)
-  const { users, total } = yield* Schema.decodeUnknownEffect(Answer)(structuredContent)
-  return { ids: users.map(({ id }) => id), total, reports: reports.map(({ progress, total }) => [progress, total]) }
+const list = Effect.fnUntraced(function* (call: ReturnType<typeof callOn>, args: object) {
+  const recorder = new Recorder()
+  const { users, total } = yield* call("listUsers", args, { as: admin, recorder })
+  const reports = recorder.progress.map(({ progress, total }) => [progress, total])
+  return { ids: users.map(({ id }) => id), total, reports }
 })
 
 describe("listUsers", () => {
@@ -114,93 +100,83 @@ describe("listUsers", () => {
     it.effect(what, () => {
       const app = crowd(size)
       return Effect.gen(function* () {
-        const listed = yield* list(args)
+        const listed = yield* list(app.call, args)
         const { limit = 100, offset = 0 } = args
         const expected = Array.from({ length: size }, (_, index) => `user_${index}`).slice(offset, offset + limit)
         assert.deepStrictEqual(listed.ids, expected)
         assert.strictEqual(listed.total, size)
         assert.deepStrictEqual<unknown>(app.asked, asked)
         assert.deepStrictEqual<unknown>(listed.reports, reports)
-      }).pipe(Effect.provide(app.layer))
+      })
     })
   }
 
   it.effect("lists everybody where the app hands out less at once than it was asked for", () => {
     const app = crowd(70, 30)
     return Effect.gen(function* () {
-      assert.lengthOf((yield* list({})).ids, 70)
+      assert.lengthOf((yield* list(app.call, {})).ids, 70)
       assert.deepEqual(app.asked, [
         [100, 0],
         [70, 30],
         [40, 60]
       ])
-    }).pipe(Effect.provide(app.layer))
+    })
   })
 
-  it.effect("lists nobody more than asked for where the app hands out more, and ends where it hands out none", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual((yield* list({ limit: 2 })).ids, ["user_ada", "user_ada"])
-      assert.deepStrictEqual((yield* list({ limit: 2, offset: 5 })).ids, [])
-    }).pipe(Effect.provide(tools((_, { offset }) => ({ users: offset === "0" ? [ada, ada, ada] : [], total: 9 }))))
-  )
+  it.effect("lists nobody more than asked for where the app hands out more, and ends where it hands out none", () => {
+    const call = callOn(({ url }) =>
+      Response.json({ users: new URL(url).searchParams.get("offset") === "0" ? [ada, ada, ada] : [], total: 9 })
+    )
+    return Effect.gen(function* () {
+      assert.deepStrictEqual((yield* list(call, { limit: 2 })).ids, ["user_ada", "user_ada"])
+      assert.deepStrictEqual((yield* list(call, { limit: 2, offset: 5 })).ids, [])
+    })
+  })
 
   it.effect("refuses limits and offsets out of range, and what it does not know", () => {
-    const app = crowd(250)
+    const { call, asked } = crowd(250)
+    const wrong = [{ limit: 0 }, { limit: 501 }, { limit: 1.5 }, { offset: -1 }, { limit: "7" }, { role: "x" }]
     return Effect.gen(function* () {
-      for (const args of [
-        { limit: 0 },
-        { limit: 501 },
-        { limit: 1.5 },
-        { offset: -1 },
-        { limit: "7" },
-        { role: "x" }
-      ]) {
-        const { isError, content } = yield* call("listUsers", args)
-        assert.isTrue(isError)
-        assert.include(JSON.stringify(content), "Wrong arguments for listUsers")
+      for (const args of wrong) {
+        const error = yield* Effect.flip(call("listUsers", args as object, { as: admin }))
+        assert.strictEqual(error._tag, "InvalidArguments", JSON.stringify(args))
       }
-      assert.deepStrictEqual(app.asked, [])
-    }).pipe(Effect.provide(app.layer))
+      assert.deepStrictEqual(asked, [])
+    })
   })
 
   it.effect("tells in the app's place what went wrong", () => {
-    const refused = Effect.fail(new AppApiError({ reason: new AppForbidden() }))
-    const api = Layer.succeed(AppApi, { get: () => refused })
+    const call = callOn(() => new Response(null, { status: 403 }))
     return Effect.gen(function* () {
-      for (const name of ["myProfile", "listUsers"]) {
-        const { content, isError } = yield* call(name)
-        assert.isTrue(isError)
-        assert.match(JSON.stringify(content), /"The app does not allow you to do this\. Reference [2-9A-Z]{8}"/u)
+      for (const name of ["myProfile", "listUsers"] as const) {
+        const error = yield* Effect.flip(call(name, {}, { as: admin }))
+        assert.strictEqual(error.message, "The app does not allow you to do this.")
       }
-    }).pipe(
-      Effect.provide(Layer.provide(Catalogue.layer(Catalogue.tools(AppAccounts.toolkit, AppAccounts.layer)), api))
-    )
+    })
   })
 })
 
 describe("the policies of the app's tools", () => {
-  const decisions = (role: string | undefined, ...scopes: ReadonlyArray<string>) =>
-    Effect.gen(function* () {
-      const { tools } = yield* Catalogue
-      const facts = {
-        role: role === undefined ? undefined : Role.make(role),
-        permissions: new Set(""),
-        scopes: new Set(scopes)
-      }
-      return tools.map(({ listed, policy }) => `${listed.name} ${Policy.evaluate(policy, facts)._tag}`)
-    }).pipe(Effect.provide(tools(() => undefined)))
+  const call = callOn(({ url }) => Response.json(url.includes("/api/users") ? { users: [], total: 0 } : ada))
+  const decided = (name: "myProfile" | "listUsers", as: TestCaller) =>
+    call(name, {}, { as }).pipe(
+      Effect.as("allowed"),
+      Effect.catchTag("NotPermitted", ({ lacking }) => Effect.succeed(`lacks ${lacking}`))
+    )
 
   for (const [role, scopes, myProfile, listUsers] of [
-    ["admin", ["mcp:tools", "app:read"], "Allowed", "Allowed"],
-    ["admin", ["mcp:tools"], "MissingScopes", "MissingScopes"],
-    ["premium", ["mcp:tools", "app:read"], "Allowed", "Forbidden"],
-    [undefined, ["mcp:tools", "app:read"], "Allowed", "Forbidden"],
-    [undefined, ["mcp:tools"], "MissingScopes", "Forbidden"]
+    ["admin", ["app:read"], "allowed", "allowed"],
+    ["admin", [], "lacks scope", "lacks scope"],
+    ["premium", ["app:read"], "allowed", "lacks role"],
+    [undefined, ["app:read"], "allowed", "lacks role"],
+    [undefined, [], "lacks scope", "lacks role"]
   ] as const) {
-    it.effect(`hold for ${role ?? "no role"} with ${scopes.join(" ")}`, () =>
-      Effect.map(decisions(role, ...scopes), (decided) =>
-        assert.deepStrictEqual(decided, [`myProfile ${myProfile}`, `listUsers ${listUsers}`])
-      )
+    it.effect(`hold for ${role ?? "no role"} with ${scopes.join(" ") || "no further scope"}`, () =>
+      Effect.gen(function* () {
+        const as = { role, scopes, sessionId: "sess_1" }
+        assert.strictEqual(yield* decided("myProfile", as), myProfile)
+        assert.strictEqual(yield* decided("listUsers", as), listUsers)
+      })
     )
   }
 })

@@ -1,18 +1,14 @@
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 
+import { callTool } from "../../src/server/testing/index.ts"
 import * as Arithmetic from "../../src/tools/Arithmetic.ts"
 
-const add = (a: number, b: number) =>
-  Effect.gen(function* () {
-    const toolkit = yield* Arithmetic.toolkit
-    const [answer] = yield* Stream.runCollect(yield* toolkit.handle("add", { a, b }))
-    return answer?.result
-  })
+const call = callTool(Arithmetic.toolkit, Arithmetic.layer)
+const add = (a: number, b: number) => call("add", { a, b })
 
-layer(Arithmetic.layer)("add", (it) => {
+describe("add", () => {
   it.effect.prop("adds, whatever the order", [Schema.Finite, Schema.Finite], ([a, b]) =>
     Effect.gen(function* () {
       const [there, back] = [yield* Effect.exit(add(a, b)), yield* Effect.exit(add(b, a))]

@@ -9,14 +9,15 @@ import { Access } from "../../../src/server/access/Access.ts"
 import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "../../../src/server/clerk/ClerkError.ts"
 import { KeepAlive } from "../../../src/server/config/KeepAlive.ts"
 import { UserId } from "../../../src/server/domain/Principal.ts"
-import { FakeClerk, type Person } from "../../support/FakeClerk.ts"
+import { FakeClerk } from "../../../src/server/testing/FakeClerk.ts"
+import type { TestUser } from "../../../src/server/testing/TestUser.ts"
 
 const ada = UserId.make("user_ada")
 const current = (userId = ada) => Effect.flatMap(Access, (access) => access.current(userId))
 const refusal = (userId = ada) => Effect.map(Effect.flip(current(userId)), ({ reason }) => reason)
 
 /** A test with a Clerk of its own that knows Ada. */
-const withClerk = <A, E>(test: (clerk: FakeClerk) => Effect.Effect<A, E, Access>, ada: Person = { role: "admin" }) =>
+const withClerk = <A, E>(test: (clerk: FakeClerk) => Effect.Effect<A, E, Access>, ada: TestUser = { role: "admin" }) =>
   Effect.suspend(() => {
     const clerk = new FakeClerk(ada)
     return Effect.provide(test(clerk), Layer.provide(Access.layer, clerk.layer))
@@ -44,7 +45,7 @@ describe("Access", () => {
           })
           assert.strictEqual(snapshot.role, "admin")
         }),
-      { role: "admin", permissions: ["org:reports:read", "org:reports:write", "org:reports:read"] }
+      { role: "admin", organizations: [{ permissions: ["org:reports:read", "org:reports:write", "org:reports:read"] }] }
     )
   )
 
@@ -52,7 +53,7 @@ describe("Access", () => {
     withClerk((clerk) =>
       Effect.gen(function* () {
         assert.strictEqual((yield* current()).role, "admin")
-        clerk.people.set("user_ada", { role: "guest" })
+        clerk.users.set("user_ada", { role: "guest" })
         yield* TestClock.adjust("60 seconds")
         assert.strictEqual((yield* current()).role, "admin")
         assert.strictEqual(clerk.calls, 1)
@@ -180,7 +181,7 @@ describe("Access", () => {
   it.effect("takes no facts about somebody else", () =>
     withClerk((clerk) =>
       Effect.gen(function* () {
-        clerk.people.set("user_mina", { id: "user_ada", role: "admin" })
+        clerk.users.set("user_mina", { id: "user_ada", role: "admin" })
         assert.strictEqual((yield* refusal(UserId.make("user_mina")))._tag, "AccessUnknown")
       })
     )
@@ -189,7 +190,7 @@ describe("Access", () => {
   it.effect("keeps one user's troubles from another", () =>
     withClerk((clerk) =>
       Effect.gen(function* () {
-        clerk.people.set("user_mina", { id: "user_mina" })
+        clerk.users.set("user_mina", { id: "user_mina" })
         assert.strictEqual((yield* refusal(UserId.make("user_nobody")))._tag, "AccountClosed")
         assert.isNull((yield* current(UserId.make("user_mina"))).role)
         assert.strictEqual((yield* current()).role, "admin")
@@ -221,7 +222,7 @@ describe("Access", () => {
       (clerk) =>
         Effect.gen(function* () {
           assert.strictEqual((yield* refusal())._tag, "AccountClosed")
-          clerk.people.set("user_ada", {})
+          clerk.users.set("user_ada", {})
           yield* TestClock.adjust("61 seconds")
           assert.strictEqual((yield* current()).userId, ada)
         }),
@@ -233,7 +234,7 @@ describe("Access", () => {
     withClerk((clerk) =>
       Effect.gen(function* () {
         yield* current()
-        clerk.people.delete("user_ada")
+        clerk.users.delete("user_ada")
         yield* TestClock.adjust("61 seconds")
         assert.strictEqual((yield* refusal())._tag, "AccountClosed")
         clerk.outage = down

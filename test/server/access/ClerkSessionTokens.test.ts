@@ -18,7 +18,7 @@ import {
 } from "../../../src/server/clerk/ClerkError.ts"
 import { KeepAlive } from "../../../src/server/config/KeepAlive.ts"
 import { ClerkSessionId } from "../../../src/server/domain/Principal.ts"
-import { unsigned } from "../../support/FakeClerk.ts"
+import { unsigned } from "../../../src/server/testing/FakeClerk.ts"
 
 const one = ClerkSessionId.make("sess_1")
 const other = ClerkSessionId.make("sess_2")

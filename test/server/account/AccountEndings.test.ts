@@ -6,7 +6,7 @@ import * as TestClock from "effect/testing/TestClock"
 
 import { GrantId, UserId } from "../../../src/server/domain/Principal.ts"
 import { GrantsEnded } from "../../../src/server/oauth/GrantsEnded.ts"
-import { FakeAccounts } from "../../support/FakeAccounts.ts"
+import { FakeAccounts } from "../../../src/server/testing/FakeAccounts.ts"
 
 /** Tells of an end while the user's object fails so many times, and lets some seconds pass. */
 const tellingTo = (failures: number, { overloaded = false, seconds = 10 } = {}) =>

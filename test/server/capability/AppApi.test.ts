@@ -20,7 +20,7 @@ import {
   withSession,
   World
 } from "../../support/AppWorld.ts"
-import { networkDown } from "../../support/FakeHttp.ts"
+import { networkDown } from "../../../src/server/testing/FakeHttp.ts"
 
 /** The operator is told what the person is told in brackets, and nothing of what is the person's own. */
 const assertLogged = (world: World, message: string) => {

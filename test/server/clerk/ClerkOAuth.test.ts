@@ -9,7 +9,7 @@ import * as TestClock from "effect/testing/TestClock"
 
 import { ClerkOAuth } from "../../../src/server/clerk/ClerkOAuth.ts"
 import { ClerkJwt, TokenRejected } from "../../../src/server/clerk/ClerkJwt.ts"
-import { fakeHttp, networkDown } from "../../support/FakeHttp.ts"
+import { fakeHttp, networkDown } from "../../../src/server/testing/FakeHttp.ts"
 import { settings, testConfig } from "../../support/TestConfig.ts"
 
 /** Takes the token `genuine` for Ada's. The checks themselves have tests of their own. */

@@ -5,7 +5,7 @@ import * as jose from "jose"
 
 import { verifyClerkSessionToken } from "../../../src/server/clerk/ClerkSessionToken.ts"
 import { bothKeys, now, signed, signedWithPublicKey, withKeys } from "../../support/ClerkKeys.ts"
-import { networkDown } from "../../support/FakeHttp.ts"
+import { networkDown } from "../../../src/server/testing/FakeHttp.ts"
 
 const session = { cat: "cl_B7d4PD111AAA", typ: "JWT" }
 const template = { cat: "cl_B7d4PD222AAA", typ: "JWT" }

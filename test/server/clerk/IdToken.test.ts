@@ -6,7 +6,7 @@ import * as jose from "jose"
 
 import { verifyIdToken } from "../../../src/server/clerk/IdToken.ts"
 import { bothKeys, now, signed, signedWithPublicKey, withKeys } from "../../support/ClerkKeys.ts"
-import { networkDown } from "../../support/FakeHttp.ts"
+import { networkDown } from "../../../src/server/testing/FakeHttp.ts"
 
 const genuine: jose.JWTPayload = {
   iss: "https://clerk.example.com",

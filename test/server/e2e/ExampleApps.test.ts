@@ -7,8 +7,9 @@ import { platform } from "../../support/LocalServer.ts"
 import { OAuthClient } from "../../support/OAuthClient.ts"
 import { consentForm, leftFor } from "../../support/Person.ts"
 import { onServer, RunningServer, type Server } from "../../support/RunningServer.ts"
-import { formOf, WebBrowser } from "../../support/WebBrowser.ts"
+import { WebBrowser } from "../../support/WebBrowser.ts"
 import { legacy } from "../../support/Wire.ts"
+import { formOf } from "../../../src/server/testing/Visitor.ts"
 
 /** Of the loopback hosts, the other than the Worker's: the two are two sites. */
 const host = "127.0.0.1"

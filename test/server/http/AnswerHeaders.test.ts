@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { handler as host } from "../../../src/server/Server.ts"
 import sample from "../../../src/worker.ts"
 import { testApp } from "../../support/TestApp.ts"
-import { authorizationRequest, type Handler, type Visitor } from "../../support/Visitor.ts"
+import { authorizationRequest, type Handler, type Visitor } from "../../../src/server/testing/Visitor.ts"
 
 const server = "https://mcp.example.com"
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]

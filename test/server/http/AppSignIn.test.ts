@@ -12,9 +12,9 @@ import {
   sessionToken,
   throughApp
 } from "../../support/AtApp.ts"
-import { connect } from "../../support/McpClient.ts"
+import { connect } from "../../../src/server/testing/McpClient.ts"
 import { testApp } from "../../support/TestApp.ts"
-import { authorizationRequest, jsonOf, locationOf, type Visitor } from "../../support/Visitor.ts"
+import { authorizationRequest, jsonOf, locationOf, type Visitor } from "../../../src/server/testing/Visitor.ts"
 
 const offered = async (visitor: Visitor) => {
   const page = await visitor.get("/authorize", await authorizationRequest(await visitor.register()))
@@ -110,8 +110,8 @@ describe("a sign-in through the app that fails", () => {
     ],
     ["the session has ended", {}, ({ clerk }) => clerk.sessions.clear(), "access_denied"],
     ["the session is somebody else’s", {}, ({ clerk }) => clerk.sessions.set("sess_ada", "user_mina"), "server_error"],
-    ["the user is banned", {}, ({ clerk }) => clerk.people.set("user_ada", { banned: true }), "access_denied"],
-    ["the user was deleted", {}, ({ clerk }) => clerk.people.clear(), "access_denied"],
+    ["the user is banned", {}, ({ clerk }) => clerk.users.set("user_ada", { banned: true }), "access_denied"],
+    ["the user was deleted", {}, ({ clerk }) => clerk.users.clear(), "access_denied"],
     [
       "Clerk is down",
       {},

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { appOrigin, assertPage, atApp, comeBack, goToApp, outcome, sessionToken } from "../../support/AtApp.ts"
 import { testApp } from "../../support/TestApp.ts"
-import { authorizationRequest, locationOf } from "../../support/Visitor.ts"
+import { authorizationRequest, locationOf } from "../../../src/server/testing/Visitor.ts"
 
 const token = sessionToken()
 

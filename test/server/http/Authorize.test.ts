@@ -1,8 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 
 import { testApp } from "../../support/TestApp.ts"
-import { authorizationRequest, jsonOf, locationOf, redirectUri, Visitor } from "../../support/Visitor.ts"
-import { formOf } from "../../support/WebBrowser.ts"
+import {
+  authorizationRequest,
+  formOf,
+  jsonOf,
+  locationOf,
+  redirectUri,
+  Visitor
+} from "../../../src/server/testing/Visitor.ts"
 
 /** A page of the server's own, which sends the browser nowhere. */
 const assertPage = async (response: Response, status: number) => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 
 import { testApp } from "../../support/TestApp.ts"
-import { authorizationRequest, locationOf, redirectUri, Visitor } from "../../support/Visitor.ts"
+import { authorizationRequest, locationOf, redirectUri, Visitor } from "../../../src/server/testing/Visitor.ts"
 
 /** A browser that has consented and is now at Clerk. */
 const atClerk = async () => {

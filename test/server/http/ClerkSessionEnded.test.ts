@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { ClerkUnavailable } from "../../../src/server/clerk/ClerkError.ts"
 import { atApp, comeBack, outcome, sessionToken, throughApp } from "../../support/AtApp.ts"
-import { connect } from "../../support/McpClient.ts"
+import { connect } from "../../../src/server/testing/McpClient.ts"
 import { testApp } from "../../support/TestApp.ts"
-import { jsonOf, locationOf, type Tokens, Visitor } from "../../support/Visitor.ts"
+import { jsonOf, locationOf, type Tokens, Visitor } from "../../../src/server/testing/Visitor.ts"
 
 /** A connection of Ada's, made through the app. */
 const connected = async () => {
@@ -25,14 +25,14 @@ const connected = async () => {
 
 describe("a connection that was made in a session", () => {
   it("is revoked by the first call after the session has ended", async () => {
-    const { agents, call, clerk, grants, refresh, wait } = await connected()
+    const { accounts, call, clerk, grants, refresh, wait } = await connected()
     assert.notStrictEqual(await call(), 401)
     clerk.sessions.clear()
     wait(61)
     assert.strictEqual(grants(), 1)
     assert.strictEqual(await call(), 401)
     assert.strictEqual(grants(), 0)
-    assert.match(agents.ended.join(), /^user_ada [^,]+$/u)
+    assert.match(accounts.ended.join(), /^user_ada [^,]+$/u)
     assert.deepStrictEqual(await refresh(), [400, "invalid_grant"])
   })
 
@@ -77,7 +77,7 @@ describe("a sign-in with Clerk", () => {
 
   it("grants nothing to an account that is closed, and tells the client why", async () => {
     const { clerk, kv, visitor } = testApp()
-    clerk.people.set("user_ada", { banned: true })
+    clerk.users.set("user_ada", { banned: true })
     const back = await visitor.authorize(await visitor.register(), "user_ada")
     assert.strictEqual(outcome(Response.redirect(back.href)), "access_denied")
     assert.isEmpty(kv.keys.filter((key) => key.startsWith("grant:")))

@@ -2,8 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { appOrigin, atApp, outcome, sessionToken } from "../../support/AtApp.ts"
 import { testApp } from "../../support/TestApp.ts"
-import { authorizationRequest, locationOf, Visitor } from "../../support/Visitor.ts"
-import { formOf } from "../../support/WebBrowser.ts"
+import { authorizationRequest, formOf, locationOf, Visitor } from "../../../src/server/testing/Visitor.ts"
 
 /** Somebody who has made up their mind in front of a consent page. */
 const decided = async (decision: "approve" | "deny") => {

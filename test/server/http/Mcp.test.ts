@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 
 import { testApp } from "../../support/TestApp.ts"
-import { jsonOf } from "../../support/Visitor.ts"
+import { jsonOf } from "../../../src/server/testing/Visitor.ts"
 
 const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" })
 const request = (headers: Readonly<Record<string, string>> = {}, path = "/mcp", method = "POST") =>

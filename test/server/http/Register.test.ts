@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 
 import { testApp } from "../../support/TestApp.ts"
-import { authorizationRequest, jsonOf } from "../../support/Visitor.ts"
+import { authorizationRequest, jsonOf } from "../../../src/server/testing/Visitor.ts"
 
 const register = (body: string, contentType = "application/json") => {
   const { handler } = testApp()

@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 
-import { formOf } from "../../support/WebBrowser.ts"
 import { testApp } from "../../support/TestApp.ts"
-import { authorizationRequest, locationOf, Visitor } from "../../support/Visitor.ts"
+import { authorizationRequest, formOf, locationOf, Visitor } from "../../../src/server/testing/Visitor.ts"
 
 /** A browser in which Ada approved a client and asked not to be asked again. */
 const remembered = async (scopes: ReadonlyArray<string> = []) => {

@@ -2,8 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { appOrigin, sessionToken, throughApp } from "../../support/AtApp.ts"
 import { testApp } from "../../support/TestApp.ts"
-import { authorizationRequest, jsonOf, locationOf, redirectUri, type Visitor } from "../../support/Visitor.ts"
-import { formOf } from "../../support/WebBrowser.ts"
+import {
+  authorizationRequest,
+  formOf,
+  jsonOf,
+  locationOf,
+  redirectUri,
+  type Visitor
+} from "../../../src/server/testing/Visitor.ts"
 
 /** A step, ready to be done: once, and again after it failed. */
 type Step = () => Promise<Response>

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 
 import { testApp } from "../../support/TestApp.ts"
-import { jsonOf, redirectUri } from "../../support/Visitor.ts"
+import { jsonOf, redirectUri } from "../../../src/server/testing/Visitor.ts"
 
 const post = (body: BodyInit, contentType: string) =>
   new Request("https://mcp.example.com/token", { method: "POST", headers: { "content-type": contentType }, body })

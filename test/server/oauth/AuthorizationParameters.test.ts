@@ -2,8 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { goToApp, throughApp } from "../../support/AtApp.ts"
 import { testApp } from "../../support/TestApp.ts"
-import { authorizationRequest, locationOf, redirectUri } from "../../support/Visitor.ts"
-import { formOf } from "../../support/WebBrowser.ts"
+import { authorizationRequest, formOf, locationOf, redirectUri } from "../../../src/server/testing/Visitor.ts"
 
 type Parameters = ReadonlyArray<readonly [name: string, value: string]>
 

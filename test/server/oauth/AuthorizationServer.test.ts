@@ -10,11 +10,11 @@ import { CurrentPrincipal, UserId } from "../../../src/server/domain/Principal.t
 import { AuthorizationServer } from "../../../src/server/oauth/AuthorizationServer.ts"
 import type { Resource } from "../../../src/server/oauth/Resource.ts"
 import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
-import { FakeAccounts } from "../../support/FakeAccounts.ts"
-import { FakeClerk } from "../../support/FakeClerk.ts"
-import { MemoryKv } from "../../support/MemoryKv.ts"
+import { FakeAccounts } from "../../../src/server/testing/FakeAccounts.ts"
+import { FakeClerk } from "../../../src/server/testing/FakeClerk.ts"
+import { MemoryKv } from "../../../src/server/testing/MemoryKv.ts"
 import { testConfig } from "../../support/TestConfig.ts"
-import { authorizationRequest, Visitor } from "../../support/Visitor.ts"
+import { authorizationRequest, Visitor } from "../../../src/server/testing/Visitor.ts"
 
 /** The server by itself, on stand-ins, and the time that it is: the library reads the system's clock. */
 const withServer = <A, E>(test: Effect.Effect<A, E, AuthorizationServer>) =>

@@ -7,9 +7,9 @@ import type { GrantId, UserId } from "../../../src/server/domain/Principal.ts"
 import * as Endings from "../../../src/server/oauth/Endings.ts"
 import { GrantsEnded } from "../../../src/server/oauth/GrantsEnded.ts"
 import { OAuthStorage } from "../../../src/server/oauth/OAuthStorage.ts"
-import { MemoryKv } from "../../support/MemoryKv.ts"
+import { MemoryKv } from "../../../src/server/testing/MemoryKv.ts"
 import { testApp } from "../../support/TestApp.ts"
-import { jsonOf, type Tokens } from "../../support/Visitor.ts"
+import { jsonOf, type Tokens } from "../../../src/server/testing/Visitor.ts"
 
 const grantOf = ({ access_token }: Pick<Tokens, "access_token">) => access_token.split(":")[1] ?? ""
 
@@ -21,7 +21,7 @@ const call = (token: string) =>
 describe("a grant that ends", () => {
   for (const hint of [undefined, "refresh_token", "access_token", "nonsense"]) {
     it(`by the revocation of its refresh token (hint ${hint}) ends what is open under it`, async () => {
-      const { agents, visitor } = testApp()
+      const { accounts, visitor } = testApp()
       const [tokens, kept] = [await visitor.signIn("user_ada"), await visitor.signIn("user_ada")]
       const revoke = {
         client_id: tokens.clientId,
@@ -29,13 +29,13 @@ describe("a grant that ends", () => {
         ...(hint !== undefined && { token_type_hint: hint })
       }
       assert.strictEqual((await visitor.token(revoke)).status, 200)
-      assert.deepStrictEqual(agents.ended, [`user_ada ${grantOf(tokens)}`])
+      assert.deepStrictEqual(accounts.ended, [`user_ada ${grantOf(tokens)}`])
       assert.notStrictEqual(grantOf(tokens), grantOf(kept))
     })
   }
 
   it("does not end by the revocation of an access token, a forged token, or another client’s", async () => {
-    const { agents, handler, visitor } = testApp()
+    const { accounts, handler, visitor } = testApp()
     const { clientId, refresh_token, access_token } = await visitor.signIn("user_ada")
     const stranger = await visitor.register()
     const owned = refresh_token.split(":").slice(0, 2).join(":")
@@ -50,47 +50,47 @@ describe("a grant that ends", () => {
     ] as const) {
       assert.strictEqual((await visitor.token({ client_id, token })).status, 200, token)
     }
-    assert.deepStrictEqual(agents.ended, [])
+    assert.deepStrictEqual(accounts.ended, [])
     const refreshed = await visitor.token({ ...clientOf(clientId), refresh_token })
     const { access_token: next } = (await jsonOf(refreshed)) as unknown as Tokens
     assert.notStrictEqual((await handler(call(next))).status, 401)
   })
 
   it("by the second use of its code ends what is open under it", async () => {
-    const { agents, visitor } = testApp()
+    const { accounts, visitor } = testApp()
     const clientId = await visitor.register()
     const code = (await visitor.authorize(clientId, "user_ada")).searchParams.get("code") ?? ""
     const tokens = (await jsonOf(await visitor.redeem(clientId, code))) as unknown as Tokens
     assert.strictEqual((await visitor.redeem(clientId, code)).status, 400)
-    assert.deepStrictEqual(agents.ended, [`user_ada ${grantOf(tokens)}`])
+    assert.deepStrictEqual(accounts.ended, [`user_ada ${grantOf(tokens)}`])
   })
 
   it("by a refresh for a closed account ends everything of the account", async () => {
-    const { agents, clerk, visitor, wait } = testApp()
+    const { accounts, clerk, visitor, wait } = testApp()
     const tokens = await visitor.signIn("user_ada")
-    clerk.people.set("user_ada", { banned: true })
+    clerk.users.set("user_ada", { banned: true })
     wait(61)
     const { clientId, refresh_token } = tokens
     assert.strictEqual((await visitor.token({ ...clientOf(clientId), refresh_token })).status, 400)
-    assert.deepStrictEqual(agents.ended, ["user_ada all", `user_ada ${grantOf(tokens)}`])
+    assert.deepStrictEqual(accounts.ended, ["user_ada all", `user_ada ${grantOf(tokens)}`])
   })
 
   it("is revoked, and the client told so, while nobody can be told of it, who is then told later", async () => {
-    const { agents, log, visitor } = testApp()
+    const { accounts, log, visitor } = testApp()
     const tokens = await visitor.signIn("user_ada")
-    agents.failures = 1
+    accounts.failures = 1
     const { clientId, refresh_token } = tokens
     assert.strictEqual((await visitor.token({ client_id: clientId, token: refresh_token })).status, 200)
-    assert.deepStrictEqual(agents.ended, [])
+    assert.deepStrictEqual(accounts.ended, [])
     await new Promise((resolve) => setTimeout(resolve, 400))
-    assert.deepStrictEqual(agents.ended, [`user_ada ${grantOf(tokens)}`])
+    assert.deepStrictEqual(accounts.ended, [`user_ada ${grantOf(tokens)}`])
     assert.deepStrictEqual(log, [])
   })
 })
 
 describe("an account that is closed", () => {
   it("is told of once, however many of its tokens call, and again when it is closed another time", async () => {
-    const { agents, clerk, handler, visitor, wait } = testApp()
+    const { accounts, clerk, handler, visitor, wait } = testApp()
     const [one, other] = [await visitor.signIn("user_ada"), await visitor.signIn("user_ada")]
     const stranger = await visitor.signIn("user_mina")
     const statuses = async () => {
@@ -98,29 +98,33 @@ describe("an account that is closed", () => {
       return answers.map(({ status }) => status === 401)
     }
     for (const times of [1, 2]) {
-      clerk.people.set("user_ada", { banned: true })
+      clerk.users.set("user_ada", { banned: true })
       wait(61)
       assert.deepStrictEqual(await statuses(), [true, true, true, false])
       wait(61)
       assert.deepStrictEqual(await statuses(), [true, true, true, false])
       assert.deepStrictEqual(
-        agents.ended,
+        accounts.ended,
         Array.from({ length: times }, () => "user_ada all")
       )
-      clerk.people.set("user_ada", { banned: false })
+      clerk.users.set("user_ada", { banned: false })
       wait(61)
       assert.deepStrictEqual(await statuses(), [false, false, false, false])
     }
     assert.include(await visitor.signIn("user_ada"), { scope: "mcp:tools" })
   })
 
-  it("and a deleted one no less", async () => {
-    const { agents, clerk, handler, visitor, wait } = testApp()
+  it("and a deleted one no less, also where it was banned before", async () => {
+    const { accounts, clerk, handler, visitor, wait } = testApp()
     const { access_token } = await visitor.signIn("user_ada")
-    clerk.people.delete("user_ada")
-    wait(61)
-    assert.strictEqual((await handler(call(access_token))).status, 401)
-    assert.deepStrictEqual(agents.ended, ["user_ada all"])
+    for (const close of [() => clerk.users.set("user_ada", { banned: true }), () => clerk.users.delete("user_ada")]) {
+      close()
+      for (let times = 0; times < 2; times++) {
+        wait(61)
+        assert.strictEqual((await handler(call(access_token))).status, 401)
+      }
+    }
+    assert.deepStrictEqual(accounts.ended, ["user_ada all", "user_ada deleted"])
   })
 })
 

@@ -10,11 +10,11 @@ import { GrantId, ClerkSessionId, type GrantProps, UserId } from "../../../src/s
 import { AuthorizationServer } from "../../../src/server/oauth/AuthorizationServer.ts"
 import { OAuthStorage } from "../../../src/server/oauth/OAuthStorage.ts"
 import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
-import { FakeAccounts } from "../../support/FakeAccounts.ts"
-import { FakeClerk } from "../../support/FakeClerk.ts"
-import { MemoryKv } from "../../support/MemoryKv.ts"
+import { FakeAccounts } from "../../../src/server/testing/FakeAccounts.ts"
+import { FakeClerk } from "../../../src/server/testing/FakeClerk.ts"
+import { MemoryKv } from "../../../src/server/testing/MemoryKv.ts"
 import { testConfig } from "../../support/TestConfig.ts"
-import { authorizationRequest, Visitor } from "../../support/Visitor.ts"
+import { authorizationRequest, Visitor } from "../../../src/server/testing/Visitor.ts"
 
 const ada = UserId.make("user_ada")
 
@@ -126,7 +126,7 @@ describe("the log of refused access tokens", () => {
     inWorld((world) =>
       Effect.gen(function* () {
         const { token, known } = yield* given(world)
-        world.clerk.people.set("user_ada", { banned: true })
+        world.clerk.users.set("user_ada", { banned: true })
         yield* TestClock.adjust("61 seconds")
         assert.strictEqual(yield* statusOf(token), 401)
         assert.deepStrictEqual(world.refusals, [{ reason: "account closed", resource: "/mcp", ...known }])

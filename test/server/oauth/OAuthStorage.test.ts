@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 
 import { testApp } from "../../support/TestApp.ts"
-import { redirectUri } from "../../support/Visitor.ts"
+import { redirectUri } from "../../../src/server/testing/Visitor.ts"
 
 const kinds = (keys: ReadonlyArray<string>) => [...new Set(keys.map((key) => key.split(":")[0]))]
 

@@ -1,35 +1,21 @@
 import * as Effect from "effect/Effect"
 import * as Clock from "effect/Clock"
+import * as Base64Url from "effect/encoding/Base64Url"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 
-import { ClerkApi, type ClerkUser } from "../../src/server/clerk/ClerkApi.ts"
-import { ClerkJwt, type Demands, TokenRejected } from "../../src/server/clerk/ClerkJwt.ts"
-import { ClerkError, ClerkSessionEnded, UserNotFound } from "../../src/server/clerk/ClerkError.ts"
-import { ClerkOAuth, ClerkOAuthError, CodeRejected } from "../../src/server/clerk/ClerkOAuth.ts"
-import { ClerkSessionId, UserId } from "../../src/server/domain/Principal.ts"
-
-export interface Person extends Partial<Omit<ClerkUser, "id" | "publicMetadata">> {
-  readonly id?: string
-  /** `role` of the public metadata; anything that a careless backend could write there. */
-  readonly role?: ClerkUser["publicMetadata"][string]
-  readonly permissions?: ReadonlyArray<string>
-}
-
-const clerkUser = ({ id = "user_ada", role, permissions: _, ...others }: Person): ClerkUser => ({
-  id: UserId.make(id),
-  primaryEmailAddress: { emailAddress: "ada@example.com" },
-  firstName: "Ada",
-  lastName: "Marlowe",
-  imageUrl: "https://img.clerk.example/ada",
-  banned: false,
-  publicMetadata: role === undefined ? {} : { role },
-  ...others
-})
+import { ClerkApi } from "../clerk/ClerkApi.ts"
+import { ClerkJwt, type Demands, TokenRejected } from "../clerk/ClerkJwt.ts"
+import { ClerkError, ClerkSessionEnded, UserNotFound } from "../clerk/ClerkError.ts"
+import { ClerkOAuth, ClerkOAuthError, CodeRejected } from "../clerk/ClerkOAuth.ts"
+import { ClerkSessionId, UserId } from "../domain/Principal.ts"
+import { clerkUser, idOf, type TestUser } from "./TestUser.ts"
 
 /** A token that only `FakeClerk` believes. */
 export const unsigned = (payload: object, header: object = { cat: "cl_B7d4PD111AAA" }): string =>
-  [header, payload, "unsigned"].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".")
+  [header, payload, "unsigned"].map((part) => Base64Url.encode(JSON.stringify(part))).join(".")
 
 /**
  * Clerk in memory, for tests that are not about Clerk: `layer` stands in for all of its services. Whoever signs in
@@ -37,7 +23,7 @@ export const unsigned = (payload: object, header: object = { cat: "cl_B7d4PD111A
  */
 export class FakeClerk {
   /** Everybody that Clerk knows. Change it, and the next question sees it. */
-  readonly people = new Map<string, Person>()
+  readonly users = new Map<string, TestUser>()
   /** The living sessions, by id, and the ids of their users. */
   readonly sessions = new Map<string, string>()
   /** How many session tokens were made. They live for 60 s and are not signed. */
@@ -51,8 +37,8 @@ export class FakeClerk {
   /** What every answer waits for. */
   latency: Effect.Effect<unknown> = Effect.void
 
-  constructor(...people: ReadonlyArray<Person>) {
-    for (const person of people) this.people.set(person.id ?? "user_ada", person)
+  constructor(...users: ReadonlyArray<TestUser>) {
+    for (const user of users) this.users.set(idOf(user), user)
   }
 
   get layer(): Layer.Layer<ClerkApi | ClerkJwt | ClerkOAuth> {
@@ -62,8 +48,8 @@ export class FakeClerk {
   readonly #find = Effect.fnUntraced({ self: this }, function* (id: string) {
     yield* this.latency
     if (this.outage !== undefined) return yield* new ClerkError({ reason: this.outage })
-    const person = this.people.get(id)
-    return person ?? (yield* new ClerkError({ reason: new UserNotFound() }))
+    const user = this.users.get(id)
+    return user ?? (yield* new ClerkError({ reason: new UserNotFound() }))
   })
 
   readonly #session = Effect.fnUntraced({ self: this }, function* (id: string) {
@@ -83,8 +69,8 @@ export class FakeClerk {
 
   /** Believes every token that `unsigned` wrote, if the claims that are asked for are there. */
   get #jwt() {
-    const read = (part: string): Readonly<Record<string, unknown>> =>
-      JSON.parse(Buffer.from(part, "base64url").toString())
+    const decode = Schema.decodeSync(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
+    const read = (part: string) => decode(Result.getOrThrow(Base64Url.decodeString(part)))
     return Layer.succeed(ClerkJwt, {
       verify: Effect.fnUntraced(function* (token: string, { claims }: Demands) {
         const [header = "", payload = ""] = token.split(".")
@@ -114,8 +100,7 @@ export class FakeClerk {
           }),
         sessionUser: this.#session,
         sessionToken: this.#mint,
-        memberships: (id) =>
-          Effect.map(this.#find(id), ({ permissions = [] }) => (permissions.length > 0 ? [{ permissions }] : []))
+        memberships: (id) => Effect.map(this.#find(id), ({ organizations = [] }) => organizations)
       })
     )
   }
@@ -133,7 +118,7 @@ export class FakeClerk {
             return url
           }),
         exchange: (code, { verifier, nonce }) =>
-          this.people.has(code) && verifier === "the-verifier" && nonce === "the-nonce"
+          this.users.has(code) && verifier === "the-verifier" && nonce === "the-nonce"
             ? Effect.succeed(UserId.make(code))
             : Effect.fail(new ClerkOAuthError({ reason: new CodeRejected() }))
       })

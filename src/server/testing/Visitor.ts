@@ -1,4 +1,4 @@
-import { formOf } from "./WebBrowser.ts"
+import * as Base64Url from "effect/encoding/Base64Url"
 
 export type Handler = (request: Request) => Promise<Response>
 
@@ -7,7 +7,7 @@ export const redirectUri = "https://client.example/callback"
 
 const s256 = async (verifier: string) => {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))
-  return Buffer.from(hash).toString("base64url")
+  return Base64Url.encode(new Uint8Array(hash))
 }
 
 const verifier = "a-verifier-that-is-long-enough-for-rfc-7636-section-4.1"
@@ -153,5 +153,17 @@ export const locationOf = (response: Response): URL => {
 }
 
 /** The JSON object that a response carries. */
-export const jsonOf = async (response: Response): Promise<Readonly<Record<string, unknown>>> =>
-  (await response.json()) as Readonly<Record<string, unknown>>
+export const jsonOf = (response: Response): Promise<Readonly<Record<string, unknown>>> => response.json()
+
+/** The fields of the first form of a page, as they are sent when a person presses nothing but the button. */
+export const formOf = (html: string): URLSearchParams => {
+  const form = new URLSearchParams()
+  for (const [tag] of html.matchAll(/<input\b[^>]*>/gu)) {
+    const attribute = (name: string) => new RegExp(`\\b${name}="([^"]*)"`, "u").exec(tag)?.[1]
+    const name = attribute("name")
+    if (name === undefined || / disabled/u.test(tag)) continue
+    if (attribute("type") === "checkbox" && !/ checked/u.test(tag)) continue
+    form.append(name, attribute("value") ?? "")
+  }
+  return form
+}

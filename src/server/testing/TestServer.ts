@@ -1,0 +1,102 @@
+import type { Client } from "@modelcontextprotocol/client"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+
+import { application, type Server } from "../Server.ts"
+import { FakeAccounts } from "./FakeAccounts.ts"
+import { FakeClerk } from "./FakeClerk.ts"
+import { type ClientOptions, connect } from "./McpClient.ts"
+import { MemoryKv } from "./MemoryKv.ts"
+import { testSettings } from "./TestSettings.ts"
+import { idOf, type TestUser } from "./TestUser.ts"
+import { type Handler, Visitor } from "./Visitor.ts"
+
+export interface TestServerOptions {
+  /** Everybody that Clerk knows. Ada, who has no role, unless it is given. */
+  readonly users?: ReadonlyArray<TestUser>
+  /** The team's own settings and bindings, and what is to differ from `testSettings`. */
+  readonly settings?: Readonly<Record<string, unknown>>
+}
+
+/** A whole server in this process, and what stands around it. */
+export interface TestServer {
+  /** Clerk. Change its `users`, and the server sees it once what it knows has grown old: see `wait`. */
+  readonly clerk: FakeClerk
+  /** The store of the authorization server. */
+  readonly kv: MemoryKv
+  /** The objects of the users. They hold no sessions: these exist in workerd only. */
+  readonly accounts: FakeAccounts
+  /** Each line that the server logs, as JSON. */
+  readonly log: ReadonlyArray<string>
+  /** Lets seconds pass, except for the OAuth library, which reads the system's clock. */
+  readonly wait: (seconds: number) => void
+  readonly handler: Handler
+  /** A browser in front of the server. */
+  readonly visitor: Visitor
+  /**
+   * Signs a user in with a client of its own (registration, consent, Clerk, code, token), and connects the official SDK's
+   * client with the token. `scopes` are granted beside `mcp:tools`.
+   */
+  readonly connect: (user: TestUser, options?: ConnectOptions) => Promise<Client>
+}
+
+export interface ConnectOptions extends ClientOptions {
+  readonly scopes?: ReadonlyArray<string>
+}
+
+/**
+ * The whole application of a server in this process: no network, no port. Clerk, the KV store and the users' objects are
+ * stand-ins that a test can steer. `server` is what `make` returns, the default export of the Worker's entry.
+ *
+ *     const server = testServer(worker, { users: [{ role: "admin" }] })
+ *     const client = await server.connect({})
+ *     const { structuredContent } = await client.callTool({ name: "add", arguments: { a: 1, b: 2 } })
+ */
+export const testServer = (
+  { server }: { readonly server: Server },
+  { users = [{}], settings = {} }: TestServerOptions = {}
+): TestServer => {
+  const clerk = new FakeClerk(...users)
+  const kv = new MemoryKv()
+  const accounts = new FakeAccounts()
+  const log: Array<string> = []
+  let ahead = 0
+  const clock = Layer.effect(
+    Clock.Clock,
+    Clock.clockWith((live) => {
+      const millis = () => live.currentTimeMillisUnsafe() + ahead
+      const steered = { currentTimeMillisUnsafe: millis, currentTimeMillis: Effect.sync(millis) }
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what an object inherits has no type
+      return Effect.succeed(Object.assign(Object.create(live) as Clock.Clock, steered))
+    })
+  )
+  const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
+  const env = { ...testSettings, ACCOUNT_AGENT: accounts.namespace, ...settings }
+  const { handler } = HttpRouter.toWebHandler(
+    application(server, env, Layer.merge(clerk.layer, kv.layer)).pipe(
+      Layer.provideMerge(Layer.merge(logger, clock)),
+      Layer.orDie
+    ),
+    { disableLogger: true }
+  )
+  const { origin } = new URL(env.PUBLIC_URL)
+  return {
+    clerk,
+    kv,
+    accounts,
+    log,
+    wait: (seconds) => {
+      ahead += seconds * 1_000
+    },
+    handler,
+    visitor: new Visitor(handler, origin),
+    connect: async (user, { scopes = [], ...options } = {}) => {
+      const visitor = new Visitor(handler, origin)
+      const { access_token: token } = await visitor.signIn(idOf(user), ["mcp:tools", ...scopes].join(" "))
+      return connect(handler, token, options, new URL("/mcp", origin))
+    }
+  }
+}

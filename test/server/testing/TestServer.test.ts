@@ -1,0 +1,22 @@
+import { assert, describe, it } from "@effect/vitest"
+
+import { testApp } from "../../support/TestApp.ts"
+
+describe("testServer", () => {
+  it("signs each user in as who they are, on what their client was granted", async () => {
+    const server = testApp()
+    const [ada, mina] = [await server.connect({ id: "user_ada" }), await server.connect({ id: "user_mina" })]
+    const names = async (client: typeof ada) => (await client.listTools()).tools.map(({ name }) => name)
+    assert.notDeepEqual(await names(ada), await names(mina))
+    assert.strictEqual(server.clerk.calls, 2)
+  })
+
+  it("lets a test take a role away, and lets time pass", async () => {
+    const server = testApp()
+    const before = (await (await server.connect({ id: "user_ada" })).listTools()).tools.length
+    server.clerk.users.set("user_ada", {})
+    server.wait(61)
+    assert.isBelow((await (await server.connect({ id: "user_ada" })).listTools()).tools.length, before)
+    assert.deepEqual(server.accounts.told, ["user_ada"])
+  })
+})
