@@ -225,6 +225,22 @@ describe("the limits of a user's store", () => {
     )
   )
 
+  it.effect("leave alone what was stored under higher ones, as long as it does not grow", () =>
+    Effect.gen(function* () {
+      const [a, b] = [UserStore.entry("a", Schema.String), UserStore.entry("b", Schema.String)]
+      for (const entry of [a, b]) yield* entry.set("x".repeat(500))
+      const lowered = Effect.provideService(UserStoreLimits, { valueBytes: 1_000, userBytes: 600 })
+      yield* lowered(a.set("y".repeat(500)))
+      assert.strictEqual((yield* reasonOf(lowered(a.set("y".repeat(501)))))._tag, "UserStoreFull")
+      yield* lowered(a.set("z"))
+      assert.deepStrictEqual(yield* lowered(b.get), Option.some("x".repeat(500)))
+    }).pipe(Effect.provide(ofAda))
+  )
+
+  it("count name, JSON and 128 bytes of an entry", () => {
+    assert.strictEqual(sizeOf("note", `"é"`), 4 + 4 + 128)
+  })
+
   const names = Schema.Literals(["a", "bb", "ccc", "dddd", "eeeee", "ffffff"])
   const Change = Schema.Struct({
     name: names,
