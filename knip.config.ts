@@ -8,14 +8,15 @@ const config: KnipConfig = {
       entry: [
         "src/server/index.ts!",
         "src/server/testing/index.ts!",
-        "dev/*.ts",
+        "dev/*.ts!",
         "test/**/*.test.ts",
-        "test/support/NextHandlers.ts",
+        "test/support/{EmptyServer,NextHandlers}.ts",
         "test/support/sessions/{Crowd,Worker}.ts",
+        "test/readme/TodosWorker.ts",
         "test/support/workerd/{Internet,WaitingModel}.ts",
         "test/conformance/{run,worker}.ts"
       ],
-      project: ["src/**/*.ts!", "dev/**/*.ts", "test/**/*.ts", "*.ts"]
+      project: ["src/**/*.ts!", "dev/**/*.ts!", "test/**/*.ts", "!test/package/team/**", "*.ts"]
     },
     // What applications import, by the package's exports.
     "examples/app-kit": { project: ["{demo,src}/**/*.ts!"] },
@@ -33,6 +34,8 @@ const config: KnipConfig = {
     "mcp-remote",
     // An optional peer, of whoever uses the kit for tests; knip takes it for a tool of development, which it is here too.
     "@modelcontextprotocol/client!",
+    // Linked by npm's workspaces; the package that is packed does not need it.
+    "mcp-app-kit",
     // `cloudflare:workers` is a module of the platform.
     "cloudflare"
   ]

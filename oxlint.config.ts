@@ -135,6 +135,9 @@ export default defineConfig({
   ignorePatterns: [
     "node_modules",
     "dist",
+    // Checked as a team checks it, from the packed library.
+    "template",
+    "test/package/team",
     "build",
     ".next",
     "next-env.d.ts",

@@ -21,14 +21,15 @@ export class AppNotBuilt extends Schema.TaggedError<AppNotBuilt>()("AppNotBuilt"
   }
 }
 
-const root = join(import.meta.dirname, "../examples/react-router")
-const packages = createRequire(join(root, "package.json"))
+/** The folder of the example application, which the packed library does not have. */
+export const exampleApp = join(import.meta.dirname, "../examples/react-router")
+const packages = createRequire(join(exampleApp, "package.json"))
 const cli = (name: string): string => join(dirname(packages.resolve(`${name}/package.json`)), "bin.js")
 
 /** One of the application's command-line tools, with the Node that runs this. */
 const tool = (name: string, parameters: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
   ChildProcess.make(process.execPath, [cli(name), ...parameters], {
-    cwd: root,
+    cwd: exampleApp,
     stdin: "ignore",
     env: { ...env, NODE_ENV: "production" },
     extendEnv: true
@@ -38,8 +39,8 @@ const tool = (name: string, parameters: ReadonlyArray<string>, env: Readonly<Rec
 const build = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  yield* files.makeDirectory(join(root, "build"), { recursive: true })
-  const directory = yield* files.makeTempDirectoryScoped({ directory: join(root, "build"), prefix: "local-" })
+  yield* files.makeDirectory(join(exampleApp, "build"), { recursive: true })
+  const directory = yield* files.makeTempDirectoryScoped({ directory: join(exampleApp, "build"), prefix: "local-" })
   const child = yield* spawner.spawn(tool("@react-router/dev", ["build"], { BUILD_DIRECTORY: directory }))
   const output = yield* Stream.mkString(Stream.decodeText(child.all))
   const exitCode = yield* child.exitCode

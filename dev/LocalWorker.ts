@@ -4,6 +4,7 @@ import * as Base64 from "effect/encoding/Base64"
 import * as FileSystem from "effect/FileSystem"
 import * as HttpClient from "effect/http/HttpClient"
 import * as ChildProcess from "effect/process/ChildProcess"
+import { envFile } from "./DevVars.ts"
 import { startProcess } from "./LocalProcess.ts"
 
 /** Settings of the Worker for this run. A file, because secrets do not belong on a command line. */
@@ -11,8 +12,7 @@ const settingsFile = Effect.fnUntraced(function* (settings: Readonly<Record<stri
   const files = yield* FileSystem.FileSystem
   const directory = yield* files.makeTempDirectoryScoped({ prefix: "mcp-worker-" })
   const path = `${directory}/settings.env`
-  const lines = Object.entries(settings).map(([name, value]) => `${name}="${value}"\n`)
-  yield* files.writeFileString(path, lines.join(""), { mode: 0o600 })
+  yield* files.writeFileString(path, envFile(settings), { mode: 0o600 })
   return path
 })
 

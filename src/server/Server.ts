@@ -9,20 +9,22 @@ import { AccountStubs } from "./account/AccountStub.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
 import * as AccountEndings from "./account/AccountEndings.ts"
 import * as AccountFacts from "./account/AccountFacts.ts"
+import * as UserStores from "./account/UserStores.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
 import { AppConfig, type ConfigurationError } from "./config/AppConfig.ts"
 import { KeepAlive } from "./config/KeepAlive.ts"
-import { type ServerDescription, ServerInfo } from "./config/ServerInfo.ts"
+import { brandFaults, DefinitionError, faultsOf, type ServerDescription, ServerInfo } from "./config/ServerInfo.ts"
 import type { SettingsClass } from "./config/Settings.ts"
 import { answerHeaders } from "./http/AnswerHeaders.ts"
 import { Idempotency } from "./http/Idempotency.ts"
 import { misconfigured } from "./http/Misconfigured.ts"
+import * as PageBrand from "./http/PageBrand.ts"
 import { routes } from "./http/Routes.ts"
-import { type Offer, ServerFactory } from "./mcp/ServerFactory.ts"
+import type { Catalogue } from "./mcp/Catalogue.ts"
+import { ServerFactory } from "./mcp/ServerFactory.ts"
 import { StatelessLane } from "./mcp/StatelessLane.ts"
-import type { ToolCalls } from "./mcp/ToolCalls.ts"
 import * as AppSignIn from "./oauth/AppSignIn.ts"
 import { AuthorizationServer } from "./oauth/AuthorizationServer.ts"
 import * as ClerkSignIn from "./oauth/ClerkSignIn.ts"
@@ -33,6 +35,8 @@ import { StateSigner } from "./oauth/StateSigner.ts"
 import * as Log from "./observability/Log.ts"
 import { AppApi } from "./capability/AppApi.ts"
 import type { UserGrants } from "./capability/UserGrants.ts"
+import type { UserStore } from "./capability/UserStore.ts"
+import { type Limits, limitsOf, UserStoreLimits } from "./capability/UserStoreWrite.ts"
 
 /** The outside world: Clerk, the store. What a test swaps. */
 export const Outside = Layer.mergeAll(
@@ -64,68 +68,93 @@ const Authorization = Layer.unwrap(
 ).pipe(Layer.provideMerge(Authority))
 
 /** What the library lends to what clients can use, beside the services of each request. */
-type Lent = AppApi | AppConfig | UserGrants
+type Lent = AppApi | AppConfig | UserGrants | UserStore
 
-/** Everything that clients can use, as a layer that may need the team's settings: tools, resources and prompts. */
-export type Catalogue<Own = never> = Layer.Layer<ToolCalls | Offer, never, Own | Lent>
+/** What clients can use, as a layer that may need the team's settings. */
+type CatalogueLayer<Own = never> = Layer.Layer<Catalogue, never, Own | Lent>
 
-/** A team's server: what it is called, what can be granted, its settings, and what clients can use. */
-export interface ServerDefinition<Own, A> extends ServerDescription {
-  readonly settings: SettingsClass<Own, A>
-  readonly catalogue: Catalogue<Own>
-}
+/** A team's server: what it is called, what can be granted, its settings if it has some, and what clients can use. */
+export type ServerDefinition<Own = never, A = unknown> = ServerDescription & {
+  /** What is kept for one user by `UserStore`, if not 64 KiB in a value and 1 MiB in all. */
+  readonly userStore?: Partial<Limits>
+} & (
+    | { readonly settings: SettingsClass<Own, A>; readonly catalogue: CatalogueLayer<Own> }
+    | { readonly settings?: undefined; readonly catalogue: CatalogueLayer }
+  )
 
 type Env = Readonly<Record<string, unknown>>
 
 /** The settings of a server, and its catalogue with those of the team in it. */
 interface Configured {
+  /** What the server is called and can grant, and what it keeps for a user. */
   readonly info: Layer.Layer<ServerInfo, never, AppConfig>
   readonly config: AppConfig["Service"]
-  readonly catalogue: Catalogue
+  readonly catalogue: CatalogueLayer
 }
 
 /** A server that can be given settings. */
 export interface Server {
-  /** Fails with every setting that is missing or malformed in `env`, the server's and the team's. */
-  readonly configure: (env: Env) => Effect.Effect<Configured, ConfigurationError>
+  /** What it is, as far as that needs no settings. */
+  readonly description: ServerDescription
+  /**
+   * Fails with what is wrong in the definition itself, or with every setting that is missing or malformed in `env`, the
+   * server's and the team's.
+   */
+  readonly configure: (env: Env) => Effect.Effect<Configured, ConfigurationError | DefinitionError>
 }
 
 /** Takes a team's definition. */
-export const define = <Own, A>(definition: ServerDefinition<Own, A>): Server => ({
-  configure: (env) =>
-    Effect.map(AppConfig.decodeWith(env, definition.settings), ({ config, own }) => ({
-      info: ServerInfo.layer(definition),
+export const define = <Own, A>(definition: ServerDefinition<Own, A>): Server => {
+  const limits = Layer.succeed(UserStoreLimits, limitsOf(definition.userStore))
+  const info = Layer.merge(ServerInfo.layer(definition), limits)
+  const faults = faultsOf(definition)
+  const configured = (env: Env): Effect.Effect<Configured, ConfigurationError> => {
+    if (definition.settings === undefined) {
+      const { catalogue } = definition
+      return Effect.map(AppConfig.decode(env), (config) => ({ info, config, catalogue }))
+    }
+    const { settings, catalogue } = definition
+    return Effect.map(AppConfig.decodeWith(env, settings), ({ config, own }) => ({
+      info,
       config,
       // The compiler does not take a type parameter out of a union.
-      catalogue: Layer.provide(
-        definition.catalogue,
-        Layer.succeedContext(definition.settings.context(own))
-      ) as Catalogue
+      catalogue: Layer.provide(catalogue, Layer.succeedContext(settings.context(own))) as CatalogueLayer
     }))
-})
+  }
+  return {
+    description: definition,
+    configure: (env) => (faults.length > 0 ? Effect.fail(new DefinitionError({ faults })) : configured(env))
+  }
+}
 
 /** A catalogue as servers of the protocol: the same ones in every lane. */
-const servers = (catalogue: Catalogue) =>
+const servers = (catalogue: CatalogueLayer) =>
   ServerFactory.layer.pipe(
     Layer.provide(catalogue),
     Layer.provide(AppApi.layerOfSettings.pipe(Layer.provideMerge(Grants.layer)))
   )
 
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
-const lanes = (catalogue: Catalogue) =>
+const lanes = (catalogue: CatalogueLayer) =>
   StatelessLane.layer.pipe(
-    Layer.provide(servers(catalogue).pipe(Layer.provide(AccountFacts.layer))),
+    Layer.provide(servers(catalogue).pipe(Layer.provide([AccountFacts.layer, UserStores.ofAccounts]))),
     Layer.provide(AccountChanges.layer)
   )
+
+/** How the pages of a server look, those that tell that it is not set up among them. */
+const branded = ({ description: { title, brand } }: Server): Layer.Layer<never> =>
+  brand === undefined || brandFaults(brand).length > 0 ? Layer.empty : PageBrand.layer(title, brand)
 
 /** The whole application of a configured server on a given outside world. */
 const compose = <E, R>(
   { info, config, catalogue }: Configured,
   outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>
 ) =>
-  Layer.merge(routes, answerHeaders).pipe(
+  routes.pipe(
+    Layer.provide(lanes(catalogue)),
+    Layer.catchTag("DefinitionError", misconfigured),
+    Layer.merge(answerHeaders),
     Layer.provideMerge(Idempotency.layer),
-    Layer.provideMerge(lanes(catalogue)),
     Layer.provideMerge(Authorization),
     Layer.provideMerge(outside),
     Layer.provideMerge(info),
@@ -137,13 +166,16 @@ export const application = <E, R>(
   server: Server,
   env: Env,
   outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>
-) => Layer.unwrap(Effect.map(server.configure(env), (configured) => compose(configured, outside)))
+) =>
+  Layer.unwrap(Effect.map(server.configure(env), (configured) => compose(configured, outside))).pipe(
+    Layer.provideMerge(branded(server))
+  )
 
 /** What the object of a user needs to host sessions, built from the object's environment. */
 export const account = (server: Server, env: Env) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
-      Layer.mergeAll(servers(catalogue), SecureRandom.layerWebCrypto).pipe(
+      Layer.mergeAll(Layer.provide(servers(catalogue), UserStores.inObject), SecureRandom.layerWebCrypto).pipe(
         Layer.provideMerge(Authority),
         Layer.provideMerge(Outside),
         Layer.provideMerge(info),
@@ -165,7 +197,7 @@ export const handler = (
   env: Env,
   keepAlive: (work: Promise<unknown>) => void
 ): ((request: Request) => Promise<Response>) => {
-  const host = Layer.merge(Log.layer, Layer.succeed(KeepAlive, keepAlive))
+  const host = Layer.mergeAll(Log.layer, Layer.succeed(KeepAlive, keepAlive), branded(server))
   const options = { disableLogger: true }
   return Effect.runSync(
     Effect.match(server.configure(env), {

@@ -2,7 +2,7 @@
  * What a team writes tools, resources and prompts with. Together with `Worker.ts`, which makes a server of them, it is
  * the public surface of the library: nothing else is reachable from outside.
  */
-export type { Catalogue, ServerDefinition } from "./Server.ts"
+export type { ServerDefinition } from "./Server.ts"
 export * as Settings from "./config/Settings.ts"
 
 export * as Policy from "./access/Policy.ts"
@@ -10,16 +10,20 @@ export { CurrentUser } from "./access/CurrentUser.ts"
 export { ClientId, CurrentPrincipal, GrantId, ClerkSessionId, UserId } from "./domain/Principal.ts"
 export { Role } from "./domain/Role.ts"
 
-export { ToolCalls } from "./mcp/ToolCalls.ts"
-export { Offer } from "./mcp/ServerFactory.ts"
+export { Catalogue } from "./mcp/Catalogue.ts"
+export { type Middleware, type ToolCall, ToolMiddleware, ToolRefused } from "./capability/ToolMiddleware.ts"
+export { ResultLimit } from "./capability/ResultLimit.ts"
 export * as Resource from "./capability/Resource.ts"
 export * as ResourceTemplate from "./capability/ResourceTemplate.ts"
 export * as PromptTemplate from "./capability/PromptTemplate.ts"
+export { NotFound } from "./capability/ContentFailure.ts"
 export * as Completion from "./capability/Completion.ts"
 
 export { Elicitation } from "./capability/Elicitation.ts"
 export * as Question from "./capability/Question.ts"
 export { Progress } from "./capability/Progress.ts"
 export { ClientLog } from "./capability/ClientLog.ts"
-export { AppApi, AppApiError, AppForbidden, whenApp } from "./capability/AppApi.ts"
+export { AppApi } from "./capability/AppApi.ts"
+export { AppApiError, AppForbidden, AppRefused } from "./capability/AppApiError.ts"
 export { UserGrants, GrantsUnavailable } from "./capability/UserGrants.ts"
+export { UserStore, UserStoreError } from "./capability/UserStore.ts"

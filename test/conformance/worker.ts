@@ -1,15 +1,9 @@
-import * as Toolkit from "effect/ai/Toolkit"
-import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
-
-import { Offer, Settings, ToolCalls } from "../../src/server/index.ts"
+import { Catalogue } from "../../src/server/index.ts"
 import { make } from "../../src/server/Worker.ts"
+import * as Content from "./fixtures/Content.ts"
 import * as ContentTools from "./fixtures/ContentTools.ts"
-import { offer } from "./fixtures/Offer.ts"
 import * as QuestionTools from "./fixtures/QuestionTools.ts"
 import * as SessionTools from "./fixtures/SessionTools.ts"
-
-class NoSettings extends Settings.make<NoSettings>()("conformance/NoSettings", Schema.Struct({})) {}
 
 /** A server whose catalogue is what the official conformance suite looks for. */
 const server = make({
@@ -17,10 +11,11 @@ const server = make({
   title: "Conformance",
   version: "1.0.0",
   scopes: {},
-  settings: NoSettings,
-  catalogue: ToolCalls.layer(Toolkit.merge(ContentTools.toolkit, QuestionTools.toolkit, SessionTools.toolkit)).pipe(
-    Layer.provide(Layer.mergeAll(ContentTools.layer, QuestionTools.layer, SessionTools.layer)),
-    Layer.merge(Layer.succeed(Offer, offer))
+  catalogue: Catalogue.layer(
+    Catalogue.tools(ContentTools.toolkit, ContentTools.layer),
+    Catalogue.tools(QuestionTools.toolkit, QuestionTools.layer),
+    Catalogue.tools(SessionTools.toolkit, SessionTools.layer),
+    ...Content.parts
   )
 })
 

@@ -29,10 +29,12 @@ const firstCells = (chapter: string): ReadonlyArray<string> =>
 const codeIn = (cell: string) => [...cell.matchAll(/`([^`]+)`/gu)].map(([, code]) => code!)
 
 describe("the guide to signing in through an app", () => {
-  it("quotes the tool, the route and the test that run here", () => {
-    const tool = text("test/readme/Orders.ts")
-    assert.include(docs, tool.replaceAll('"../../src/', '"../'))
-    assert.include(docs, text("test/readme/OrdersRoute.ts"))
+  // What writes runs in test/server/capability/AppApiOverHttp.test.ts.
+  it("quotes the tools, the routes and the test that run here", () => {
+    for (const tool of ["Orders", "PlaceOrder"]) {
+      assert.include(docs, text(`test/readme/${tool}.ts`).replaceAll('"../../src/', '"../'))
+      assert.include(docs, text(`test/readme/${tool}Route.ts`))
+    }
     assert.include(docs, text("test/tools/AppAccounts.test.ts"))
   })
 

@@ -1,5 +1,6 @@
 import { assert } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -11,7 +12,8 @@ import * as TestClock from "effect/testing/TestClock"
 import { ClerkSessionTokens } from "../../src/server/access/ClerkSessionTokens.ts"
 import { ClerkError } from "../../src/server/clerk/ClerkError.ts"
 import { ClerkSessionId } from "../../src/server/domain/Principal.ts"
-import { AppApi, type AppApiError } from "../../src/server/capability/AppApi.ts"
+import { AppApi } from "../../src/server/capability/AppApi.ts"
+import type { AppApiError } from "../../src/server/capability/AppApiError.ts"
 import { UserGrants } from "../../src/server/capability/UserGrants.ts"
 import { fakeHttp, type networkDown } from "../../src/server/testing/FakeHttp.ts"
 import { request } from "./People.ts"
@@ -89,7 +91,7 @@ export const inWorld = <A, E>(
   Effect.suspend(() => {
     const world = new World()
     const layer = AppApi.layerNoDeps(appUrl).pipe(
-      Layer.provide([world.tokens, world.connections, world.http]),
+      Layer.provide([world.tokens, world.connections, world.http, SecureRandom.layerWebCrypto]),
       Layer.merge(as),
       Layer.merge(world.logger)
     )

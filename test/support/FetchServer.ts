@@ -9,6 +9,11 @@ const answer = async (origin: string, handler: Handler, incoming: IncomingMessag
   const headers = Object.entries(incoming.headers).map(([name, value]): [string, string] => [name, String(value)])
   const body = method === "GET" || method === "HEAD" ? null : await text(incoming)
   const response = await handler(new Request(new URL(incoming.url ?? "/", origin), { method, headers, body }))
+  // `Response.error()` is an answer that gets lost on the way.
+  if (response.type === "error") {
+    outgoing.destroy()
+    return
+  }
   outgoing.statusCode = response.status
   for (const [name, value] of response.headers) outgoing.appendHeader(name, value)
   outgoing.end(await response.text())

@@ -10,9 +10,9 @@ import { AppConfig } from "../../src/server/config/AppConfig.ts"
 import { ServerInfo } from "../../src/server/config/ServerInfo.ts"
 import { Principal, UserId } from "../../src/server/domain/Principal.ts"
 import { Changes } from "../../src/server/mcp/Changes.ts"
-import { Offer, ServerFactory } from "../../src/server/mcp/ServerFactory.ts"
+import { ServerFactory } from "../../src/server/mcp/ServerFactory.ts"
 import { StatelessLane } from "../../src/server/mcp/StatelessLane.ts"
-import type { ToolCalls } from "../../src/server/mcp/ToolCalls.ts"
+import type { Catalogue } from "../../src/server/mcp/Catalogue.ts"
 import { StateSigner } from "../../src/server/oauth/StateSigner.ts"
 import { description } from "./TestConfig.ts"
 
@@ -56,14 +56,12 @@ const config = Layer.effect(
 
 /** The protocol as it ships on a given catalogue, for one user whom everybody knows. */
 export const protocol = <R>(
-  tools: Layer.Layer<ToolCalls, never, R>,
-  offer: Partial<Offer["Service"]> = {},
+  catalogue: Layer.Layer<Catalogue, never, R>,
   follow: Changes["Service"]["follow"] = () => Effect.succeed(Stream.empty)
 ) =>
   StatelessLane.layer.pipe(
     Layer.provideMerge(ServerFactory.layer),
-    Layer.provide(tools),
-    Layer.provide(Layer.succeed(Offer, { resources: [], templates: [], prompts: [], ...offer })),
+    Layer.provide(catalogue),
     Layer.provideMerge(StateSigner.layer),
     Layer.provide(Layer.succeed(Changes, { follow })),
     Layer.provide(config),

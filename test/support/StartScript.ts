@@ -11,7 +11,7 @@ export class StartScript {
   #printed = ""
 
   constructor(...flags: ReadonlyArray<string>) {
-    this.#child = spawn(process.execPath, ["dev/start.ts", ...flags], {
+    this.#child = spawn(process.execPath, ["dev/cli.ts", "start", ...flags], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, PATH: `${join(root, "node_modules/.bin")}:${process.env["PATH"]}`, NO_COLOR: "1" }

@@ -17,6 +17,8 @@ export const description: ServerDescription = {
   name: "test-server",
   title: "Test server",
   version: "1.2.3",
+  instructions: "Ask for the order first.",
+  icons: [{ src: "https://mcp.example.com/icon.svg", mimeType: "image/svg+xml", sizes: ["any"] }],
   scopes: { "paint:use": "Paint in your name", "grants:end": "Sign out other apps of yours" },
   appScopes: { "app:use": "Read in the app" }
 }

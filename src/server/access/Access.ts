@@ -14,8 +14,10 @@ import { Lru } from "./Lru.ts"
 import * as SingleFlight from "./SingleFlight.ts"
 import * as UserSnapshot from "./UserSnapshot.ts"
 
-/** The account may not use the server any more: it was banned or deleted in Clerk. */
-export class AccountClosed extends Schema.TaggedError<AccountClosed>()("AccountClosed", {}) {
+/** The account may not use the server any more: it was banned in Clerk, which can be undone, or deleted. */
+export class AccountClosed extends Schema.TaggedError<AccountClosed>()("AccountClosed", {
+  deleted: Schema.optionalKey(Schema.Boolean)
+}) {
   override readonly message = "This account can no longer use this server."
 }
 
@@ -89,7 +91,9 @@ export class Access extends Context.Service<
             "ClerkError",
             "UserNotFound",
             () =>
-              Effect.map(Clock.currentTimeMillis, (takenAt) => answers.set(userId, { takenAt, snapshot: undefined })),
+              Effect.map(Clock.currentTimeMillis, (takenAt) =>
+                answers.set(userId, { takenAt, snapshot: undefined, deleted: true })
+              ),
             (reason) =>
               Effect.gen(function* () {
                 breaker.open(userId, { reason }, yield* Clock.currentTimeMillis)
@@ -112,7 +116,8 @@ export class Access extends Context.Service<
             const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000), passes })
             return yield* new AccessError({ reason })
           }
-          if (answer.snapshot === undefined) return yield* new AccessError({ reason: new AccountClosed() })
+          if (answer.snapshot === undefined)
+            return yield* new AccessError({ reason: new AccountClosed({ deleted: answer.deleted ?? false }) })
           return answer.snapshot
         })
       })
@@ -124,4 +129,5 @@ export class Access extends Context.Service<
 interface Answer {
   readonly takenAt: number
   readonly snapshot: UserSnapshot.UserSnapshot | undefined
+  readonly deleted?: boolean
 }

@@ -89,6 +89,18 @@ const needs = (policy: Policy): ReadonlyArray<string> =>
     All: ({ policies }) => policies.flatMap(needs)
   })
 
+/** Every scope that a policy names, whoever the user is. */
+export const scopesOf = (policy: Policy): ReadonlyArray<Scope> =>
+  Policy.$match(policy, {
+    Nobody: () => [],
+    SignedIn: () => [],
+    Roles: () => [],
+    Permission: () => [],
+    Scopes: ({ allOf }) => allOf,
+    Any: ({ policies }) => policies.flatMap(scopesOf),
+    All: ({ policies }) => policies.flatMap(scopesOf)
+  })
+
 /** Whether to show this to the user. Scopes do not count, so that a client can find out what to step up for. */
 export const visible = (policy: Policy, user: User): boolean => alternatives(policy, user).length > 0
 

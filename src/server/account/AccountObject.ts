@@ -1,11 +1,14 @@
 import { Lifecycle } from "agents/lifecycle"
 import { DurableObject } from "cloudflare:workers"
-import type * as Layer from "effect/Layer"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 
+import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import type { GrantId } from "../domain/Principal.ts"
 import type { Post, Removal } from "./Session.ts"
 import { type Services, SessionHost } from "./SessionHost.ts"
+import { UserEntries } from "./UserEntries.ts"
 
 type Env = Readonly<Record<string, unknown>>
 
@@ -14,13 +17,15 @@ type Env = Readonly<Record<string, unknown>>
  * and of clients of `/sse`. Sleeps while they are idle.
  */
 export abstract class AccountObject extends DurableObject<Env> {
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | UserEntries, never>
   readonly #sessions: SessionHost
   readonly #lifecycle: Lifecycle<Env>
 
   /** `layer`: the application as far as sessions need it, built once from the object's own environment. */
-  constructor(ctx: DurableObjectState, env: Env, layer: Layer.Layer<Services>) {
+  constructor(ctx: DurableObjectState, env: Env, layer: Layer.Layer<Services, never, UserEntries>) {
     super(ctx, env)
-    this.#sessions = new SessionHost(ManagedRuntime.make(layer))
+    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer, UserEntries.layer(ctx.storage.sql)))
+    this.#sessions = new SessionHost(this.#runtime)
     this.#lifecycle = Lifecycle.install<Env>(this).use(this.#sessions)
   }
 
@@ -42,15 +47,28 @@ export abstract class AccountObject extends DurableObject<Env> {
     return this.#sessions.tellFollowers()
   }
 
+  /** The JSON of an entry of the user's store. */
+  async readEntry(name: string): Promise<string | null> {
+    await this.#lifecycle.start()
+    return this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.read(name)))
+  }
+
+  /** Changes an entry of the user's store. */
+  async writeEntry(write: Write): Promise<Written> {
+    await this.#lifecycle.start()
+    return this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.write(write)))
+  }
+
   /** Ends the sessions of revoked grants, and their streams. */
   async endGrants(grants: ReadonlyArray<GrantId>): Promise<void> {
     await this.#lifecycle.start()
     return this.#sessions.endGrants(grants)
   }
 
-  /** Ends all sessions of the user, and all streams. */
-  async endAll(): Promise<void> {
+  /** Ends all sessions of the user, and all streams. Of a user who was `deleted` nothing stays stored. */
+  async endAll(deleted = false): Promise<void> {
     await this.#lifecycle.start()
+    if (deleted) await this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.removeAll))
     return this.#sessions.endAll()
   }
 }

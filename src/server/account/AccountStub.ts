@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
+import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { GrantId, UserId } from "../domain/Principal.ts"
 import type { AccountObject } from "./AccountObject.ts"
@@ -39,8 +40,12 @@ export interface AccountStub {
   readonly tellFollowers: Effect.Effect<void, AccountUnavailable>
   /** Ends the sessions of revoked grants, and their streams. */
   readonly endGrants: (grants: ReadonlyArray<GrantId>) => Effect.Effect<void, AccountUnavailable>
-  /** Ends all sessions of the user, and all streams. */
-  readonly endAll: Effect.Effect<void, AccountUnavailable>
+  /** Ends all sessions of the user, and all streams. Of a user who was `deleted` nothing stays stored. */
+  readonly endAll: (deleted: boolean) => Effect.Effect<void, AccountUnavailable>
+  /** The JSON of an entry of the user's store. */
+  readonly readEntry: (name: string) => Effect.Effect<string | null, AccountUnavailable>
+  /** Changes an entry of the user's store. Where it fails, it may have been changed all the same. */
+  readonly writeEntry: (write: Write) => Effect.Effect<Written, AccountUnavailable>
   /** 101 with a socket and the session's id and version in its headers, or the answer for the client. */
   readonly listen: (listen: Listen) => Effect.Effect<Response, AccountUnavailable>
 }
@@ -74,7 +79,9 @@ export class AccountStubs extends Context.Service<
             remove: (removal) => attempt("remove", () => stub.remove(removal)),
             tellFollowers: attempt("tellFollowers", () => stub.tellFollowers()),
             endGrants: (grants) => attempt("endGrants", () => stub.endGrants(grants)),
-            endAll: attempt("endAll", () => stub.endAll()),
+            endAll: (deleted) => attempt("endAll", () => stub.endAll(deleted)),
+            readEntry: (name) => attempt("readEntry", () => stub.readEntry(name)),
+            writeEntry: (write) => attempt("writeEntry", async (): Promise<Written> => stub.writeEntry(write)),
             listen: (listen) =>
               attempt("listen", () =>
                 stub.fetch("https://account-agent.invalid/", {

@@ -1,63 +1,66 @@
 import * as Context from "effect/Context"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 
 import { type NoToken, ClerkSessionTokens } from "../access/ClerkSessionTokens.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { CurrentPrincipal, type Principal } from "../domain/Principal.ts"
+import { type AppAnswer, read, settleRead, settleWrite } from "./AppAnswer.ts"
+import { type AppApiError, log, signInNeeded, unavailable, unexpected, unsettled } from "./AppApiError.ts"
 import { UserGrants } from "./UserGrants.ts"
-
-/** The connection cannot act in the app: it was made without a session, or the session has ended. */
-class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", { ended: Schema.Boolean }) {
-  override get message(): string {
-    const further = this.ended ? "" : " If that does not help, its operator has to look into it."
-    return `This connection has no living session in the app. Connect again to sign in.${further}`
-  }
-}
-
-/** The app, or Clerk, which vouches for the user there, does not answer now. */
-class AppUnavailable extends Schema.TaggedError<AppUnavailable>()("AppUnavailable", {
-  problem: Schema.Literals(["no answer", "no answer in time", "too many requests", "an error", "no token from Clerk"])
-}) {
-  override get message(): string {
-    return `The app cannot be reached right now (${this.problem}). Please try again in a moment.`
-  }
-}
-
-/** The app answers this user 403. */
-export class AppForbidden extends Schema.TaggedError<AppForbidden>()("AppForbidden", {}) {
-  override readonly message = "The app does not allow you to do this."
-}
-
-/** The app and this server do not fit together: an operator has to look. `problem` says where. */
-class AppUnexpected extends Schema.TaggedError<AppUnexpected>()("AppUnexpected", { problem: Schema.String }) {
-  override get message(): string {
-    return `The app did not answer as this server expects (${this.problem}). Its operator has to look into it.`
-  }
-}
-
-/** Why the app did not do what it was asked. `message` is for the person who asked; it repeats nothing of the answer. */
-export class AppApiError extends Schema.TaggedError<AppApiError>()("AppApiError", {
-  reason: Schema.Union([SignInNeeded, AppUnavailable, AppForbidden, AppUnexpected])
-}) {
-  override get message(): string {
-    return this.reason.message
-  }
-}
 
 /** How long the app may take for one answer. */
 const timeout = Duration.seconds(10)
 /** How long an app is left alone that could not answer, before it is asked once more. */
 const pause = Duration.millis(300)
+/** The longest that a write is put off because the app says so, in seconds. */
+const longestRetryAfter = 5
+
+/** The pauses between the tries of a write, unless the app names a longer time. */
+const pauses = Schedule.exponential(pause).pipe(
+  Schedule.setInputType<AppApiError>(),
+  Schedule.jittered,
+  Schedule.modifyDelay(({ duration, input: { reason } }) =>
+    Effect.succeed(
+      reason._tag === "AppUnavailable"
+        ? Duration.max(duration, Duration.seconds(reason.retryAfterSeconds ?? 0))
+        : duration
+    )
+  )
+)
+
+/** How often a write is tried again. */
+const retries = 3
+
+type Query = Readonly<Record<string, string>>
+
+interface WriteOptions<A> {
+  /** See `AppApi.json`. */
+  readonly body?: Effect.Effect<string>
+  readonly query?: Query
+  /** Decodes the JSON of the answer. Without it the answer may be empty, and is not read. */
+  readonly answer?: Schema.Decoder<A>
+}
+
+/**
+ * Writes to a path of the app as the user of this request. Succeeds with any status from 200 to 299.
+ *
+ * The request carries an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), another one for each call. It is
+ * tried again with the same key, up to three times, where no answer came and on 429, 502, 503 and 504; `Retry-After` is
+ * kept to, and one of more than 5 s ends the tries. An app that knows the key carries it out once.
+ */
+type Write = <A = void>(
+  path: `/${string}`,
+  options?: WriteOptions<A>
+) => Effect.Effect<A, AppApiError, CurrentPrincipal>
 
 /** The API of the team's own app. It is called as the user, with a token of the user's Clerk session. */
 export class AppApi extends Context.Service<
@@ -69,29 +72,41 @@ export class AppApi extends Context.Service<
      */
     readonly get: <A>(
       path: `/${string}`,
-      query: Readonly<Record<string, string>>,
+      query: Query,
       answer: Schema.Decoder<A>
     ) => Effect.Effect<A, AppApiError, CurrentPrincipal>
+    readonly post: Write
+    readonly put: Write
+    readonly patch: Write
+    readonly delete: Write
   }
 >()("capability/AppApi") {
+  /** A body of a write: the JSON of `value`. */
+  static readonly json = <A, I>(schema: Schema.Codec<A, I>, value: A): Effect.Effect<string> =>
+    Effect.catchTag(Schema.encodeEffect(Schema.fromJsonString(schema))(value), "SchemaError", () =>
+      // The error of a schema repeats the value, which has no place in a log.
+      Effect.die(new TypeError("not a value of the schema of the body"))
+    )
+
   static readonly layerNoDeps = (appUrl: URL) =>
     Layer.effect(
       AppApi,
       Effect.gen(function* () {
         const tokens = yield* ClerkSessionTokens
         const connections = yield* UserGrants
+        const random = yield* SecureRandom.SecureRandom
         // An answer that nobody reads to its end would hold its connection.
         const http = HttpClient.withScope(yield* HttpClient.HttpClient)
 
         /** A path such as "//elsewhere", which would carry the token out of the house, is a mistake of the tool's. */
-        const request = (path: string, query: Readonly<Record<string, string>>) => {
+        const request = (method: "GET" | WriteMethod, path: string, query: Query) => {
           const url = new URL(path, appUrl)
           if (url.origin !== appUrl.origin) return Effect.die(new TypeError("a path of the app must stay in the app"))
           url.search = new URLSearchParams(query).toString()
-          return Effect.succeed(HttpClientRequest.acceptJson(HttpClientRequest.get(url)))
+          return Effect.succeed(HttpClientRequest.acceptJson(HttpClientRequest.make(method)(url)))
         }
 
-        /** Status and text of one answer. A redirect, as to a sign-in page, is an answer and not followed. */
+        /** One answer, as far as it is of use. A redirect, as to a sign-in page, is an answer and not followed. */
         const attempt = (asked: HttpClientRequest.HttpClientRequest, token: Redacted.Redacted) =>
           http.execute(HttpClientRequest.bearerToken(asked, token)).pipe(
             Effect.flatMap(read),
@@ -102,100 +117,106 @@ export class AppApi extends Context.Service<
             Effect.timeoutOrElse({ duration: timeout, orElse: () => unavailable("no answer in time") })
           )
 
-        const send = (asked: HttpClientRequest.HttpClientRequest, token: Redacted.Redacted) =>
-          Effect.retry(attempt(asked, token), { while: isPassing, times: 1, schedule: Schedule.spaced(pause) })
-
         /** Clerk knows best whether the session is alive. Whoever called has to sign in again if it is not. */
         const unproven = Effect.fnUntraced(function* ({ userId, grantId }: Principal, { reason }: NoToken) {
           if (reason._tag === "ClerkSessionEnded") {
             yield* Effect.ignore(connections.end(userId, grantId))
-            return yield* failed(new SignInNeeded({ ended: true }))
+            return yield* signInNeeded(true)
           }
           yield* Effect.logWarning("No token for the app").pipe(Effect.annotateLogs({ reason }))
           return yield* reason._tag === "ClerkUnavailable"
             ? unavailable("no token from Clerk")
-            : failed(new AppUnexpected({ problem: "Clerk gives no token for it" }))
+            : unexpected("Clerk gives no token for it")
         })
+
+        /** Sends as the user; with another token, once, where the app refuses the first one. */
+        const asUser = Effect.fnUntraced(function* (
+          send: (token: Redacted.Redacted) => Effect.Effect<AppAnswer, AppApiError>
+        ) {
+          const principal = yield* CurrentPrincipal
+          const { sessionId } = principal
+          if (sessionId === undefined) return yield* signInNeeded(false)
+          const proven = (token: Effect.Effect<Redacted.Redacted, NoToken>) =>
+            Effect.catchTag(token, "ClerkError", (error) => unproven(principal, error))
+          const token = yield* proven(tokens.current(sessionId))
+          const first = yield* send(token)
+          return first.status === 401 ? yield* send(yield* proven(tokens.renewed(sessionId, token))) : first
+        })
+
+        const write = (method: WriteMethod): Write => {
+          const program = Effect.fn(`AppApi.${method.toLowerCase()}`)(function* <A>(
+            path: string,
+            options: WriteOptions<A> = {}
+          ) {
+            const { body, query = {}, answer } = options
+            const key = `"${yield* random.uuidV4()}"`
+            const empty = HttpClientRequest.setHeader(yield* request(method, path, query), "idempotency-key", key)
+            const asked =
+              body === undefined ? empty : HttpClientRequest.bodyText(empty, yield* body, "application/json")
+            /** Whether the app may have carried it out without anybody hearing of it. */
+            let lost = false
+            const once = (token: Redacted.Redacted) =>
+              attempt(asked, token).pipe(
+                Effect.filterOrFail(
+                  // So says an app that is still at an earlier try (draft, error scenarios).
+                  ({ status }) => !(lost && status === 409),
+                  () => unavailable("still at work on it", { status: 409 })
+                ),
+                Effect.tapError((error) => Effect.sync(() => void (lost ||= isLost(error))))
+              )
+            const answered = yield* asUser((token) =>
+              Effect.retry(once(token), { while: isWorthRetrying, times: retries, schedule: pauses })
+            ).pipe(Effect.mapError((error) => (lost ? unsettled(error) : error)))
+            return yield* settleWrite(answered, answer)
+          }, Effect.tapError(log))
+          // Without a decoder for the answer, `A` is void.
+          // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+          return program as Write
+        }
 
         return AppApi.of({
           get: Effect.fn("AppApi.get")(function* (path, query, answer) {
-            const principal = yield* CurrentPrincipal
-            const { sessionId } = principal
-            if (sessionId === undefined) return yield* failed(new SignInNeeded({ ended: false }))
-            const asked = yield* request(path, query)
-            const proven = (token: Effect.Effect<Redacted.Redacted, NoToken>) =>
-              Effect.catchTag(token, "ClerkError", (error) => unproven(principal, error))
-            const token = yield* proven(tokens.current(sessionId))
-            const first = yield* send(asked, token)
-            const { status, isJson, text } =
-              first.status === 401 ? yield* send(asked, yield* proven(tokens.renewed(sessionId, token))) : first
-            if (status === 403) return yield* failed(new AppForbidden())
-            if (status !== 200) return yield* failed(new AppUnexpected({ problem: `status ${status}` }))
-            if (!isJson) return yield* failed(new AppUnexpected({ problem: "no JSON" }))
-            return yield* Effect.mapError(Schema.decodeEffect(Schema.fromJsonString(answer))(text), () =>
-              failed(new AppUnexpected({ problem: "other JSON than agreed" }))
+            const asked = yield* request("GET", path, query)
+            const answered = yield* asUser((token) =>
+              Effect.retry(attempt(asked, token), { while: isPassing, times: 1, schedule: Schedule.spaced(pause) })
             )
-          }, Effect.tapError(log))
+            return yield* settleRead(answered, answer)
+          }, Effect.tapError(log)),
+          post: write("POST"),
+          put: write("PUT"),
+          patch: write("PATCH"),
+          delete: write("DELETE")
         })
       })
     )
 
   /** The app at this origin. */
-  static readonly layer = (appUrl: URL) => Layer.provide(this.layerNoDeps(appUrl), FetchHttpClient.layer)
+  static readonly layer = (appUrl: URL) =>
+    Layer.provide(this.layerNoDeps(appUrl), [FetchHttpClient.layer, SecureRandom.layerWebCrypto])
 
-  /** The app of the settings. Where there is none, there must be no tool that calls it: `whenApp` sees to that. */
+  /** The app of the settings. Where there is none, there must be no tool that calls it: `Catalogue.whenApp` sees to that. */
   static readonly layerOfSettings = Layer.unwrap(
-    Effect.map(AppConfig, ({ APP_URL: appUrl }) =>
-      appUrl === undefined
-        ? Layer.succeed(AppApi, AppApi.of({ get: () => Effect.die(new TypeError("APP_URL is not set")) }))
-        : AppApi.layer(appUrl)
-    )
+    Effect.map(AppConfig, ({ APP_URL: appUrl }) => {
+      if (appUrl !== undefined) return AppApi.layer(appUrl)
+      const nowhere = () => Effect.die(new TypeError("APP_URL is not set"))
+      return Layer.succeed(AppApi, { get: nowhere, post: nowhere, put: nowhere, patch: nowhere, delete: nowhere })
+    })
   )
 }
 
-/** The first of two layers for a server with an app behind it (`APP_URL`), the second for one without. */
-export const whenApp = <A, E, R>(
-  withApp: Layer.Layer<A, E, R>,
-  without: Layer.Layer<A, E, NoInfer<R>>
-): Layer.Layer<A, E, R | AppConfig> =>
-  Layer.unwrap(Effect.map(AppConfig, ({ APP_URL: appUrl }) => (appUrl === undefined ? without : withApp)))
-
-const failed = (reason: AppApiError["reason"]) => new AppApiError({ reason })
-
-/** What an operator has to see. The other reasons are the person's own. */
-const log = ({ reason }: AppApiError) =>
-  reason._tag === "AppUnavailable" || reason._tag === "AppUnexpected"
-    ? Effect.annotateLogs(Effect.logWarning("The app did not answer as it should"), { problem: reason.problem })
-    : Effect.void
-
-const unavailable = (problem: AppUnavailable["problem"]) => failed(new AppUnavailable({ problem }))
+type WriteMethod = "POST" | "PUT" | "PATCH" | "DELETE"
 
 /** Worth another attempt: the app was quick to say that it cannot. */
 const isPassing = ({ reason }: AppApiError) =>
   reason._tag === "AppUnavailable" && reason.problem !== "no answer in time"
 
-/** The most that an answer may have, in bytes. An isolate has little memory, and many users. */
-const longestAnswer = 4 * 1024 * 1024
+/** Of a write. An app that failed with 500 would most likely fail again, and one that is slow was waited for already. */
+const isWorthRetrying = ({ reason }: AppApiError) =>
+  reason._tag === "AppUnavailable" &&
+  (reason.problem !== "an error" || [502, 503, 504].includes(reason.status ?? 0)) &&
+  reason.problem !== "no answer in time" &&
+  (reason.retryAfterSeconds ?? 0) <= longestRetryAfter
 
-const textOf = (response: HttpClientResponse.HttpClientResponse) =>
-  response.stream.pipe(
-    Stream.mapAccumEffect(
-      () => 0,
-      (sum, chunk) => {
-        const bytes = sum + chunk.length
-        return bytes > longestAnswer
-          ? Effect.fail(failed(new AppUnexpected({ problem: "an answer of more than 4 MiB" })))
-          : Effect.succeed([bytes, [chunk]] as const)
-      }
-    ),
-    Stream.decodeText(),
-    Stream.mkString
-  )
-
-const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
-  const { status, headers } = response
-  if (status === 429) return yield* unavailable("too many requests")
-  if (status >= 500) return yield* unavailable("an error")
-  const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/iu.test(headers["content-type"] ?? "")
-  return { status, isJson, text: status === 200 && isJson ? yield* textOf(response) : "" }
-})
+/** Whether the app may have carried out what it was asked, all the same. */
+const isLost = ({ reason }: AppApiError) =>
+  reason._tag === "AppUnavailable" && reason.problem !== "too many requests" && reason.problem !== "no token from Clerk"

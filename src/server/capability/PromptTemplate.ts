@@ -2,44 +2,56 @@ import type * as Prompt from "effect/ai/Prompt"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import type { CurrentUser } from "../access/CurrentUser.ts"
 import type { Policy } from "../access/Policy.ts"
-import type { CurrentPrincipal } from "../domain/Principal.ts"
-import type { Elicitation } from "./Elicitation.ts"
-import type { Completions } from "./Completion.ts"
-
-type Services = CurrentUser | CurrentPrincipal | Elicitation
+import type { Completions, CompletionsOf, NeededBy } from "./Completion.ts"
+import { type ContentFailure, declared, type FailureSchema, type NotFound } from "./ContentFailure.ts"
 
 /** What a prompt says: a text, or texts and files in a row, each a message of its own. */
 type Content = string | ReadonlyArray<Prompt.ToolModelOutputPart>
 
-/** A prompt that a person picks in the client. It becomes the first messages of the conversation. */
-export interface PromptTemplate {
+/**
+ * A prompt that a person picks in the client. It becomes the first messages of the conversation. `R`: the services that
+ * it needs.
+ */
+export interface PromptTemplate<out R = never> {
+  readonly _tag: "PromptTemplate"
   readonly name: string
   readonly title: string
   readonly description: string
   readonly policy: Policy
   /** A struct of texts: what protocol clients can ask a person for. */
   readonly arguments: Schema.Codec<unknown, unknown>
-  readonly complete: Completions
-  readonly content: (values: unknown) => Effect.Effect<Content, Schema.SchemaError, Services>
+  readonly complete: Completions<R>
+  readonly content: (values: unknown) => Effect.Effect<Content, ContentFailure, R>
 }
 
-/** Describes a prompt. Without a policy that admits somebody, nobody sees it. */
-export const make = <A, I extends Readonly<Record<string, string>>>(options: {
+/**
+ * Describes a prompt. `content` may fail with `NotFound`, and with what `failure` describes. Without a policy that admits
+ * somebody, nobody sees it.
+ */
+export const make = <
+  A,
+  I extends Readonly<Record<string, string>>,
+  R = never,
+  F extends FailureSchema = Schema.Never,
+  Complete = {}
+>(options: {
   readonly name: string
   readonly title: string
   readonly description: string
   readonly policy: Policy
   readonly arguments: Schema.Codec<A, I>
-  readonly content: (values: A) => Effect.Effect<Content, never, Services>
+  readonly failure?: F
+  readonly content: (values: A) => Effect.Effect<Content, NotFound | F["Type"], R>
   /** What to suggest for an argument while a person types. */
-  readonly complete?: { readonly [Key in keyof I]?: Completions[string] }
-}): PromptTemplate => {
+  readonly complete?: CompletionsOf<I, Complete>
+}): PromptTemplate<R | NeededBy<Complete>> => {
+  const { content, failure, complete = {}, ...described } = options
   const decode = Schema.decodeUnknownEffect(options.arguments)
   return {
-    ...options,
-    complete: options.complete ?? {},
-    content: (values) => Effect.flatMap(decode(values), options.content)
+    _tag: "PromptTemplate",
+    ...described,
+    complete,
+    content: (values) => Effect.flatMap(decode(values), (decoded) => declared(content(decoded), failure))
   }
 }

@@ -1,13 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import type { CurrentUser } from "../access/CurrentUser.ts"
 import type { Policy } from "../access/Policy.ts"
-import type { CurrentPrincipal } from "../domain/Principal.ts"
-import type { Elicitation } from "./Elicitation.ts"
-
-/** What the program behind a resource may ask for. */
-type Services = CurrentUser | CurrentPrincipal | Elicitation
+import { type ContentFailure, declared, type FailureSchema, type NotFound } from "./ContentFailure.ts"
 
 interface Described {
   readonly name: string
@@ -16,35 +11,46 @@ interface Described {
   readonly policy: Policy
 }
 
-/** A resource at a fixed address. */
-export interface Resource extends Described {
+/** A resource at a fixed address. `R`: the services that it needs. */
+export interface Resource<out R = never> extends Described {
+  readonly _tag: "Resource"
   readonly uri: string
   readonly mediaType: string
   /** The text or the bytes of the resource, read anew each time. */
-  readonly read: Effect.Effect<string | Uint8Array, never, Services>
+  readonly read: Effect.Effect<string | Uint8Array, ContentFailure, R>
 }
 
-/** A resource that answers with JSON: `content`, encoded with `schema`. Without a policy that admits somebody, nobody sees it. */
-export const make = <A, I>(
+/**
+ * A resource that answers with JSON: `content`, encoded with `schema`. It may fail with `NotFound`, and with what
+ * `failure` describes. Without a policy that admits somebody, nobody sees it.
+ */
+export const make = <A, I, R = never, F extends FailureSchema = Schema.Never>(
   options: Described & {
     readonly uri: string
     readonly schema: Schema.Codec<A, I>
-    readonly content: Effect.Effect<A, never, Services>
+    readonly failure?: F
+    readonly content: Effect.Effect<A, NotFound | F["Type"], R>
   }
-): Resource => {
-  const { schema, content, ...described } = options
+): Resource<R> => {
+  const { schema, content, failure, ...described } = options
   const encode = Schema.encodeEffect(Schema.fromJsonString(schema))
-  return { ...described, mediaType: "application/json", read: Effect.orDie(Effect.flatMap(content, encode)) }
+  return {
+    _tag: "Resource",
+    ...described,
+    mediaType: "application/json",
+    read: Effect.flatMap(declared(content, failure), (value) => Effect.orDie(encode(value)))
+  }
 }
 
 /** A resource that answers with a text or with bytes of any media type. */
-export const file = (
+export const file = <R = never, F extends FailureSchema = Schema.Never>(
   options: Described & {
     readonly uri: string
     readonly mediaType: string
-    readonly content: Effect.Effect<string | Uint8Array, never, Services>
+    readonly failure?: F
+    readonly content: Effect.Effect<string | Uint8Array, NotFound | F["Type"], R>
   }
-): Resource => {
-  const { content, ...described } = options
-  return { ...described, read: content }
+): Resource<R> => {
+  const { content, failure, ...described } = options
+  return { _tag: "Resource", ...described, read: declared(content, failure) }
 }

@@ -1,32 +1,40 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import type { CurrentUser } from "../access/CurrentUser.ts"
 import type { Policy } from "../access/Policy.ts"
-import type { CurrentPrincipal } from "../domain/Principal.ts"
-import type { Elicitation } from "./Elicitation.ts"
-import type { Completions } from "./Completion.ts"
+import type { Completions, CompletionsOf, NeededBy } from "./Completion.ts"
+import { type ContentFailure, declared, type FailureSchema, type NotFound } from "./ContentFailure.ts"
 
-type Services = CurrentUser | CurrentPrincipal | Elicitation
-
-/** A family of resources that answer with JSON, one for each way to fill in the address (RFC 6570). */
-export interface ResourceTemplate {
+/**
+ * A family of resources that answer with JSON, one for each way to fill in the address (RFC 6570). `R`: the services
+ * that it needs.
+ */
+export interface ResourceTemplate<out R = never> {
+  readonly _tag: "ResourceTemplate"
   readonly uriTemplate: string
   readonly name: string
   readonly title: string
   readonly description: string
   readonly policy: Policy
-  readonly complete: Completions
+  readonly complete: Completions<R>
   /** The JSON text of the resource whose address has these values. Fails where no resource can have them. */
-  readonly read: (values: unknown) => Effect.Effect<string, Schema.SchemaError, Services>
+  readonly read: (values: unknown) => Effect.Effect<string, ContentFailure, R>
 }
 
 /**
  * Describes a family of resources. `parameters` decodes the values in the address, which arrive as they stand there: take
- * `Schema.StringFromUriComponent` for a text that may be percent-encoded. `content` is encoded with `schema`. Without a
- * policy that admits somebody, nobody sees it.
+ * `Schema.StringFromUriComponent` for a text that may be percent-encoded. `content` is encoded with `schema`; it may fail
+ * with `NotFound`, and with what `failure` describes. Without a policy that admits somebody, nobody sees it.
  */
-export const make = <A, I extends Readonly<Record<string, string>>, B, J>(options: {
+export const make = <
+  A,
+  I extends Readonly<Record<string, string>>,
+  B,
+  J,
+  R = never,
+  F extends FailureSchema = Schema.Never,
+  Complete = {}
+>(options: {
   readonly uriTemplate: string
   readonly name: string
   readonly title: string
@@ -34,16 +42,21 @@ export const make = <A, I extends Readonly<Record<string, string>>, B, J>(option
   readonly policy: Policy
   readonly parameters: Schema.Codec<A, I>
   readonly schema: Schema.Codec<B, J>
-  readonly content: (values: A) => Effect.Effect<B, never, Services>
-  readonly complete?: { readonly [Key in keyof I]?: Completions[string] }
-}): ResourceTemplate => {
-  const { parameters, schema, content, complete = {}, ...described } = options
+  readonly failure?: F
+  readonly content: (values: A) => Effect.Effect<B, NotFound | F["Type"], R>
+  /** What to suggest for a value while a person types. */
+  readonly complete?: CompletionsOf<I, Complete>
+}): ResourceTemplate<R | NeededBy<Complete>> => {
+  const { parameters, schema, content, failure, complete = {}, ...described } = options
   const decode = Schema.decodeUnknownEffect(parameters)
   const encode = Schema.encodeEffect(Schema.fromJsonString(schema))
   return {
+    _tag: "ResourceTemplate",
     ...described,
     complete,
     read: (values) =>
-      Effect.flatMap(decode(values), (decoded) => Effect.orDie(Effect.flatMap(content(decoded), encode)))
+      Effect.flatMap(decode(values), (decoded) =>
+        Effect.flatMap(declared(content(decoded), failure), (value) => Effect.orDie(encode(value)))
+      )
   }
 }

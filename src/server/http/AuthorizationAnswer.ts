@@ -105,7 +105,7 @@ export const answerFailure = Effect.fnUntraced(function* (
   const { code, status, title, text } = answerTo(failure.reason)
   const reference = yield* Incident.note("Authorization failed", failure.reason)
   const headers = new Headers(cookies.map((cookie): [string, string] => ["set-cookie", cookie]))
-  if (failure.redirect === undefined) return errorPage(status, title, text, reference, headers)
+  if (failure.redirect === undefined) return yield* errorPage(status, title, text, reference, headers)
   const description = printable(`${text} Reference ${reference}`)
   const location = new URL(authorizationErrorRedirect(failure.redirect, "invalid_request", description))
   // The library's type knows the codes of RFC 6749 only.

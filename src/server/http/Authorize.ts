@@ -22,7 +22,7 @@ export const askForConsent = Effect.fnUntraced(function* (authRequest: AuthReque
   const consent = yield* server.beginConsent(authRequest)
   for (const cookie of headers.getSetCookie()) consent.headers.append("set-cookie", cookie)
   const { handle, headers: all } = consent
-  return consentPage({ server: publicUrl, client, scopes, announcement, handle, headers: all })
+  return yield* consentPage({ server: publicUrl, client, scopes, announcement, handle, headers: all })
 })
 
 /** `GET /authorize`: asks for consent, or goes on to the sign-in where it was given before (RFC 6749, section 4.1.1). */

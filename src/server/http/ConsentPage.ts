@@ -1,3 +1,4 @@
+import type * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import * as Scope from "../domain/Scope.ts"
@@ -69,7 +70,7 @@ export const consentPage = ({
   announcement,
   handle,
   headers
-}: Question): HttpServerResponse.HttpServerResponse => {
+}: Question): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
   const asked = new Set(client.scope)
   const receiver = receiverOf(client.redirectUri)
   const onDevice = client.redirectIsLoopback || receiver.ownScheme

@@ -9,7 +9,7 @@ import { errorPage, page } from "./Page.ts"
 export const landing = Effect.gen(function* () {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const mcp = address(publicUrl, "/mcp")
-  return page(
+  return yield* page(
     `${publicUrl.host} is an MCP server`,
     html`<p>Connect an MCP client, such as Claude, Cursor, VS Code or ChatGPT, to this address:</p>
       <p><code>${mcp}</code></p>
@@ -27,6 +27,4 @@ export const landing = Effect.gen(function* () {
 })
 
 /** Whatever no route knows. */
-export const notFound = Effect.sync(() =>
-  errorPage(404, "There is nothing here", "This server answers MCP clients at /mcp.")
-)
+export const notFound = errorPage(404, "There is nothing here", "This server answers MCP clients at /mcp.")

@@ -1,6 +1,8 @@
+import * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import { Html, html } from "./Html.ts"
+import { PageBrand } from "./PageBrand.ts"
 import { fromResponse } from "./WebRequest.ts"
 
 /**
@@ -14,6 +16,9 @@ const style = `
 body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; display: grid; min-height: 100dvh; place-items: center }
 main { width: min(34rem, 100%); padding: 1.5rem }
 @media (min-width: 36rem) { main { border: 1px solid var(--line); border-radius: .75rem; padding: 2rem } }
+header { display: flex; align-items: center; gap: .6rem; font-weight: 600 }
+footer { margin-top: 1.5rem }
+a { color: var(--accent) }
 h1 { font-size: 1.4rem; line-height: 1.25; overflow-wrap: anywhere; text-wrap: balance }
 li { margin: .4rem 0 }
 p, li, label { overflow-wrap: anywhere }
@@ -37,7 +42,7 @@ button.primary { background: var(--accent); border-color: var(--accent); color: 
 const styleElement = new Html(`<style>${style}</style>`)
 
 /** SHA-256 of `style` (Content Security Policy Level 3, section 2.3.1). */
-const styleHash = "sha256-/NKGQU97j/r2wr3Ll4yxDpEyqMYg7nq8VPjpbEvw50c="
+const styleHash = "sha256-30cxuJQJE4ZZ9S2CFlGltGiKhIBaZBN88Ysc/OBuCLk="
 
 /**
  * Where the form of a page may lead. Browsers hold each redirect that follows a form to it as well: the sign-in, whose
@@ -52,8 +57,15 @@ const formTargets = (redirectUri: string): string => {
 }
 
 /** What every page is sent with: nothing runs, nothing is fetched, nobody frames it, no form leads elsewhere. */
-const securityHeaders = (formAction: string) => ({
-  "content-security-policy": `default-src 'none'; style-src '${styleHash}'; base-uri 'none'; form-action ${formAction}; frame-ancestors 'none'`,
+const securityHeaders = (formAction: string, styles: ReadonlyArray<string>, hasImage: boolean) => ({
+  "content-security-policy": [
+    "default-src 'none'",
+    `style-src ${styles.map((hash) => `'${hash}'`).join(" ")}`,
+    ...(hasImage ? ["img-src data:"] : []),
+    "base-uri 'none'",
+    `form-action ${formAction}`,
+    "frame-ancestors 'none'"
+  ].join("; "),
   "x-frame-options": "DENY",
   // Not `no-referrer`, under which browsers post forms with `Origin: null`.
   "referrer-policy": "same-origin",
@@ -61,10 +73,10 @@ const securityHeaders = (formAction: string) => ({
 })
 
 /**
- * A whole page. `headers` carries the cookies that belong to it, `heading` is for where the title is not enough. A page
- * without `leadsTo`, the redirect URI at the end of what its form begins, has no form.
+ * A whole page, in the server's brand. `headers` carries the cookies that belong to it, `heading` is for where the title
+ * is not enough. A page without `leadsTo`, the redirect URI at the end of what its form begins, has no form.
  */
-export const page = (
+export const page = Effect.fnUntraced(function* (
   title: string,
   body: Html,
   options: {
@@ -73,28 +85,33 @@ export const page = (
     readonly heading?: Html
     readonly leadsTo?: string
   } = {}
-): HttpServerResponse.HttpServerResponse => {
+): Effect.fn.Return<HttpServerResponse.HttpServerResponse> {
+  const brand = yield* PageBrand
   const { markup } = html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title}</title>
-        ${styleElement}
+        ${styleElement}${brand.style}
       </head>
       <body>
         <main>
+          ${brand.header}
           <h1>${options.heading ?? title}</h1>
-          ${body}
+          ${body}${brand.footer}
         </main>
       </body>
     </html> `
   const headers = new Headers(options.headers)
   const formAction = options.leadsTo === undefined ? "'none'" : formTargets(options.leadsTo)
-  for (const [name, value] of Object.entries(securityHeaders(formAction))) headers.set(name, value)
+  const styles = [styleHash, ...(brand.styleHash === undefined ? [] : [brand.styleHash])]
+  for (const [name, value] of Object.entries(securityHeaders(formAction, styles, brand.hasImage))) {
+    headers.set(name, value)
+  }
   headers.set("content-type", "text/html; charset=utf-8")
   return fromResponse(new Response(markup, { status: options.status ?? 200, headers }))
-}
+})
 
 /** A page that says what went wrong, in plain words, and how to find it in the log. */
 export const errorPage = (
@@ -103,7 +120,7 @@ export const errorPage = (
   text: string,
   reference?: string,
   headers = new Headers()
-): HttpServerResponse.HttpServerResponse =>
+): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
   page(
     title,
     html`<p>${text}</p>

@@ -75,8 +75,8 @@ export const visible = <A extends { readonly policy: Policy.Policy }>(
   Effect.map(identify(authInfo), ({ facts }) => items.filter((item) => Policy.visible(item.policy, facts)))
 
 /**
- * The scopes to step up for before `admit` is asked. Whoever lacks a role, or cannot be judged, needs no other token:
- * `admit` refuses, and can say why.
+ * The scopes to step up for before `authorize` is asked. Whoever lacks a role, or cannot be judged, needs no other
+ * token: `authorize` refuses, and can say why.
  */
 export const challenge = (
   policy: Policy.Policy,

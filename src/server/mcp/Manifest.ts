@@ -13,8 +13,8 @@ import * as Schema from "effect/Schema"
 
 import * as Policy from "../access/Policy.ts"
 import type { PromptTemplate } from "../capability/PromptTemplate.ts"
-import type * as Tools from "../capability/Resource.ts"
-import type * as Templates from "../capability/ResourceTemplate.ts"
+import type { Resource as ResourceDefinition } from "../capability/Resource.ts"
+import type { ResourceTemplate } from "../capability/ResourceTemplate.ts"
 
 type JsonSchema = { readonly type: "object" } & Record<string, unknown>
 
@@ -60,14 +60,31 @@ export const jsonSchema = (schema: Schema.Constraint): JsonSchema => {
   return { ...inlined, type: "object", ...(!isWhole && { $defs }) }
 }
 
-/** Describes a tool. Its parameters and its success have to encode to objects (MCP, tools). */
-export const tool = (name: string, definition: Tool.Any) => ({
+const describesObject = (node: Node): boolean => {
+  const { type, anyOf } = node
+  if (type !== undefined) return type === "object"
+  return Array.isArray(anyOf) && anyOf.every((each) => Predicate.isObject(each) && describesObject(each))
+}
+
+/** Whether what a schema describes encodes to an object, which structured content has to be (MCP, tools). */
+export const isObject = (schema: Schema.Constraint): boolean => {
+  const { schema: root, definitions } = Schema.toJsonSchemaDocument(schema)
+  return describesObject(plain(root, definitions))
+}
+
+/** What of a tool a client is told. */
+type Described = Pick<Tool.Any, "description" | "parametersSchema" | "successSchema" | "annotations"> & {
+  readonly name: string
+}
+
+/** Describes a tool. Its parameters have to encode to an object; a success that does not has no schema (MCP, tools). */
+export const tool = ({ name, ...definition }: Described) => ({
   listed: {
     name,
     title: Context.getOrElse(definition.annotations, Tool.Title, () => name),
     description: definition.description ?? "",
     inputSchema: jsonSchema(definition.parametersSchema),
-    outputSchema: jsonSchema(definition.successSchema),
+    ...(isObject(definition.successSchema) && { outputSchema: jsonSchema(definition.successSchema) }),
     annotations: {
       readOnlyHint: Context.get(definition.annotations, Tool.Readonly),
       destructiveHint: Context.get(definition.annotations, Tool.Destructive),
@@ -78,27 +95,43 @@ export const tool = (name: string, definition: Tool.Any) => ({
   policy: Context.get(definition.annotations, Policy.Required)
 })
 
-export const resource = ({ uri, name, title, description, mediaType: mimeType, policy }: Tools.Resource) => ({
-  listed: { uri, name, title, description, mimeType } satisfies Resource,
-  policy
-})
-
-export const template = ({ uriTemplate, name, title, description, policy }: Templates.ResourceTemplate) => ({
-  listed: { uriTemplate, name, title, description, mimeType: "application/json" } satisfies ResourceTemplateType,
-  policy
-})
-
-const ArgumentsSchema = Schema.Struct({
+const Arguments = Schema.Struct({
   properties: Schema.optionalKey(
     Schema.Record(Schema.String, Schema.Struct({ description: Schema.optionalKey(Schema.String) }))
   ),
   required: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
+/** How a model can make a tool return less, from what its schema says. */
+export const howToAskForLess = ({ parametersSchema }: Tool.Any): string => {
+  const { properties } = jsonSchema(parametersSchema)
+  const names = Predicate.isObject(properties) ? Object.keys(properties) : []
+  return names.length === 0
+    ? "This tool has no arguments that make it smaller."
+    : `Call the tool again with arguments that ask for less: it takes ${names.join(", ")}.`
+}
+
+export const resource = ({
+  uri,
+  name,
+  title,
+  description,
+  mediaType: mimeType,
+  policy
+}: ResourceDefinition<unknown>) => ({
+  listed: { uri, name, title, description, mimeType } satisfies Resource,
+  policy
+})
+
+export const template = ({ uriTemplate, name, title, description, policy }: ResourceTemplate<unknown>) => ({
+  listed: { uriTemplate, name, title, description, mimeType: "application/json" } satisfies ResourceTemplateType,
+  policy
+})
+
 /** Describes a prompt. Its arguments have to encode to an object of texts (MCP, prompts). */
-export const prompt = ({ name, title, description, policy, arguments: schema }: PromptTemplate) => {
+export const prompt = ({ name, title, description, policy, arguments: schema }: PromptTemplate<unknown>) => {
   const argsSchema = jsonSchema(schema)
-  const { properties = {}, required = [] } = Schema.decodeUnknownSync(ArgumentsSchema)(argsSchema)
+  const { properties = {}, required = [] } = Schema.decodeUnknownSync(Arguments)(argsSchema)
   const args = Object.entries(properties).map(([name, { description = "" }]) => ({
     name,
     description,

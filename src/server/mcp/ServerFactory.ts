@@ -1,6 +1,4 @@
 import {
-  type CallToolResult,
-  type InputRequiredResult,
   isInputRequiredResult,
   type McpServer,
   ProtocolError,
@@ -15,11 +13,11 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Layer from "effect/Layer"
 
 import type * as Policy from "../access/Policy.ts"
-import { ServerInfo } from "../config/ServerInfo.ts"
-import type { PromptTemplate } from "../capability/PromptTemplate.ts"
-import type { Resource } from "../capability/Resource.ts"
-import type { ResourceTemplate } from "../capability/ResourceTemplate.ts"
+import type { RequestServices } from "../capability/RequestServices.ts"
+import { DefinitionError, ServerInfo } from "../config/ServerInfo.ts"
 import * as Authorize from "./Authorize.ts"
+import { Catalogue } from "./Catalogue.ts"
+import { faultsOf } from "./CatalogueFaults.ts"
 import { telling } from "./ClientFeatures.ts"
 import * as Completions from "./Completions.ts"
 import { block, text } from "./Content.ts"
@@ -27,19 +25,7 @@ import { ProtocolServer } from "./InvalidParams.ts"
 import * as Manifest from "./Manifest.ts"
 import * as MultiRoundTrip from "./MultiRoundTrip.ts"
 import * as Serving from "./Serving.ts"
-import { type RequestServices, ToolCalls, toolError } from "./ToolCalls.ts"
-
-/** What the server offers beside its tools. */
-export class Offer extends Context.Service<
-  Offer,
-  {
-    readonly resources: ReadonlyArray<Resource>
-    readonly templates: ReadonlyArray<ResourceTemplate>
-    readonly prompts: ReadonlyArray<PromptTemplate>
-    /** The seam for a protocol feature that has no definition of its own here: it is handed each new server. */
-    readonly extend?: (server: McpServer) => void
-  }
->()("mcp/Offer") {}
+import { toolError } from "./ToolCall.ts"
 
 /** What depends on its user is no other user's, and is as fresh as the facts that it was judged on. */
 const cacheHint = { ttlMs: 60_000, cacheScope: "private" } as const
@@ -52,21 +38,21 @@ export class ServerFactory extends Context.Service<
     readonly make: (options: { readonly listChanged: boolean }) => McpServer
   }
 >()("mcp/ServerFactory") {
+  /** Fails where the catalogue has faults. */
   static readonly layer = Layer.effect(
     ServerFactory,
     Effect.gen(function* () {
-      const calls = yield* ToolCalls
-      const offer = yield* Offer
-      const { name, title, version, instructions } = yield* ServerInfo
+      const catalogue = yield* Catalogue
+      const { name, title, version, icons, instructions, scopes } = yield* ServerInfo
+      const faults = faultsOf(catalogue, new Set(scopes.keys()))
+      if (faults.length > 0) return yield* new DefinitionError({ faults })
       const { run, listed, scopeChallenge } = yield* Serving.make
-      const tools = new Map(calls.entries.map((tool) => [tool.listed.name, tool]))
-      const resources = offer.resources.map((resource) => ({ ...resource, ...Manifest.resource(resource) }))
-      const templates = offer.templates.map((template) => ({ ...template, ...Manifest.template(template) }))
-      const prompts = offer.prompts.map((prompt) => ({ ...prompt, ...Manifest.prompt(prompt) }))
+      const { resources, templates, prompts } = catalogue
+      const tools = new Map(catalogue.tools.map((tool) => [tool.listed.name, tool]))
 
       const make = ({ listChanged }: { readonly listChanged: boolean }): McpServer => {
         const server = new ProtocolServer(
-          { name, title, version },
+          { name, title, version, ...(icons !== undefined && { icons: [...icons] }) },
           {
             ...(instructions !== undefined && { instructions }),
             capabilities: {
@@ -85,7 +71,7 @@ export class ServerFactory extends Context.Service<
           }
         )
 
-        /** Runs a program of the server for the caller of a request, who may be told and asked along the way. */
+        /** Runs a program of the catalogue for the caller of a request, who may be told and asked along the way. */
         const serve = <A, E>(
           ctx: ServerContext,
           policy: Policy.Policy,
@@ -102,83 +88,59 @@ export class ServerFactory extends Context.Service<
           ).pipe(telling(ctx))
         }
 
-        const callTool = (
-          tool: Tool,
-          args: unknown,
-          ctx: ServerContext
-        ): Promise<CallToolResult | InputRequiredResult> =>
+        const refused = (error: { readonly message: string }) => Effect.succeed(toolError(error.message))
+
+        const callTool = ({ policy, listed: { name }, call }: Tool, args: unknown, ctx: ServerContext) =>
           run(
-            serve(ctx, tool.policy, tool.listed.name, args, calls.call(tool.listed.name, args)).pipe(
-              Effect.catchTags({
-                AccessError: (error) => Effect.succeed(toolError(error.message)),
-                NotPermitted: (error) => Effect.succeed(toolError(error.message))
-              })
+            serve(ctx, policy, name, args, call(args)).pipe(
+              Effect.catchTags({ AccessError: refused, NotPermitted: refused })
             ),
             ctx
           )
 
-        for (const tool of calls.entries) {
-          const { listed, policy } = tool
-          server.registerTool(
-            listed.name,
-            {
-              ...listed,
-              inputSchema: Manifest.advertised(listed.inputSchema),
-              outputSchema: Manifest.advertised(listed.outputSchema),
-              scopeChallenge: scopeChallenge(policy)
-            },
-            (args, ctx) => callTool(tool, args, ctx)
-          )
+        for (const tool of catalogue.tools) {
+          const { inputSchema, outputSchema, ...metadata } = tool.listed
+          const config = {
+            ...metadata,
+            inputSchema: Manifest.advertised(inputSchema),
+            ...(outputSchema !== undefined && { outputSchema: Manifest.advertised(outputSchema) }),
+            scopeChallenge: scopeChallenge(tool.policy)
+          }
+          server.registerTool(metadata.name, config, (args, ctx) => callTool(tool, args, ctx))
         }
 
         for (const { listed, policy, read } of resources) {
           const { uri, name, ...metadata } = listed
           const config = { ...metadata, cacheHint, scopeChallenge: scopeChallenge(policy) }
-          server.registerResource(name, uri, config, (_uri, ctx) => {
-            const contents = Effect.map(read, (content) => ({
-              contents: [
-                {
-                  uri,
-                  mimeType: listed.mimeType,
-                  ...(typeof content === "string" ? { text: content } : { blob: Base64.encode(content) })
-                }
-              ]
-            }))
-            return run(serve(ctx, policy, uri, undefined, contents), ctx, name)
-          })
+          server.registerResource(name, uri, config, (_uri, ctx) =>
+            run(serve(ctx, policy, uri, undefined, Effect.map(read, contents(uri, listed.mimeType))), ctx, name, uri)
+          )
         }
 
         for (const { listed, policy, read } of templates) {
           const { uriTemplate, name, ...metadata } = listed
           const config = { ...metadata, cacheHint, scopeChallenge: scopeChallenge(policy) }
-          server.registerResource(
-            name,
-            new UriResources(uriTemplate, { list: undefined }),
-            config,
-            (uri, values, ctx) => {
-              const contents = Effect.map(read(values), (text) => ({
-                contents: [{ uri: uri.href, mimeType: listed.mimeType, text }]
-              }))
-              return run(serve(ctx, policy, uri.href, undefined, contents), ctx, name)
-            }
+          const uris = new UriResources(uriTemplate, { list: undefined })
+          server.registerResource(name, uris, config, ({ href }, values, ctx) =>
+            run(
+              serve(ctx, policy, href, undefined, Effect.map(read(values), contents(href, listed.mimeType))),
+              ctx,
+              name,
+              href
+            )
           )
         }
 
         for (const { listed, argsSchema, policy, content } of prompts) {
+          const { name } = listed
           const config = {
             ...listed,
             argsSchema: Manifest.advertised(argsSchema),
             scopeChallenge: scopeChallenge(policy)
           }
-          server.registerPrompt(listed.name, config, (values, ctx) => {
-            const messages = Effect.map(content(values ?? {}), (said) => ({
-              messages: (typeof said === "string" ? [text(said)] : said.map(block)).map((content) => ({
-                role: "user" as const,
-                content
-              }))
-            }))
-            return run(serve(ctx, policy, listed.name, values, messages), ctx, listed.name)
-          })
+          server.registerPrompt(name, config, (values, ctx) =>
+            run(serve(ctx, policy, name, values, Effect.map(content(values ?? {}), messages)), ctx, name)
+          )
         }
 
         const protocol = server.server
@@ -194,7 +156,7 @@ export class ServerFactory extends Context.Service<
         })
         // The SDK would list everything it can serve; what is listed depends on who asks.
         protocol.setRequestHandler("tools/list", async (request, ctx) => ({
-          tools: await listed(calls.entries, request, ctx)
+          tools: await listed(catalogue.tools, request, ctx)
         }))
         protocol.setRequestHandler("resources/list", async (request, ctx) => ({
           resources: await listed(resources, request, ctx)
@@ -212,7 +174,7 @@ export class ServerFactory extends Context.Service<
             params.ref.type === "ref/prompt" ? params.ref.name : params.ref.uri
           )
         )
-        offer.extend?.(server)
+        for (const extend of catalogue.extensions) extend(server)
         return server
       }
 
@@ -221,4 +183,17 @@ export class ServerFactory extends Context.Service<
   ).pipe(Layer.provide(Digest.layerWebCrypto))
 }
 
-type Tool = ToolCalls["Service"]["entries"][number]
+type Tool = Catalogue["Service"]["tools"][number]
+
+/** A resource as it is sent (MCP, resources, resource contents). */
+const contents = (uri: string, mimeType: string) => (content: string | Uint8Array) => ({
+  contents: [{ uri, mimeType, ...(typeof content === "string" ? { text: content } : { blob: Base64.encode(content) }) }]
+})
+
+/** What a prompt says, each part a message of the user (MCP, prompts, prompt messages). */
+const messages = (said: string | ReadonlyArray<Parameters<typeof block>[0]>) => ({
+  messages: (typeof said === "string" ? [text(said)] : said.map(block)).map((content) => ({
+    role: "user" as const,
+    content
+  }))
+})

@@ -2,6 +2,7 @@ import {
   type PaginatedRequest,
   ProtocolError,
   ProtocolErrorCode,
+  ResourceNotFoundError,
   type ScopeChallengeHandler,
   type ServerContext
 } from "@modelcontextprotocol/server"
@@ -9,38 +10,71 @@ import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import type * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
-import type * as Schema from "effect/Schema"
 
 import type { Access, AccessError } from "../access/Access.ts"
 import type * as Policy from "../access/Policy.ts"
+import type { ContentFailure } from "../capability/ContentFailure.ts"
 import * as Incident from "../observability/Incident.ts"
 import type { StateSigner } from "../oauth/StateSigner.ts"
 import * as Authorize from "./Authorize.ts"
 import type { NothingToComplete } from "./Completions.ts"
 import type * as Manifest from "./Manifest.ts"
 import type { StateRefused } from "./MultiRoundTrip.ts"
+import { messageOf, withoutCauses } from "./ToolCall.ts"
 
 /** What the server itself needs to serve a request. */
 type Services = Access | StateSigner | Digest.Digest
 
 /** What ends a request without being a tool's own answer. */
-type Failure = AccessError | Authorize.NotPermitted | NothingToComplete | StateRefused | NoSuchPage | Schema.SchemaError
+type Failure = AccessError | Authorize.NotPermitted | NothingToComplete | StateRefused | NoSuchPage | ContentFailure
 
 /** Lists are whole: no client was ever given the cursor of another page (MCP, pagination). */
 class NoSuchPage extends Data.TaggedError("NoSuchPage") {
   override readonly message = "Invalid cursor: a list comes whole, without one"
 }
 
-/** How such a failure looks on the wire (JSON-RPC 2.0, section 5.1). */
-const protocolError = (failure: Failure): ProtocolError => {
-  if (failure._tag === "StateRefused") {
-    const data = { reason: "invalid_request_state" }
-    return new ProtocolError(ProtocolErrorCode.InvalidParams, failure.message, data)
+const invalidParams = (message: string, data?: unknown) =>
+  new ProtocolError(ProtocolErrorCode.InvalidParams, message, data)
+
+/** What was asked for, in which request: its name for the log, and the address of a resource. */
+interface Asked {
+  readonly ctx: ServerContext
+  readonly name: string
+  readonly uri: string | undefined
+}
+
+/**
+ * How such a failure looks on the wire (JSON-RPC 2.0, section 5.1; MCP, resources and prompts, error handling). What a
+ * resource or a prompt declares is logged as a tool's failure is, and told with its fields and a reference.
+ */
+const protocolError = (failure: Failure, { ctx, name, uri }: Asked): Effect.Effect<ProtocolError> => {
+  switch (failure._tag) {
+    case "AccessError":
+      return Effect.succeed(new ProtocolError(ProtocolErrorCode.InternalError, failure.message))
+    case "StateRefused":
+      return Effect.succeed(invalidParams(failure.message, { reason: "invalid_request_state" }))
+    case "SchemaError":
+      return Effect.succeed(invalidParams(`Invalid params: ${failure.message.replaceAll(/\s+/gu, " ")}`))
+    case "NotFound":
+      return Effect.succeed(
+        uri === undefined ? invalidParams(failure.message) : new ResourceNotFoundError(uri, failure.message)
+      )
+    case "DeclaredFailure":
+      return Effect.map(
+        Effect.annotateLogs(
+          Incident.declared(`${name} failed`, failure.failure),
+          Authorize.callerOf(ctx.http?.authInfo)
+        ),
+        (reference) => {
+          const message = `${messageOf(failure.failure)} Reference ${reference}`
+          return new ProtocolError(ProtocolErrorCode.InternalError, message, withoutCauses(failure.encoded))
+        }
+      )
+    case "NotPermitted":
+    case "NothingToComplete":
+    case "NoSuchPage":
+      return Effect.succeed(invalidParams(failure.message))
   }
-  return new ProtocolError(
-    failure._tag === "AccessError" ? ProtocolErrorCode.InternalError : ProtocolErrorCode.InvalidParams,
-    failure._tag === "SchemaError" ? `Invalid params: ${failure.message.replaceAll(/\s+/gu, " ")}` : failure.message
-  )
 }
 
 /** The SDK sends the message of any error to the client, so a defect becomes one that says nothing but a reference. */
@@ -62,12 +96,21 @@ export const make = Effect.gen(function* () {
 
   /**
    * Failures become protocol errors, and cancelling the request interrupts the program. `name` is for the log: what of
-   * the server's was asked for.
+   * the server's was asked for. `uri`: the address of the resource that was asked for.
    */
-  const run = <A>(program: Effect.Effect<A, Failure, Services>, ctx: ServerContext, name = ""): Promise<A> =>
-    runPromise(program.pipe(Effect.mapError(protocolError), Effect.catchCause(unexpected(ctx, name))), {
-      signal: ctx.mcpReq.signal
-    })
+  const run = <A>(
+    program: Effect.Effect<A, Failure, Services>,
+    ctx: ServerContext,
+    name = "",
+    uri?: string
+  ): Promise<A> =>
+    runPromise(
+      program.pipe(
+        Effect.catch((failure) => Effect.flip(protocolError(failure, { ctx, name, uri }))),
+        Effect.catchCause(unexpected(ctx, name))
+      ),
+      { signal: ctx.mcpReq.signal }
+    )
 
   return {
     run,

@@ -40,23 +40,25 @@ const storage = Layer.effect(
   })
 )
 
-/** An account that is found closed is told of once, until it is found open again, or was forgotten. */
+/** An account that is found banned, or deleted, is told of once, until it is found open again, or was forgotten. */
 const access = Layer.effect(
   Access,
   Effect.gen(function* () {
     const { current } = yield* Access
     const ended = yield* GrantsEnded
-    const closed = new Lru<UserId, true>()
-    const close = Effect.fnUntraced(function* (userId: UserId) {
-      if (closed.has(userId)) return
-      closed.set(userId, true)
-      yield* ended.all(userId)
+    const closed = new Lru<UserId, boolean>()
+    const close = Effect.fnUntraced(function* (userId: UserId, deleted: boolean) {
+      if (closed.get(userId) === deleted) return
+      closed.set(userId, deleted)
+      yield* ended.all(userId, deleted)
     })
     return Access.of({
       current: (userId) =>
         current(userId).pipe(
           Effect.tap(() => Effect.sync(() => closed.delete(userId))),
-          Effect.tapError(({ reason }) => (reason._tag === "AccountClosed" ? close(userId) : Effect.void))
+          Effect.tapError(({ reason }) =>
+            reason._tag === "AccountClosed" ? close(userId, reason.deleted === true) : Effect.void
+          )
         )
     })
   })

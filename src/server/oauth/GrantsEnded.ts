@@ -12,7 +12,7 @@ export class GrantsEnded extends Context.Service<
   {
     /** This grant was revoked. */
     readonly one: (userId: UserId, grantId: GrantId) => Effect.Effect<void>
-    /** The account was closed, and none of its grants counts any more. */
-    readonly all: (userId: UserId) => Effect.Effect<void>
+    /** The account was closed, and none of its grants counts any more. Of a `deleted` one nothing is kept. */
+    readonly all: (userId: UserId, deleted: boolean) => Effect.Effect<void>
   }
 >()("oauth/GrantsEnded") {}

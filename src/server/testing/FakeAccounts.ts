@@ -3,15 +3,20 @@ import * as Layer from "effect/Layer"
 
 import { AccountStubs } from "../account/AccountStub.ts"
 import * as AccountEndings from "../account/AccountEndings.ts"
+import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { testSettings } from "./TestSettings.ts"
 
-/** The objects of all users, outside workerd: they hold no sessions, and record what they are told of ended grants. */
+/**
+ * The objects of all users, outside workerd: they hold no sessions, keep what is stored in memory, and record what they
+ * are told of ended grants.
+ */
 export class FakeAccounts {
-  /** `user grant` for each grant that ended, `user all` for each account that was closed. */
+  /** `user grant` for each grant that ended, `user all` for each account that was banned, `user deleted` for each deleted one. */
   readonly ended: Array<string> = []
   /** The users whose followers were told of a change. */
   readonly told: Array<string> = []
+  readonly #stores = new Map<string, MemoryEntries>()
   /** How many of the next calls fail, as those of an object do that is being replaced. */
   failures = 0
   /** Whether they fail because the object has too much to do. */
@@ -20,9 +25,11 @@ export class FakeAccounts {
   /** Stands in for the binding. */
   readonly namespace = {
     getByName: (userId: string) => ({
+      readEntry: async (name: string) => this.#storeOf(userId).read(name),
+      writeEntry: async (write: Write) => this.#storeOf(userId).write(write, defaultLimits),
       endGrants: async (grants: ReadonlyArray<string>) => this.#record(grants.map((grant) => `${userId} ${grant}`)),
       tellFollowers: async () => void this.told.push(userId),
-      endAll: async () => this.#record([`${userId} all`])
+      endAll: async (deleted: boolean) => this.#record([`${userId} ${deleted ? "deleted" : "all"}`])
     })
   }
 
@@ -34,6 +41,12 @@ export class FakeAccounts {
         Layer.effect(AppConfig, Effect.orDie(AppConfig.decode({ ...testSettings, ACCOUNT_AGENT: this.namespace })))
       )
     )
+  }
+
+  #storeOf(userId: string): MemoryEntries {
+    const store = this.#stores.get(userId) ?? new MemoryEntries()
+    this.#stores.set(userId, store)
+    return store
   }
 
   #record(ended: ReadonlyArray<string>): void {

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -80,7 +81,12 @@ describe("the session behind AppApi", () => {
       const world = new World()
       world.noToken = new ClerkSessionEnded()
       const connections = Layer.mock(UserGrants, { end: () => Effect.fail(new GrantsUnavailable()) })
-      const layer = Layer.provide(AppApi.layerNoDeps(appUrl), [world.tokens, connections, world.http])
+      const layer = Layer.provide(AppApi.layerNoDeps(appUrl), [
+        world.tokens,
+        connections,
+        world.http,
+        SecureRandom.layerWebCrypto
+      ])
       const { reason } = yield* Effect.flip(Effect.provide(call(), Layer.merge(layer, withSession)))
       assert.strictEqual(reason._tag, "SignInNeeded")
     })

@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import { html } from "../../../src/server/http/Html.ts"
 import { errorPage, page, redirect } from "../../../src/server/http/Page.ts"
 
-const web = (response: HttpServerResponse.HttpServerResponse) => HttpServerResponse.toWeb(response)
+const web = (response: Effect.Effect<HttpServerResponse.HttpServerResponse>) =>
+  HttpServerResponse.toWeb(Effect.runSync(response))
 
 const sha256 = async (text: string) => {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))
@@ -71,7 +73,7 @@ describe("Page", () => {
     const headers = new Headers()
     headers.append("set-cookie", "a=1")
     headers.append("set-cookie", "b=2")
-    const response = web(redirect("https://client.example/callback?code=c", headers))
+    const response = HttpServerResponse.toWeb(redirect("https://client.example/callback?code=c", headers))
     assert.strictEqual(response.status, 302)
     assert.strictEqual(response.headers.get("location"), "https://client.example/callback?code=c")
     assert.deepStrictEqual(response.headers.getSetCookie(), ["a=1", "b=2"])

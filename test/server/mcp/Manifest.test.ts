@@ -1,54 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Tool from "effect/ai/Tool"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 import * as Policy from "../../../src/server/access/Policy.ts"
+import * as PromptTemplate from "../../../src/server/capability/PromptTemplate.ts"
 import * as Manifest from "../../../src/server/mcp/Manifest.ts"
-import { functionCalling, type JsonSchema, objectFaults, schemasIn } from "../../support/FunctionCalling.ts"
-import { toolkitWithApp } from "../fixture/Catalogue.ts"
-import { introduce, me } from "../fixture/People.ts"
-
-const tools = Object.entries(toolkitWithApp.tools).map(([name, tool]) => ({ definition: tool as Tool.Any, name }))
-
-describe("the tools of the fixture", () => {
-  for (const { name, definition } of tools) {
-    const { listed } = Manifest.tool(name, definition)
-    it(`${name} takes and answers objects that say what is in them, and takes nothing else`, () => {
-      for (const schema of [listed.inputSchema, listed.outputSchema]) assert.deepStrictEqual(objectFaults(schema), [])
-      for (const { schema } of schemasIn(listed.inputSchema)) {
-        if (schema["type"] === "object") assert.strictEqual(schema["additionalProperties"], false)
-      }
-    })
-
-    it(`${name} can be handed to the function calls of Anthropic, OpenAI and Gemini as it is advertised`, () => {
-      const { description, inputSchema: parameters } = listed
-      for (const [api, faults] of Object.entries(functionCalling)) {
-        assert.deepStrictEqual(faults({ name, description, parameters }), [], api)
-      }
-    })
-  }
-
-  it("advertise title and hints as they are annotated, and a parameter with its default", () => {
-    const { title, annotations } = Manifest.tool("sum", toolkitWithApp.tools.sum).listed
-    assert.strictEqual(title, "Add two numbers")
-    const hints = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false }
-    assert.deepStrictEqual(annotations, hints)
-    const { inputSchema } = Manifest.tool("paint", toolkitWithApp.tools.paint).listed
-    assert.deepStrictEqual(inputSchema["required"], ["prompt"])
-    const { steps } = inputSchema["properties"] as Readonly<Record<string, JsonSchema>>
-    assert.deepInclude(steps, { type: "integer", default: 4, minimum: 4, maximum: 8 })
-  })
-
-  it("keep bytes out of the structured output", () => {
-    const { outputSchema } = Manifest.tool("paint", toolkitWithApp.tools.paint).listed
-    assert.sameMembers(Object.keys(outputSchema["properties"] ?? {}), ["mediaType", "steps", "colour"])
-  })
-})
+import { type JsonSchema, objectFaults } from "../../support/FunctionCalling.ts"
 
 describe("Manifest", () => {
   it("lets nobody use a tool that carries no policy", () => {
     const bare = Tool.make("bare", { description: "Does something.", success: Schema.Struct({}) })
-    assert.deepStrictEqual(Manifest.tool("bare", bare).policy, Policy.nobody)
+    assert.deepStrictEqual(Manifest.tool(bare).policy, Policy.nobody)
   })
 
   it("says of every object which properties it has, and writes out what a schema only refers to", () => {
@@ -99,19 +62,32 @@ describe("Manifest", () => {
   })
 
   it("lists a prompt with its arguments, and which of them are needed", () => {
-    assert.deepStrictEqual(Manifest.prompt(introduce).listed.arguments, [
-      { name: "audience", description: "To whom", required: true }
+    const prompt = PromptTemplate.make({
+      name: "welcome",
+      title: "Welcome",
+      description: "Greets somebody",
+      policy: Policy.signedIn,
+      arguments: Schema.Struct({
+        who: Schema.String.annotate({ description: "Whom to greet" }),
+        how: Schema.optionalKey(Schema.String)
+      }),
+      content: ({ who }) => Effect.succeed(`Welcome ${who}`)
+    })
+    assert.deepStrictEqual(Manifest.prompt(prompt).listed.arguments, [
+      { name: "who", description: "Whom to greet", required: true },
+      { name: "how", description: "", required: false }
     ])
   })
 
-  it("lists a resource with what it is", () => {
-    const { uri, name, title, description } = me
-    assert.deepStrictEqual(Manifest.resource(me).listed, {
-      uri,
-      name,
-      title,
-      description,
-      mimeType: "application/json"
-    })
+  it("advertises no output for a success that is no object, which structured content cannot hold", () => {
+    for (const success of [Schema.String, Schema.Void, Schema.Array(Schema.Struct({}))]) {
+      const { listed } = Manifest.tool(Tool.make("say", { description: "Says it.", success }))
+      assert.notProperty(listed, "outputSchema")
+    }
+    const either = Schema.Union([Schema.Struct({ a: Schema.String }), Schema.Struct({ b: Schema.String })])
+    assert.property(
+      Manifest.tool(Tool.make("say", { description: "Says it.", success: either })).listed,
+      "outputSchema"
+    )
   })
 })

@@ -2,12 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 
 import * as Policy from "../../../src/server/access/Policy.ts"
-import { ToolCalls } from "../../../src/server/mcp/ToolCalls.ts"
+import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
 import { Elicitation } from "../../../src/server/capability/Elicitation.ts"
 import { principal, protocol, send, type Sent } from "../../support/Protocol.ts"
 
@@ -30,7 +29,7 @@ const greet = Effect.fnUntraced(function* ({ greeting }: { readonly greeting: st
   return { text: `${greeting} ${first.value.name} ${last._tag === "Accepted" ? last.value.name : last._tag}` }
 })
 
-const layer = protocol(ToolCalls.layer(toolkit).pipe(Layer.provide(toolkit.toLayer({ greet, other: greet }))))
+const layer = protocol(Catalogue.layer(Catalogue.tools(toolkit, toolkit.toLayer({ greet, other: greet }))))
 
 const accept = (name: unknown) => ({ action: "accept", content: { name } })
 

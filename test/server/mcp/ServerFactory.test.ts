@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Policy from "../../../src/server/access/Policy.ts"
 import { toAuthInfo } from "../../../src/server/mcp/Authorize.ts"
 import { ServerFactory } from "../../../src/server/mcp/ServerFactory.ts"
-import { ToolCalls } from "../../../src/server/mcp/ToolCalls.ts"
+import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
 import { Elicitation } from "../../../src/server/capability/Elicitation.ts"
 import { ClientLog } from "../../../src/server/capability/ClientLog.ts"
 import * as Completion from "../../../src/server/capability/Completion.ts"
@@ -78,11 +78,7 @@ const hidden = ResourceTemplate.make({
   complete: { text: Completion.oneOf("a") }
 })
 
-const layer = protocol(ToolCalls.layer(toolkit).pipe(Layer.provide(tools)), {
-  resources: [broken],
-  templates: [book, hidden],
-  prompts: [introduce]
-})
+const layer = protocol(Catalogue.layer(Catalogue.tools(toolkit, tools), broken, book, hidden, introduce))
 
 /** A client of SDK v1 in a session, as 2025-era clients are. */
 const legacyClient = Effect.fnUntraced(function* (onQuestion: () => { action: string; content?: object }) {
@@ -97,6 +93,23 @@ const legacyClient = Effect.fnUntraced(function* (onQuestion: () => { action: st
   yield* Effect.promise(() => client.connect(near as any))
   return client
 })
+
+it.effect("tells clients of both eras what the server is called, its icons and its instructions", () =>
+  Effect.gen(function* () {
+    const described = {
+      name: "test-server",
+      title: "Test server",
+      version: "1.2.3",
+      icons: [{ src: "https://mcp.example.com/icon.svg", mimeType: "image/svg+xml", sizes: ["any"] }]
+    }
+    const { result } = yield* send("server/discover", {})
+    assert.deepEqual(result._meta["io.modelcontextprotocol/serverInfo"], described)
+    assert.strictEqual(result.instructions, "Ask for the order first.")
+    const client = yield* legacyClient(() => ({ action: "cancel" }))
+    assert.deepEqual(client.getServerVersion(), described)
+    assert.strictEqual(client.getInstructions(), "Ask for the order first.")
+  }).pipe(Effect.provide(layer))
+)
 
 describe("a 2025-era session", () => {
   it.effect("asks with elicitation what a tool asks", () =>

@@ -1,14 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Toolkit from "effect/ai/Toolkit"
-import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 
 import { ChangesRefused } from "../../../src/server/mcp/Changes.ts"
 import { StatelessLane } from "../../../src/server/mcp/StatelessLane.ts"
-import { ToolCalls } from "../../../src/server/mcp/ToolCalls.ts"
+import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
 import { principal, protocol } from "../../support/Protocol.ts"
 
 /** The lane, with changes that the test makes. */
@@ -24,8 +22,7 @@ const lane = Effect.gen(function* () {
       () => Effect.sync(() => (state.followers -= 1))
     )
   )
-  const empty = Toolkit.make()
-  const layer = protocol(ToolCalls.layer(empty).pipe(Layer.provide(empty.toLayer({}))), {}, () =>
+  const layer = protocol(Catalogue.layer(), () =>
     state.refused === undefined ? Effect.succeed(follow) : Effect.fail(new ChangesRefused({ answer: state.refused }))
   )
   const { serve } = yield* Effect.provide(StatelessLane, layer)

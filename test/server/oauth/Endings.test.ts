@@ -114,13 +114,17 @@ describe("an account that is closed", () => {
     assert.include(await visitor.signIn("user_ada"), { scope: "mcp:tools" })
   })
 
-  it("and a deleted one no less", async () => {
+  it("and a deleted one no less, also where it was banned before", async () => {
     const { accounts, clerk, handler, visitor, wait } = testApp()
     const { access_token } = await visitor.signIn("user_ada")
-    clerk.users.delete("user_ada")
-    wait(61)
-    assert.strictEqual((await handler(call(access_token))).status, 401)
-    assert.deepStrictEqual(accounts.ended, ["user_ada all"])
+    for (const close of [() => clerk.users.set("user_ada", { banned: true }), () => clerk.users.delete("user_ada")]) {
+      close()
+      for (let times = 0; times < 2; times++) {
+        wait(61)
+        assert.strictEqual((await handler(call(access_token))).status, 401)
+      }
+    }
+    assert.deepStrictEqual(accounts.ended, ["user_ada all", "user_ada deleted"])
   })
 })
 

@@ -13,8 +13,8 @@ import { ClerkApi } from "../../../src/server/clerk/ClerkApi.ts"
 import { AppConfig } from "../../../src/server/config/AppConfig.ts"
 import { ServerInfo } from "../../../src/server/config/ServerInfo.ts"
 import { CurrentPrincipal } from "../../../src/server/domain/Principal.ts"
-import { Offer, ServerFactory } from "../../../src/server/mcp/ServerFactory.ts"
-import { ToolCalls } from "../../../src/server/mcp/ToolCalls.ts"
+import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
+import { ServerFactory } from "../../../src/server/mcp/ServerFactory.ts"
 import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
 import { Elicitation } from "../../../src/server/capability/Elicitation.ts"
 import { ClientLog } from "../../../src/server/capability/ClientLog.ts"
@@ -129,10 +129,8 @@ const handlers = toolkit.toLayer({
   costly: () => Effect.succeed({ text: "costly" })
 })
 
-const services = Layer.mergeAll(ServerFactory.layer, SecureRandom.layerWebCrypto).pipe(
-  Layer.provide(ToolCalls.layer(toolkit)),
-  Layer.provide(Layer.succeed(Offer, { resources: [], templates: [], prompts: [] })),
-  Layer.provide(handlers),
+const services = Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto).pipe(
+  Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers))),
   Layer.provide(StateSigner.layer),
   Layer.provideMerge(Access.layer),
   Layer.provideMerge(Clerk),

@@ -1,15 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Tool from "effect/ai/Tool"
+import * as Context from "effect/Context"
 
-import { Policy, Role } from "../../src/server/index.ts"
+import * as Policy from "../../src/server/access/Policy.ts"
+import { Role } from "../../src/server/domain/Role.ts"
 import * as Manifest from "../../src/server/mcp/Manifest.ts"
-import * as Tools from "../../src/tools/Tools.ts"
+import * as Account from "../../src/tools/Account.ts"
+import * as AppAccounts from "../../src/tools/AppAccounts.ts"
+import * as Arithmetic from "../../src/tools/Arithmetic.ts"
+import * as Images from "../../src/tools/Images.ts"
+import * as SignOut from "../../src/tools/SignOut.ts"
 import { functionCalling, type JsonSchema, objectFaults, schemasIn } from "../support/FunctionCalling.ts"
 
 const name = /^[A-Za-z0-9_-]{1,60}$/u
-const tools = Object.entries(Tools.toolkitWithApp.tools).map(([name, tool]) => ({ definition: tool as Tool.Any, name }))
+const families = [Arithmetic, Account, Images, SignOut, AppAccounts]
+const tools = families
+  .flatMap(({ toolkit }) => Object.values<Tool.Any>(toolkit.tools))
+  .map((definition) => ({ definition, name: definition.name as string }))
 
-describe("the tools of the server", () => {
+describe("the tools", () => {
   it("are there", () => {
     assert.includeMembers(
       tools.map(({ name }) => name),
@@ -19,7 +28,8 @@ describe("the tools of the server", () => {
   })
 
   for (const tool of tools) {
-    const { listed } = Manifest.tool(tool.name, tool.definition)
+    const { listed } = Manifest.tool(tool.definition)
+    const output = listed.outputSchema ?? { type: "object" }
 
     it(`${tool.name} has a name, a title and a description that every client takes`, () => {
       assert.match(listed.name, name)
@@ -42,8 +52,8 @@ describe("the tools of the server", () => {
     })
 
     it(`${tool.name} answers with an object`, () => {
-      assert.deepStrictEqual(objectFaults(listed.outputSchema), [])
-      assert.isAbove(Object.keys(listed.outputSchema["properties"] ?? {}).length, 0)
+      assert.deepStrictEqual(objectFaults(output), [])
+      assert.isAbove(Object.keys(output["properties"] ?? {}).length, 0)
     })
 
     it(`${tool.name} says itself whether it reads, destroys, repeats and reaches out`, () => {
@@ -54,7 +64,7 @@ describe("the tools of the server", () => {
     })
 
     it(`${tool.name} shows no pattern that a client's validator would choke on`, () => {
-      for (const schema of [listed.inputSchema, listed.outputSchema]) {
+      for (const schema of [listed.inputSchema, output]) {
         for (const [, pattern = ""] of JSON.stringify(schema).matchAll(/"pattern":"((?:[^"\\]|\\.)*)"/gu)) {
           assert.doesNotThrow(() => new RegExp(JSON.parse(`"${pattern}"`) as string, "u"))
         }
@@ -64,7 +74,7 @@ describe("the tools of the server", () => {
 
   it("can be handed to the function calls of Anthropic, OpenAI and Gemini as they are advertised", () => {
     for (const { name, definition } of tools) {
-      const { description, inputSchema: parameters } = Manifest.tool(name, definition).listed
+      const { description, inputSchema: parameters } = Manifest.tool(definition).listed
       for (const [api, faults] of Object.entries(functionCalling)) {
         assert.deepStrictEqual(faults({ name, description, parameters }), [], `${api} and ${name}`)
       }
@@ -72,15 +82,15 @@ describe("the tools of the server", () => {
   })
 
   it("advertise what is optional with its default", () => {
-    const { listed } = Manifest.tool("generateImage", Tools.toolkit.tools.generateImage)
+    const { listed } = Manifest.tool(Images.toolkit.tools.generateImage)
     assert.deepStrictEqual(listed.inputSchema["required"], ["prompt"])
     const { steps } = listed.inputSchema["properties"] as Readonly<Record<string, JsonSchema>>
     assert.deepInclude(steps, { type: "integer", default: 4, minimum: 4, maximum: 8 })
   })
 
   it("keep the bytes of an image out of the structured output", () => {
-    const { listed } = Manifest.tool("generateImage", Tools.toolkit.tools.generateImage)
-    assert.sameMembers(Object.keys(listed.outputSchema["properties"] ?? {}), [
+    const { listed } = Manifest.tool(Images.toolkit.tools.generateImage)
+    assert.sameMembers(Object.keys(listed.outputSchema?.["properties"] ?? {}), [
       "mediaType",
       "steps",
       "model",
@@ -89,40 +99,34 @@ describe("the tools of the server", () => {
   })
 })
 
-describe("the prompts and resources of the server", () => {
-  it("lists a prompt with its arguments, and which of them are needed", () => {
-    const [prompt] = Tools.offer.prompts
-    assert.deepStrictEqual(prompt && Manifest.prompt(prompt).listed.arguments, [
+describe("the resources and prompts", () => {
+  it("lists the prompt with its arguments, and which of them are needed", () => {
+    assert.deepStrictEqual(Manifest.prompt(Account.introduceMe).listed.arguments, [
       { name: "audience", description: "Who will read the introduction", required: true }
     ])
   })
 
-  it("lists resources with what they are", () => {
-    for (const resource of Tools.offer.resources) {
-      const { listed } = Manifest.resource(resource)
-      assert.match(listed.uri, /^[a-z]+:\/\/./u)
-      assert.strictEqual(listed.mimeType, "application/json")
-      assert.isAbove(listed.description.length, 10)
-    }
+  it("lists the resource with what it is", () => {
+    const { listed } = Manifest.resource(Account.me)
+    assert.match(listed.uri, /^[a-z]+:\/\/./u)
+    assert.strictEqual(listed.mimeType, "application/json")
+    assert.isAbove(listed.description.length, 10)
   })
 })
 
-describe("the policies of the server", () => {
-  const offered = [
-    ...Object.entries(Tools.toolkitWithApp.tools).map(([name, tool]) => Manifest.tool(name, tool as Tool.Any).policy),
-    ...[...Tools.offer.resources, ...Tools.offer.prompts].map(({ policy }) => policy)
-  ]
+it("admits somebody to every tool, resource and prompt", () => {
   const scopes = new Set(["mcp:tools", "images:generate", "connections:manage", "app:read"])
-
-  it("admit somebody to every tool, resource and prompt", () => {
-    const everyone = ["admin", "premium", "image_generation"].map((role) => ({
-      role: Role.make(role),
-      permissions: new Set<string>(),
-      scopes
-    }))
-    assert.isAtLeast(offered.length, 5)
-    for (const policy of offered) {
-      assert.isTrue(everyone.some((facts) => Policy.evaluate(policy, facts)._tag === "Allowed"))
-    }
-  })
+  const everyone = ["admin", "premium", "image_generation"].map((role) => ({
+    role: Role.make(role),
+    permissions: new Set<string>(),
+    scopes
+  }))
+  const policies = [
+    ...tools.map(({ definition }) => Context.get(definition.annotations, Policy.Required)),
+    Account.me.policy,
+    Account.introduceMe.policy
+  ]
+  for (const policy of policies) {
+    assert.isTrue(everyone.some((facts) => Policy.evaluate(policy, facts)._tag === "Allowed"))
+  }
 })

@@ -1,32 +1,32 @@
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { createServer } from "node:net"
-import { isLoopback, Origin } from "../src/server/config/AppConfig.ts"
-import { ClerkStandIn } from "./clerk/ClerkStandIn.ts"
-import { mcpServerTemplate } from "./clerk/JwtTemplates.ts"
-import { demoOptions } from "./clerk/StandInOptions.ts"
-import { appSettings, startApp } from "./LocalApp.ts"
-import { startWorker } from "./LocalWorker.ts"
+import { isLoopback, Origin } from "../../src/server/config/AppConfig.ts"
+import type { ClerkStandIn as StandIn } from "../clerk/ClerkStandIn.ts"
+import { mcpServerTemplate } from "../clerk/JwtTemplates.ts"
+import { demoOptions } from "../clerk/StandInOptions.ts"
+import { decidedByTheRun, ownSettings } from "../DevVars.ts"
+import { appSettings, exampleApp, startApp } from "../LocalApp.ts"
+import { startWorker } from "../LocalWorker.ts"
 
 interface Addresses {
   /** Where people and clients reach the Worker. */
   readonly worker: string
-  readonly clerk: ClerkStandIn["Service"]
+  readonly clerk: StandIn["Service"]
   readonly app: string | undefined
   /** What an application needs that somebody else runs. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Where the team's own settings come from, and what they are called. */
+  readonly own: { readonly file: string | undefined; readonly names: ReadonlyArray<string> }
 }
 
-const guide = ({ worker, clerk, app, settings = {} }: Addresses) => `
+const guide = ({ worker, clerk, app, settings = {}, own }: Addresses) => `
   MCP server     ${worker}/mcp
   Clerk stand-in ${clerk.url}${
     app === undefined
@@ -36,13 +36,15 @@ const guide = ({ worker, clerk, app, settings = {} }: Addresses) => `
                  ${app}/auth/mcp signs people in`
   }${Object.entries(settings)
     .map(([name, value]) => `\n                 ${name}="${value}"`)
-    .join("")}
+    .join(
+      ""
+    )}${own.file === undefined || own.names.length === 0 ? "" : `\n  From ${own.file.padEnd(9)} ${own.names.join(", ")}`}
 
   Sign in as     ${Object.values(clerk.users)
     .map(({ email }) => email)
     .join("\n                 ")}
 
-  Try it         npx mcp-inspector --transport http --server-url ${worker}/mcp
+  Try it         npx @modelcontextprotocol/inspector --transport http --server-url ${worker}/mcp
                  and there: Connect
 
                  claude mcp add --transport http example ${worker}/mcp
@@ -77,6 +79,24 @@ class FlagUnused extends Schema.TaggedError<FlagUnused>()("FlagUnused", { flag: 
   }
 }
 
+/** What a start needs and the current folder does not have. */
+class Missing extends Schema.TaggedError<Missing>()("Missing", { what: Schema.String, todo: Schema.String }) {
+  override get message(): string {
+    return `${this.what} is not here: ${this.todo}`
+  }
+  override get [CliError.userMessage](): string {
+    return this.message
+  }
+}
+
+const requireFile = Effect.fnUntraced(function* (
+  path: string,
+  missing: { readonly what: string; readonly todo: string }
+) {
+  const files = yield* FileSystem.FileSystem
+  if (!(yield* files.exists(path))) return yield* new Missing(missing)
+})
+
 const requireFree = (port: number, flag: string, host = "localhost") =>
   Effect.callback<void, PortTaken>((resume) => {
     const probe = createServer()
@@ -102,7 +122,8 @@ const originFlag = (name: string) =>
     )
   )
 
-const start = Command.make(
+/** Runs the server of the current folder beside a stand-in for Clerk. */
+export const start = Command.make(
   "start",
   {
     port: portFlag("port").pipe(Flag.withDescription("Port of the Worker"), Flag.withDefault(8788)),
@@ -131,11 +152,17 @@ const start = Command.make(
     const url = Option.getOrElse(publicUrl, () => `http://localhost:${port}`)
     const appUrl = Option.getOrElse(ownApp, () => `http://127.0.0.1:${appPort}`)
     if (signIn === "clerk" && Option.isSome(ownApp)) return yield* new FlagUnused({ flag: "--app-url" })
+    yield* requireFile("wrangler.jsonc", { what: "wrangler.jsonc", todo: "start in the folder of your server" })
+    if (signIn === "app" && Option.isNone(ownApp)) {
+      yield* requireFile(exampleApp, { what: "The example application", todo: "name your own with --app-url" })
+    }
     yield* requireFree(port, "--port")
     // Each is looked at alone, and one port would pass twice.
     if (clerkPort === port) return yield* new PortTaken({ port, flag: "--clerk-port" })
     yield* requireFree(clerkPort, "--clerk-port")
     if (signIn === "app" && Option.isNone(ownApp)) yield* requireFree(appPort, "--app-port", "127.0.0.1")
+    // Other commands need not wait for its OAuth server to load.
+    const { ClerkStandIn } = yield* Effect.promise(() => import("../clerk/ClerkStandIn.ts"))
     const standIn = ClerkStandIn.layer({
       port: clerkPort,
       redirectUris: [`${url}/callback`],
@@ -146,32 +173,33 @@ const start = Command.make(
       const clerk = yield* ClerkStandIn
       // Of its own for each port: two Workers on one storage lock each other out.
       const storage = `.wrangler/start-${port}`
+      const { file, settings: team } = yield* ownSettings(".")
+      const own = { file, names: Object.keys(team) }
       const run = (settings: Readonly<Record<string, string>>) =>
-        startWorker({ port, storage, settings: { ...clerk.settings, PUBLIC_URL: url, ...settings } })
+        startWorker({ port, storage, settings: { ...team, ...clerk.settings, PUBLIC_URL: url, ...settings } })
       if (signIn === "clerk") {
-        const worker = yield* run({})
-        yield* Console.log(guide({ worker: url, clerk, app: undefined }))
+        const worker = yield* run({ SIGN_IN: "clerk" })
+        yield* Console.log(guide({ worker: url, clerk, app: undefined, own }))
         return yield* worker.stopped
       }
       const starting = run({ SIGN_IN: "app", APP_URL: appUrl })
       if (Option.isSome(ownApp)) {
         const worker = yield* starting
         const settings = { ...appSettings(clerk), APP_URL: appUrl, MCP_SERVER_URL: url }
-        yield* Console.log(guide({ worker: url, clerk, app: appUrl, settings }))
+        yield* Console.log(guide({ worker: url, clerk, app: appUrl, settings, own }))
         return yield* worker.stopped
       }
       const [app, worker] = yield* Effect.all([startApp({ port: appPort, mcpServerUrl: url, clerk }), starting], {
         concurrency: 2
       })
-      yield* Console.log(guide({ worker: url, clerk, app: app.url }))
+      yield* Console.log(guide({ worker: url, clerk, app: app.url, own }))
       return yield* Effect.raceFirst(app.stopped, worker.stopped)
     }).pipe(Effect.provide(standIn))
   }, Effect.scoped)
 ).pipe(
-  Command.withDescription("Run the MCP server and the Clerk stand-in on this machine, and an application on request")
-)
-
-Command.run(start, { version: "0.1.0" }).pipe(
-  Effect.provide([NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto]),
-  NodeRuntime.runMain
+  Command.withDescription(
+    "Run the MCP server and the Clerk stand-in on this machine, and an application on request. " +
+      "The server's own settings and secrets come from .dev.vars, without those of Clerk (CLERK_...) and those that this command sets: " +
+      `${decidedByTheRun.join(", ")}.`
+  )
 )

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Command from "effect/cli/Command"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import { init } from "./commands/Init.ts"
+import { size } from "./commands/Size.ts"
+import { start } from "./commands/Start.ts"
+import { library } from "./Library.ts"
+
+Command.make("clerk-mcp").pipe(
+  Command.withDescription("A remote MCP server with Clerk sign-in on Cloudflare Workers"),
+  Command.withSubcommands([init, start, size]),
+  Command.run({ version: library.version }),
+  Effect.provide([NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto]),
+  NodeRuntime.runMain
+)

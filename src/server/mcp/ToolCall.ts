@@ -1,0 +1,174 @@
+import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/server"
+import type * as Tool from "effect/ai/Tool"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
+import * as Schema from "effect/Schema"
+import type * as SchemaAST from "effect/SchemaAST"
+
+import type { RequestServices } from "../capability/RequestServices.ts"
+import { ResultLimit } from "../capability/ResultLimit.ts"
+import { type Middleware, ToolRefused } from "../capability/ToolMiddleware.ts"
+import { CurrentPrincipal } from "../domain/Principal.ts"
+import * as Incident from "../observability/Incident.ts"
+import { block, text } from "./Content.ts"
+import * as Manifest from "./Manifest.ts"
+
+/** The member of `_meta` under which a client finds the fields of a failure that a tool declares. */
+const failureKey = "clerk-mcp-worker/failure"
+
+/**
+ * Runs one tool and turns whatever comes of it into the tool's answer (MCP, tools, error handling): its result as content
+ * and structured content; wrong arguments as `isError` that names them; failures that the tool declares as `isError` with
+ * their message, and their fields in `_meta`; anything else as `isError` that says nothing. Failures carry a reference to
+ * the log, whose lines name the tool, the user and the client. Interrupting it interrupts the tool.
+ */
+export const make = (tool: Tool.Any, { context, handler }: Handler, wrap: Middleware) => {
+  // What their transformations need, the catalogue provides around every call.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const { name, parametersSchema, successSchema, failureSchema } = tool as Provided
+  const decode = Schema.decodeUnknownEffect(parametersSchema)
+  const encode = Schema.encodeUnknownEffect(successSchema)
+  const encodeFailure = Schema.encodeUnknownEffect(failureSchema)
+  const isDeclared = Schema.is(failureSchema)
+  const isObject = Manifest.isObject(successSchema)
+  const tooLarge = withinLimit(tool)
+
+  /** What the tool says for a model to read; without such words, its structured output as JSON (MCP, tools). */
+  const success = (value: unknown, encoded: unknown): CallToolResult => {
+    const content = tool.toModelOutput?.(value).map(block) ?? [text(inWords(encoded))]
+    return isObject ? { content, structuredContent: encoded } : { content }
+  }
+
+  const declared = Effect.fnUntraced(function* (failure: unknown) {
+    const fields = isDeclared(failure) ? yield* encodeFailure(failure) : undefined
+    const reference = yield* Incident.declared(`Tool ${name} failed`, failure)
+    const result = toolError(`${messageOf(failure)} Reference ${reference}`)
+    return fields === undefined ? result : { ...result, _meta: { [failureKey]: withoutCauses(fields) } }
+  })
+
+  const failed = (
+    cause: Cause.Cause<Failure | Schema.SchemaError | ToolRefused>
+  ): Effect.Effect<CallToolResult, Failure | Schema.SchemaError | ToolRefused> => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+    const failure = Cause.findErrorOption(cause)
+    return Option.isSome(failure) && !Cause.hasDies(cause) && (isDeclared(failure.value) || isRefused(failure.value))
+      ? declared(failure.value)
+      : Effect.failCause(cause)
+  }
+
+  const run = Effect.fnUntraced(function* (args: unknown) {
+    const decoded = yield* Effect.result(decode(args ?? {}, strict))
+    if (decoded._tag === "Failure") return toolError(`Wrong arguments for ${name}: ${decoded.failure.message}`)
+    const principal = yield* CurrentPrincipal
+    const handling = Effect.updateContext(handler(decoded.success, unheard), (input: Context.Context<never>) =>
+      Context.merge(context, input)
+    )
+    return yield* wrap(handling, { tool, principal, arguments: decoded.success }).pipe(
+      Effect.flatMap((value) => Effect.map(encode(value), (encoded) => success(value, encoded))),
+      Effect.map(tooLarge),
+      Effect.catchCause(failed)
+    )
+  })
+
+  return Effect.fn("ToolCall.run")((args: unknown): Effect.Effect<CallToolResult, never, RequestServices> =>
+    Effect.flatMap(CurrentPrincipal, ({ userId, clientId }) =>
+      run(args).pipe(
+        Effect.catchCause((cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.interrupt
+            : Effect.map(Incident.report(`Tool ${name} failed unexpectedly`, cause), (reference) =>
+                toolError(Incident.apology(reference))
+              )
+        ),
+        Effect.annotateLogs({ tool: name, userId, clientId })
+      )
+    )
+  )
+}
+
+/** What a handler fails with: nobody but its tool knows more about it. */
+interface Failure {
+  readonly message?: string
+}
+
+/** The handler of a tool as a toolkit keeps it, with the services that it was built with. */
+export interface Handler {
+  readonly context: Context.Context<never>
+  readonly handler: (args: unknown, context: typeof unheard) => Effect.Effect<unknown, Failure>
+}
+
+/** A tool whose schemas have what they need. */
+type Provided = Tool.Tool<
+  string,
+  {
+    readonly parameters: Schema.Codec<unknown, unknown>
+    readonly success: Schema.Codec<unknown, unknown>
+    readonly failure: Schema.Codec<unknown, unknown>
+    readonly failureMode: Tool.FailureMode
+  }
+>
+
+/** Every fault of the arguments is named at once, unknown names among them. */
+const strict: SchemaAST.ParseOptions = { onExcessProperty: "error", errors: "all" }
+
+/** Results come whole: progress is what a client hears before. */
+const unheard = { preliminary: () => Effect.void }
+
+const isRefused = Schema.is(ToolRefused)
+
+/** A failure that a model and a person read: it is the tool's answer, not an error of the protocol. */
+export const toolError = (message: string): CallToolResult => ({ isError: true, content: [text(message)] })
+
+const inWords = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? "Done"))
+
+/** Its own words, or what it is made of if it has none. */
+export const messageOf = (failure: unknown): string =>
+  Predicate.hasProperty(failure, "message") && Predicate.isString(failure.message)
+    ? failure.message
+    : JSON.stringify(failure)
+
+/** The fields that a client may see: what caused a failure is for the log. */
+export const withoutCauses = (fields: unknown): unknown =>
+  Array.isArray(fields)
+    ? fields.map(withoutCauses)
+    : Predicate.isObject(fields)
+      ? Record.map(
+          Record.filter(fields, (_, key) => key !== "cause"),
+          withoutCauses
+        )
+      : fields
+
+/** What a block of content carries. */
+const payloadOf = (block: ContentBlock): string => {
+  if (block.type === "text") return block.text
+  if (block.type === "image" || block.type === "audio") return block.data
+  if (block.type === "resource") return "blob" in block.resource ? block.resource.blob : block.resource.text
+  return block.uri
+}
+
+/** Whether texts have more bytes than allowed. A character of UTF-16 has at most 3, so that most need no count. */
+const bytesOver = (texts: ReadonlyArray<string>, maxBytes: number): number | undefined => {
+  const most = texts.reduce((sum, { length }) => sum + length * 3, 0)
+  if (most <= maxBytes) return undefined
+  const bytes = texts.reduce((sum, text) => sum + new TextEncoder().encode(text).length, 0)
+  return bytes > maxBytes ? bytes : undefined
+}
+
+const inUnits = (bytes: number): string =>
+  bytes < 1024 * 1024 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / (1024 * 1024)).toFixed(1)} MiB`
+
+/** Replaces what is larger than the tool's limit by an error that tells the model to ask for less. */
+const withinLimit = (tool: Tool.Any) => {
+  const { maxBytes, advice = Manifest.howToAskForLess(tool) } = Context.get(tool.annotations, ResultLimit)
+  return (result: CallToolResult): CallToolResult => {
+    const bytes = bytesOver(result.content.map(payloadOf), maxBytes)
+    if (bytes === undefined) return result
+    return toolError(
+      `The result is too large: ${inUnits(bytes)}, where ${inUnits(maxBytes)} are allowed. Nothing of it was sent. ${advice}`
+    )
+  }
+}

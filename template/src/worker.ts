@@ -1,0 +1,22 @@
+import { Catalogue } from "clerk-mcp-worker"
+import { make } from "clerk-mcp-worker/worker"
+import * as Layer from "effect/Layer"
+
+import { OwnSettings } from "./Settings.ts"
+import * as Stock from "./tools/Stock.ts"
+
+const server = make({
+  name: "my-mcp-server",
+  title: "My MCP Server",
+  version: "0.1.0",
+  // Each with the sentence that the consent page shows.
+  scopes: { "stock:read": "See what is in stock" },
+  settings: OwnSettings,
+  // What clients can use. A new family of tools is one more line; so is a resource or a prompt.
+  catalogue: Catalogue.layer(Catalogue.tools(Stock.toolkit, Stock.layer)).pipe(Layer.provide(Stock.Warehouse.layer))
+})
+
+export default server
+
+/** The Durable Object class that `wrangler.jsonc` names. */
+export class AccountObject extends server.AccountObject {}
