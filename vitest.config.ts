@@ -40,6 +40,10 @@ export default defineConfig({
         plugins: [workers],
         test: {
           name: "worker",
+          // Files count what one Clerk is asked.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          isolate: false,
           globalSetup: "test/support/workerd/globalSetup.ts",
           include: ["test/**/*.worker.test.ts"],
           exclude: ["test/server/account/**"],
@@ -62,6 +66,7 @@ export default defineConfig({
         ],
         test: {
           name: "agent",
+          isolate: false,
           include: ["test/server/account/**/*.worker.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000

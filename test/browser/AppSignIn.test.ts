@@ -53,7 +53,7 @@ layer(Layer.merge(serverAndApp, Chromium.layer), { timeout: "3 minutes" })(
         const first = await connectV1(server.mcp, new Login(inChromium(scene, "admin@example.com")))
         assert.deepInclude(await profile(first), { email: "admin@example.com", firstName: "Ada", role: "admin" })
         const second = await connectV2("auto")(server.mcp, new Login(inChromium(scene)))
-        const users = await second.call("appUsers", {})
+        const users = await second.call("appUsers", { limit: 100, offset: 0 })
         assert.deepInclude(users.structuredContent, { total: Object.keys(server.clerk.users).length })
         await Promise.all([first.close(), second.close()])
         assert.isAbove(addresses.length, 10)

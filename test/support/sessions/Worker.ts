@@ -129,12 +129,19 @@ const handlers = toolkit.toLayer({
   costly: () => Effect.succeed({ text: "costly" })
 })
 
+const description = {
+  name: "test-server",
+  title: "Test server",
+  version: "1.2.3",
+  scopes: { "paint:use": "Paint in your name" }
+}
+
 const services = Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto).pipe(
   Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers))),
   Layer.provide(StateSigner.layer),
   Layer.provideMerge(Access.layer),
   Layer.provideMerge(Clerk),
-  Layer.provide(ServerInfo.layer({ name: "test-server", title: "Test server", version: "1.2.3", scopes: {} })),
+  Layer.provide(ServerInfo.layer(description)),
   Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(settings))))
 )
 

@@ -2,8 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import { make } from "../../../src/server/Worker.ts"
-import { catalogue } from "../../server/fixture/Catalogue.ts"
-import { FixtureSettings } from "../../server/fixture/FixtureSettings.ts"
+import { definition } from "../../server/fixture/Definition.ts"
 import { Painter } from "../../server/fixture/Painting.ts"
 
 /** What became of the calls to the model. */
@@ -34,14 +33,7 @@ const painter = Layer.succeed(Painter, {
   paint: () => Effect.as(Effect.promise(ask), { colour: "red", bytes: new Uint8Array() })
 })
 
-const server = make({
-  name: "fixture-server",
-  title: "Fixture server",
-  version: "1.2.3",
-  scopes: { "paint:use": "Paint in your name" },
-  settings: FixtureSettings,
-  catalogue: catalogue(painter)
-})
+const server = make(definition(painter))
 
 /** The fixture with a painter that asks the model above; `/_model` tells what became of its calls. */
 export default {
