@@ -116,6 +116,7 @@ export const define = <Settings extends ReadonlyArray<unknown> = []>(
       config,
       // The type of the definition says that these settings are the ones which the catalogue needs.
       // @effect-diagnostics-next-line unsafeEffectTypeAssertion:off
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       catalogue: Layer.provide(definition.catalogue, Layer.succeedContext(own)) as CatalogueLayer
     }))
   return {
