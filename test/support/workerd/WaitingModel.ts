@@ -39,7 +39,7 @@ const server = make({
   title: "Fixture server",
   version: "1.2.3",
   scopes: { "paint:use": "Paint in your name" },
-  settings: FixtureSettings,
+  settings: [FixtureSettings],
   catalogue: catalogue(painter)
 })
 
