@@ -6,7 +6,7 @@ import * as Schema from "effect/Schema"
 
 import { CurrentPrincipal, Elicitation, Policy, UserStore, UserStoreError } from "../../src/server/index.ts"
 
-const Todos = UserStore.entry("todos", Schema.Array(Schema.String))
+export const Todos = UserStore.entry("todos", Schema.Array(Schema.String))
 
 const AddTodo = Tool.make("addTodo", {
   description: "Put something on the user’s list of things to do.",

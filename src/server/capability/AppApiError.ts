@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
 
 import { ProblemDetails } from "./ProblemDetails.ts"
 
@@ -41,13 +42,21 @@ export class AppForbidden extends Schema.TaggedError<AppForbidden>()("AppForbidd
   override readonly message = "The app does not allow you to do this."
 }
 
+/** Left out where the failure is encoded: what an app says to this server is not meant for whoever calls a tool. */
+const ForTheTool = Schema.optionalKey(ProblemDetails).pipe(
+  Schema.encodeTo(Schema.optionalKey(Schema.Never), {
+    decode: SchemaGetter.passthrough(),
+    encode: SchemaGetter.omit()
+  })
+)
+
 /**
  * The app did not do it, and says why by its status: to a write by any other of 400 to 499, to a read by one with problem
  * details. What to make of them is for the tool to say.
  */
 export class AppRefused extends Schema.TaggedError<AppRefused>()("AppRefused", {
   status: Schema.Int,
-  problem: Schema.optionalKey(ProblemDetails)
+  problem: ForTheTool
 }) {
   override get message(): string {
     return `The app did not do this (status ${this.status}).`

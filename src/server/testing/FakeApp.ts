@@ -20,6 +20,7 @@ export const fakeApp = (answer: (request: Request) => Response | Promise<Respons
   const token = () => Effect.succeed(Redacted.make("a-token-of-the-tests"))
   return AppApi.layerNoDeps(appUrl).pipe(
     Layer.provide([
+      SecureRandom.layerWebCrypto,
       fakeHttp((request) => Effect.promise(async () => answer(request))),
       Layer.succeed(ClerkSessionTokens, { alive: () => Effect.void, current: token, renewed: token }),
       Layer.mock(UserGrants, { end: () => Effect.void }),

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 
 import { AppApi } from "../../../src/server/capability/AppApi.ts"
+import { AppApiError } from "../../../src/server/capability/AppApiError.ts"
 import { type Answer, confidential, inWorld, unfit, type World } from "../../support/AppWorld.ts"
 import { networkDown } from "../../../src/server/testing/FakeHttp.ts"
 
@@ -244,7 +245,7 @@ describe("a write to the app", () => {
     )
   }
 
-  it.effect("hands the tool what the app says of the problem (RFC 9457); not the person, and not the log", () =>
+  it.effect("hands the tool what the app says of the problem (RFC 9457); not the client, and not the log", () =>
     inWorld((world) =>
       Effect.gen(function* () {
         const { reason, message } = yield* failing(
@@ -265,6 +266,12 @@ describe("a write to the app", () => {
           extensions: { left: 0 }
         })
         assert.notInclude(message, confidential)
+        // As a tool that declares this failure hands it to the client.
+        const encoded = yield* Schema.encodeUnknownEffect(AppApiError)(new AppApiError({ reason }))
+        assert.deepEqual<unknown>(encoded, {
+          _tag: "AppApiError",
+          reason: { _tag: "AppRefused", status: 409 }
+        })
       })
     )
   )

@@ -23,7 +23,7 @@ const clientOf = async (worker: string, token: string, mode: "auto" | "legacy") 
 }
 
 it.live(
-  "what a tool stores is one thing in both lanes: nothing is lost of what both write at once",
+  "what is stored for a user is one thing in both lanes: nothing is lost of what both write at once",
   () =>
     Effect.gen(function* () {
       const port = yield* Effect.promise(freePort)
@@ -47,6 +47,13 @@ it.live(
           const { todos } = await session.add("last")
           assert.lengthOf(todos, 53)
           assert.sameMembers([...todos], ["first", "second", ...texts, "last"])
+
+          for (const { client } of [stateless, session]) {
+            const { contents } = await client.readResource({ uri: "todos://mine" })
+            assert.deepEqual(contents[0] !== undefined && "text" in contents[0] && JSON.parse(contents[0].text), todos)
+            const { messages } = await client.getPrompt({ name: "plan" })
+            assert.deepInclude(messages[0]?.content, { text: "Plan a day with 53 things to do." })
+          }
 
           const stranger = await clientOf(
             worker,

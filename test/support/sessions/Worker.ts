@@ -134,7 +134,14 @@ const services = Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.l
   Layer.provide(StateSigner.layer),
   Layer.provideMerge(Access.layer),
   Layer.provideMerge(Clerk),
-  Layer.provide(ServerInfo.layer({ name: "test-server", title: "Test server", version: "1.2.3", scopes: {} })),
+  Layer.provide(
+    ServerInfo.layer({
+      name: "test-server",
+      title: "Test server",
+      version: "1.2.3",
+      scopes: { "images:generate": "Generate" }
+    })
+  ),
   Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(settings))))
 )
 
