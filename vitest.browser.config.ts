@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     name: "browser",
+    globalSetup: "test/support/bundleFixture.ts",
     include: ["test/browser/**/*.test.ts"],
     testTimeout: 30_000,
     hookTimeout: 120_000,

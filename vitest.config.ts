@@ -4,17 +4,36 @@ import { defineConfig } from "vitest/config"
 import { cloudflareWorkers } from "./dev/Vitest.ts"
 import { workers } from "./test/support/workerd/Workers.ts"
 
+/** Files share the modules that they import: most of the time would go into loading them anew. */
+const inNode = { isolate: false, testTimeout: 60_000, hookTimeout: 120_000 }
+
 export default defineConfig({
   test: {
+    // Half of the time is spent waiting, for pauses and for other processes.
+    maxWorkers: 2,
     projects: [
+      {
+        // What a team has of its own: `npm run test:tools`.
+        plugins: [cloudflareWorkers()],
+        test: { ...inNode, name: "tools", include: ["test/tools/**/*.test.ts"] }
+      },
       {
         plugins: [cloudflareWorkers()],
         test: {
+          ...inNode,
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.worker.test.ts", "test/browser/**", "test/package/**"],
-          testTimeout: 60_000,
-          hookTimeout: 120_000
+          exclude: ["test/**/*.worker.test.ts", "test/{browser,package,tools}/**", "test/server/e2e/**"]
+        }
+      },
+      {
+        // A server behind a port, which files share: see `RunningServer`.
+        plugins: [cloudflareWorkers()],
+        test: {
+          ...inNode,
+          name: "e2e",
+          globalSetup: "test/support/bundleFixture.ts",
+          include: ["test/server/e2e/**/*.test.ts"]
         }
       },
       {

@@ -31,7 +31,7 @@ const inChromium = ({ page, server }: Scene, email?: string) => ({
   }
 })
 
-const profile = async (client: Connected) => (await client.call("myProfile", {})).structuredContent
+const profile = async (client: Connected) => (await client.call("appProfile", {})).structuredContent
 
 const tokenOf = ({ login }: Connected) => login.tokens()?.access_token ?? ""
 
@@ -53,7 +53,7 @@ layer(Layer.merge(serverAndApp, Chromium.layer), { timeout: "3 minutes" })(
         const first = await connectV1(server.mcp, new Login(inChromium(scene, "admin@example.com")))
         assert.deepInclude(await profile(first), { email: "admin@example.com", firstName: "Ada", role: "admin" })
         const second = await connectV2("auto")(server.mcp, new Login(inChromium(scene)))
-        const users = await second.call("listUsers", {})
+        const users = await second.call("appUsers", {})
         assert.deepInclude(users.structuredContent, { total: Object.keys(server.clerk.users).length })
         await Promise.all([first.close(), second.close()])
         assert.isAbove(addresses.length, 10)
@@ -83,7 +83,7 @@ layer(Layer.merge(serverAndApp, Chromium.layer), { timeout: "3 minutes" })(
 
         await server.admin((admin) => admin.endSession(session))
         await pause(1_500)
-        const refused = await legacy(server.mcp, tokenOf(client), "tools/call", { name: "myProfile", arguments: {} })
+        const refused = await legacy(server.mcp, tokenOf(client), "tools/call", { name: "appProfile", arguments: {} })
         assert.strictEqual(refused.status, 401)
         const again = await connectV1(server.mcp, new Login(inChromium(scene, "premium@example.com")))
         assert.deepInclude(await profile(again), { role: "premium" })

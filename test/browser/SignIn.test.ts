@@ -146,7 +146,7 @@ layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (
       const back = await backInApp(scene)
       assert.strictEqual(app.arrivals.length, 2)
       const tokens = await client.redeem(attempt, back)
-      assert.strictEqual(tokens.scope, "mcp:tools images:generate")
+      assert.strictEqual(tokens.scope, "mcp:tools paint:use")
     })
   )
 
@@ -214,7 +214,7 @@ layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (
       await page.keyboard.type("admin@example.com")
       await page.keyboard.press("Enter")
       const tokens = await client.redeem(attempt, await backInApp(scene))
-      assert.strictEqual(tokens.scope, "mcp:tools images:generate")
+      assert.strictEqual(tokens.scope, "mcp:tools paint:use")
     })
   )
 
@@ -246,7 +246,7 @@ layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (
         await button(page, "Allow").click()
         await signInAs(page, "premium@example.com")
         const tokens = await client.redeem(attempt, await backInApp(scene))
-        assert.strictEqual(tokens.scope, "mcp:tools images:generate")
+        assert.strictEqual(tokens.scope, "mcp:tools paint:use")
       },
       { javaScriptEnabled: false }
     )
@@ -265,7 +265,7 @@ layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (
       await button(page, "Allow").click()
       await signInAs(page, "admin@example.com")
       const tokens = await client.redeem(attempt, await backInApp(scene))
-      assert.strictEqual(tokens.scope, "mcp:tools images:generate")
+      assert.strictEqual(tokens.scope, "mcp:tools paint:use")
     })
   )
 

@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 
 import { application, handler as hosted } from "../../src/server/Server.ts"
 import { ClerkUnavailable } from "../../src/server/clerk/ClerkError.ts"
-import sample from "../../src/worker.ts"
+import fixture from "./fixture/worker.ts"
 import { FakeClerk } from "../../src/server/testing/FakeClerk.ts"
 import { connect } from "../../src/server/testing/McpClient.ts"
 import { MemoryKv } from "../../src/server/testing/MemoryKv.ts"
@@ -16,67 +16,62 @@ describe("application", () => {
   it("runs in a test, with Clerk and KV swapped for stand-ins", async () => {
     const clerk = new FakeClerk({ id: "user_ada", role: "admin" })
     const outside = Layer.merge(clerk.layer, new MemoryKv().layer)
-    const app = application(sample.server, settings, outside)
+    const app = application(fixture.server, settings, outside)
     const { handler } = HttpRouter.toWebHandler(app, { disableLogger: true })
 
-    const { access_token } = await new Visitor(handler).signIn("user_ada", "mcp:tools images:generate")
+    const { access_token } = await new Visitor(handler).signIn("user_ada", "mcp:tools paint:use")
     const client = await connect(handler, access_token)
-    const { structuredContent } = await client.callTool({ name: "userInfo", arguments: {} })
+    const { structuredContent } = await client.callTool({ name: "whoAmI", arguments: {} })
     assert.deepInclude(structuredContent, { userId: "user_ada", role: "admin" })
   })
 
   it("serves tools, resources and prompts to a client without a session", async () => {
     const { handler, visitor } = testApp()
-    const { access_token } = await visitor.signIn("user_ada", "mcp:tools images:generate")
+    const { access_token } = await visitor.signIn("user_ada", "mcp:tools paint:use")
     const client = await connect(handler, access_token)
 
     const { tools } = await client.listTools()
-    assert.deepStrictEqual(tools.map(({ name }) => name).toSorted(), [
-      "add",
-      "generateImage",
-      "signOutEverywhere",
-      "userInfo"
-    ])
-    const sum = await client.callTool({ name: "add", arguments: { a: 1, b: 2 } })
+    assert.deepStrictEqual(tools.map(({ name }) => name).toSorted(), ["endOthers", "paint", "sum", "whoAmI"])
+    const sum = await client.callTool({ name: "sum", arguments: { a: 1, b: 2 } })
     assert.deepStrictEqual(sum.structuredContent, { sum: 3 })
     assert.isUndefined(sum.isError)
 
-    const image = await client.callTool({ name: "generateImage", arguments: { prompt: "a lighthouse" } })
-    assert.deepInclude(image.structuredContent, { placeholder: true, steps: 4 })
+    const image = await client.callTool({ name: "paint", arguments: { prompt: "a lighthouse" } })
+    assert.deepInclude(image.structuredContent, { colour: "red", steps: 4 })
     assert.deepInclude(image.content[1], { type: "image", mimeType: "image/png" })
 
     const { resources } = await client.listResources()
     assert.deepStrictEqual(
       resources.map(({ uri }) => uri),
-      ["user://me"]
+      ["fixture://me"]
     )
-    const { contents } = await client.readResource({ uri: "user://me" })
+    const { contents } = await client.readResource({ uri: "fixture://me" })
     assert.include(JSON.stringify(contents), "ada@example.com")
 
     const { prompts } = await client.listPrompts()
     assert.deepStrictEqual(
       prompts.map(({ name }) => name),
-      ["introduceMe"]
+      ["introduce"]
     )
-    const { messages } = await client.getPrompt({ name: "introduceMe", arguments: { audience: "the board" } })
-    assert.include(JSON.stringify(messages), "Ada Marlowe")
+    const { messages } = await client.getPrompt({ name: "introduce", arguments: { audience: "the board" } })
+    assert.include(JSON.stringify(messages), "Introduce Ada to the board")
   })
 
   it("answers wrong arguments as the tool, by their names", async () => {
     const { handler, visitor } = testApp()
     const client = await connect(handler, (await visitor.signIn("user_ada")).access_token)
-    const answer = await client.callTool({ name: "add", arguments: { a: "one", c: 3 } })
+    const answer = await client.callTool({ name: "sum", arguments: { a: "one", c: 3 } })
     assert.isTrue(answer.isError)
     for (const name of ["a", "b", "c"]) assert.include(JSON.stringify(answer.content), `\\"${name}\\"`)
   })
 
   it("reports progress to a client that asked for it", async () => {
     const { handler, visitor } = testApp()
-    const { access_token } = await visitor.signIn("user_ada", "mcp:tools images:generate")
+    const { access_token } = await visitor.signIn("user_ada", "mcp:tools paint:use")
     const client = await connect(handler, access_token)
     const steps: Array<number> = []
     await client.callTool(
-      { name: "generateImage", arguments: { prompt: "a lighthouse", steps: 5 } },
+      { name: "paint", arguments: { prompt: "a lighthouse", steps: 5 } },
       { onprogress: ({ progress }) => void steps.push(progress) }
     )
     assert.deepStrictEqual(steps, [1, 2, 3, 4, 5])
@@ -84,11 +79,11 @@ describe("application", () => {
 
   it("shows and allows what the role allows, at each call anew", async () => {
     const { clerk, handler, visitor } = testApp()
-    const { access_token } = await visitor.signIn("user_mina", "mcp:tools images:generate")
+    const { access_token } = await visitor.signIn("user_mina", "mcp:tools paint:use")
     const client = await connect(handler, access_token)
     const { tools } = await client.listTools()
-    assert.deepStrictEqual(tools.map(({ name }) => name).toSorted(), ["add", "signOutEverywhere", "userInfo"])
-    const refused = await client.callTool({ name: "generateImage", arguments: { prompt: "a lighthouse" } })
+    assert.deepStrictEqual(tools.map(({ name }) => name).toSorted(), ["endOthers", "sum", "whoAmI"])
+    const refused = await client.callTool({ name: "paint", arguments: { prompt: "a lighthouse" } })
     assert.isTrue(refused.isError)
     assert.include(JSON.stringify(refused.content), "role premium")
     assert.strictEqual(clerk.calls, 1)
@@ -103,24 +98,24 @@ describe("application", () => {
       if (response.status === 403) challenges.push(response.headers.get("www-authenticate"))
       return response
     }, access_token)
-    const call = client.callTool({ name: "generateImage", arguments: { prompt: "a lighthouse" } })
+    const call = client.callTool({ name: "paint", arguments: { prompt: "a lighthouse" } })
     assert.instanceOf(await call.catch((error: unknown) => error), Error)
     assert.strictEqual(challenges.length, 1)
     assert.include(challenges[0], 'error="insufficient_scope"')
-    assert.include(challenges[0], 'scope="mcp:tools images:generate"')
+    assert.include(challenges[0], 'scope="mcp:tools paint:use"')
     assert.include(challenges[0], "https://mcp.example.com/.well-known/oauth-protected-resource/mcp")
-    const sum = await client.callTool({ name: "add", arguments: { a: 1, b: 1 } })
+    const sum = await client.callTool({ name: "sum", arguments: { a: 1, b: 1 } })
     assert.deepStrictEqual(sum.structuredContent, { sum: 2 })
   })
 
   it("takes a role away within a minute", async () => {
     const { clerk, handler, visitor, wait } = testApp()
-    const client = await connect(handler, (await visitor.signIn("user_ada", "mcp:tools images:generate")).access_token)
+    const client = await connect(handler, (await visitor.signIn("user_ada", "mcp:tools paint:use")).access_token)
     clerk.users.set("user_ada", { role: "guest" })
     wait(61)
-    const answer = await client.callTool({ name: "generateImage", arguments: { prompt: "a lighthouse" } })
+    const answer = await client.callTool({ name: "paint", arguments: { prompt: "a lighthouse" } })
     assert.isTrue(answer.isError)
-    const { structuredContent } = await client.callTool({ name: "userInfo", arguments: {} })
+    const { structuredContent } = await client.callTool({ name: "whoAmI", arguments: {} })
     assert.deepInclude(structuredContent, { role: "guest" })
   })
 
@@ -150,7 +145,7 @@ describe("application", () => {
     const { clerk, handler, visitor, wait } = testApp()
     const { access_token, refresh_token, clientId } = await visitor.signIn("user_ada")
     const client = await connect(handler, access_token)
-    const add = () => client.callTool({ name: "add", arguments: { a: 1, b: 2 } })
+    const add = () => client.callTool({ name: "sum", arguments: { a: 1, b: 2 } })
     const refresh = () => visitor.token({ grant_type: "refresh_token", client_id: clientId, refresh_token })
     clerk.outage = new ClerkUnavailable({ operation: "users.getUser", status: 503, retryAfter: 20 })
     wait(359)
@@ -184,7 +179,7 @@ describe("handler", () => {
 
   it("names what is not set, at every address, and serves nothing else", async () => {
     const handle = hosted(
-      sample.server,
+      fixture.server,
       { ...settings, CLERK_SECRET_KEY: "", PUBLIC_URL: "http://not.local" },
       keepAlive
     )
@@ -199,7 +194,7 @@ describe("handler", () => {
   })
 
   it("serves the application from a complete environment, asking nothing of the outside to start", async () => {
-    const handle = hosted(sample.server, settings, keepAlive)
+    const handle = hosted(fixture.server, settings, keepAlive)
     const landing = await handle(new Request("https://mcp.example.com/"))
     assert.include(await landing.text(), "https://mcp.example.com/mcp")
     assert.strictEqual((await handle(new Request("https://mcp.example.com/health"))).status, 200)

@@ -69,7 +69,7 @@ describe("the deployed bundle without settings", () => {
     "CLERK_CLIENT_SECRET",
     "CLERK_SECRET_KEY",
     "STATE_SIGNING_KEYS",
-    "IMAGE_GENERATOR",
+    "FIXTURE_COLOUR",
     "OAUTH_KV"
   ]
 

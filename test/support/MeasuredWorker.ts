@@ -64,8 +64,7 @@ export class MeasuredWorker {
     const texts = Object.entries(settings).map(([name, value]) => [name, { type: "plain_text" as const, value }])
     const worker = await startWorker({
       entrypoint,
-      config: "wrangler.jsonc",
-      env: "local",
+      config: "test/server/fixture/wrangler.jsonc",
       bindings: Object.fromEntries(texts),
       dev: { server: { port: 0 }, inspector: { port: 0 }, persist: false, logLevel: "error", watch: false }
     })

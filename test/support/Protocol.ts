@@ -21,7 +21,7 @@ export const principal = (change: Partial<typeof Principal.Encoded> = {}): Princ
     userId: "user_one",
     grantId: "grantOne",
     clientId: "client",
-    scopes: ["mcp:tools", "connections:manage"],
+    scopes: ["mcp:tools", "grants:end"],
     ...change
   })
 

@@ -1,6 +1,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { inject } from "vitest"
 import { createTestHarness, type TestHarness, type TestHarnessOptions } from "wrangler"
 
 import type { StandInAdmin } from "../../dev/clerk/admin/StandInAdmin.ts"
@@ -8,6 +10,7 @@ import { ClerkStandIn, type WorkerSettings } from "../../dev/clerk/ClerkStandIn.
 import { mcpServerTemplate } from "../../dev/clerk/JwtTemplates.ts"
 import type { AccountObject } from "../../src/server/account/AccountObject.ts"
 import type { Post } from "../../src/server/account/Session.ts"
+import { fixtureConfig } from "./FixtureBundle.ts"
 import { OAuthClient, type Parameters, type Registration, type Tokens } from "./OAuthClient.ts"
 import { type Choice, Person } from "./Person.ts"
 
@@ -63,6 +66,9 @@ export interface Server {
   readonly signIn: (email: string, options?: SignInOptions) => Promise<UserGrant>
 }
 
+/** Bundled once for all files of a run, see `bundleFixture.ts`. */
+const worker = { configPath: fixtureConfig, prebuiltWorkerDir: inject("fixtureBundle") }
+
 const harnessOptions = (
   publicUrl: string,
   clerk: WorkerSettings,
@@ -71,8 +77,7 @@ const harnessOptions = (
 ): TestHarnessOptions => ({
   workers: [
     {
-      configPath: "./wrangler.jsonc",
-      env: "local",
+      ...worker,
       vars: {
         PUBLIC_URL: publicUrl,
         CLERK_FRONTEND_API: clerk.CLERK_FRONTEND_API,
@@ -84,6 +89,7 @@ const harnessOptions = (
         CLERK_JWT_TEMPLATE: "mcp-server",
         ALLOWED_ORIGINS: "",
         SESSION_IDLE_HOURS: "",
+        FIXTURE_COLOUR: "red",
         // No setting of the Worker: without a difference, the harness would not start it again.
         START: String(start)
       },
@@ -109,7 +115,7 @@ const listening = Effect.acquireRelease(
     process.env["NODE_ENV"] = "production"
     // Wrangler would ask Cloudflare where this machine is.
     process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false"
-    const harness = createTestHarness({ workers: [{ configPath: "./wrangler.jsonc", env: "local" }] })
+    const harness = createTestHarness({ workers: [worker] })
     const { url } = await harness.listen()
     return { harness, url: `http://localhost:${url.port}` }
   }),
@@ -126,8 +132,15 @@ const signIn = async (server: Server, email: string, options: SignInOptions = {}
 const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Service"], app?: string) => {
   let starts = 0
   const restart = () => harness.update(harnessOptions(url, clerk.settings, app, ++starts))
-  await restart()
-  harness.clearLogs()
+  const renew = async () => {
+    const kv = await server.kv()
+    for (let keys = await kv.list(); keys.keys.length > 0; keys = await kv.list()) {
+      await Promise.all(keys.keys.map(({ name }) => kv.delete(name)))
+    }
+    await Effect.runPromise(clerk.admin.reset)
+    await restart()
+    harness.clearLogs()
+  }
   const server: Server = {
     url,
     mcp: `${url}/mcp`,
@@ -145,26 +158,44 @@ const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Ser
     person: (email) => new Person({ url, clerk }, email),
     signIn: (email, options) => signIn(server, email, options)
   }
-  return server
+  await restart()
+  harness.clearLogs()
+  return { server, renew }
 }
 
 const runningServer = (app?: string) =>
-  Layer.unwrap(
-    Effect.map(listening, ({ harness, url }) =>
-      Layer.effect(
-        RunningServer,
-        Effect.flatMap(ClerkStandIn, (clerk) => Effect.promise(() => start(harness, url, clerk, app)))
-      ).pipe(Layer.provide(ClerkStandIn.layer({ port: 0, redirectUris: [`${url}/callback`], ...knowing(app) })))
-    )
-  )
+  Effect.gen(function* () {
+    const { harness, url } = yield* listening
+    const standIn = ClerkStandIn.layer({ port: 0, redirectUris: [`${url}/callback`], ...knowing(app) })
+    const clerk = Context.get(yield* Layer.build(standIn), ClerkStandIn)
+    return yield* Effect.promise(() => start(harness, url, clerk, app))
+  })
 
-/** One server for the tests of a file. */
+let shared: ReturnType<typeof start> | undefined
+
+/** The server of this process. Whoever comes second finds it as the first did: nobody signed in, nothing logged. */
+const sharedServer = async (): Promise<Server> => {
+  if (shared !== undefined) {
+    const { server, renew } = await shared
+    await renew()
+    return server
+  }
+  // Its scope is the process: workerd ends with it.
+  shared = Effect.runPromise(Effect.provideService(runningServer(), Scope.Scope, Effect.runSync(Scope.make())))
+  return (await shared).server
+}
+
+/** A server for the tests of a file, which follow each other. */
 export class RunningServer extends Context.Service<RunningServer, Server>()("test/RunningServer") {
-  /** People sign in with Clerk's OAuth server. */
-  static readonly layer = runningServer()
+  /** People sign in with Clerk's OAuth server. One server for all files that run in this process. */
+  static readonly layer = Layer.effect(RunningServer, Effect.promise(sharedServer))
 
   /** People sign in through an app at this origin, and tools call its API with tokens of the template `mcp-server`. */
-  static readonly layerWithApp = (app: string) => runningServer(app)
+  static readonly layerWithApp = (app: string) =>
+    Layer.effect(
+      RunningServer,
+      Effect.map(runningServer(app), ({ server }) => server)
+    )
 }
 
 /** A test that talks to the server through clients made of Promises. */

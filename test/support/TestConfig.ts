@@ -5,8 +5,8 @@ import { AppConfig } from "../../src/server/config/AppConfig.ts"
 import { type ServerDescription, ServerInfo } from "../../src/server/config/ServerInfo.ts"
 import { testSettings } from "../../src/server/testing/TestSettings.ts"
 
-/** A complete set of settings, of the library and of the server that its tests serve. */
-export const settings = { ...testSettings, IMAGE_GENERATOR: "placeholder" } as const
+/** A complete set of settings: the server's own, and those of the fixture. */
+export const settings = { ...testSettings, FIXTURE_COLOUR: "red" } as const
 
 type Optional = "CLERK_API_URL" | "CLERK_JWT_TEMPLATE" | "APP_URL" | "ALLOWED_ORIGINS"
 
@@ -19,8 +19,8 @@ export const description: ServerDescription = {
   version: "1.2.3",
   instructions: "Ask for the order first.",
   icons: [{ src: "https://mcp.example.com/icon.svg", mimeType: "image/svg+xml", sizes: ["any"] }],
-  scopes: { "images:generate": "Generate images", "connections:manage": "Sign out other apps" },
-  appScopes: { "app:read": "Read in the app" }
+  scopes: { "paint:use": "Paint in your name", "grants:end": "Sign out other apps of yours" },
+  appScopes: { "app:use": "Read in the app" }
 }
 
 /** The configuration of a test, decoded as the host's is. */

@@ -78,7 +78,7 @@ export const pressTwice = async (page: Page, name: string, millisBetween: number
 export const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true })
 
 /** The check box of a scope, by the words that stand beside it. */
-export const imagesScope = (page: Page) => page.getByRole("checkbox", { name: /Generate images/u })
+export const imagesScope = (page: Page) => page.getByRole("checkbox", { name: /Paint in your name/u })
 
 /** Fills in the sign-in page of the stand-in. */
 export const signInAs = async (page: Page, email: string): Promise<void> => {

@@ -7,7 +7,7 @@ import { Role } from "../../../src/server/domain/Role.ts"
 import { baseline } from "../../../src/server/domain/Scope.ts"
 
 const roleNames = ["admin", "premium", "guest"] as const
-const scopeNames = ["mcp:tools", "images:generate", "app:read", "connections:manage"] as const
+const scopeNames = ["mcp:tools", "paint:use", "app:use", "grants:end"] as const
 const permissionNames = ["org:reports:read", "org:reports:write"] as const
 
 /** A description of a policy, of which arbitrary ones can be made. */
@@ -90,7 +90,7 @@ const many = { arbitrary: { runs: 300 } }
 
 describe("Policy", () => {
   const { MissingScopes, Forbidden, Allowed } = Policy.Decision
-  const imagePolicy = Policy.all(Policy.roles("admin", "premium"), Policy.scopes("images:generate"))
+  const imagePolicy = Policy.all(Policy.roles("admin", "premium"), Policy.scopes("paint:use"))
   it.each([
     ["nobody", Policy.nobody, { role: "admin", scopes: scopeNames }, Forbidden({ needs: [] })],
     ["signed in", Policy.signedIn, { scopes: ["mcp:tools"] }, Allowed()],
@@ -108,7 +108,7 @@ describe("Policy", () => {
       "role without scope",
       imagePolicy,
       { role: "premium", scopes: ["mcp:tools"] },
-      MissingScopes({ required: ["mcp:tools", "images:generate"] })
+      MissingScopes({ required: ["mcp:tools", "paint:use"] })
     ],
     [
       "scope without role",
@@ -130,13 +130,13 @@ describe("Policy", () => {
     ],
     [
       "a scope before something else",
-      Policy.all(Policy.scopes("images:generate"), Policy.signedIn),
+      Policy.all(Policy.scopes("paint:use"), Policy.signedIn),
       { scopes: ["mcp:tools"] },
-      MissingScopes({ required: ["mcp:tools", "images:generate"] })
+      MissingScopes({ required: ["mcp:tools", "paint:use"] })
     ],
     [
       "the cheaper of two ways",
-      Policy.any(Policy.scopes("images:generate"), Policy.roles("admin")),
+      Policy.any(Policy.scopes("paint:use"), Policy.roles("admin")),
       { role: "admin", scopes: [] },
       MissingScopes({ required: ["mcp:tools"] })
     ]

@@ -25,7 +25,7 @@ const several = async (user: { readonly id: string; readonly email: string }, cl
 }
 
 const add = (token: string, signal?: AbortSignal) =>
-  toolCall(places.otherIsolate, token, "add", { a: 1, b: 2 }, signal && { signal })
+  toolCall(places.otherIsolate, token, "sum", { a: 1, b: 2 }, signal && { signal })
 
 const sum = { jsonrpc: "2.0", id: 1 }
 

@@ -9,9 +9,9 @@ describe("a change of what a user may use", () => {
     const client = await connect(handler, (await visitor.signIn("user_ada")).access_token)
     const other = await connect(handler, (await visitor.signIn("user_mina")).access_token)
     const call = async () => {
-      await client.callTool({ name: "userInfo", arguments: {} })
-      await client.callTool({ name: "userInfo", arguments: {} })
-      await other.callTool({ name: "userInfo", arguments: {} })
+      await client.callTool({ name: "whoAmI", arguments: {} })
+      await client.callTool({ name: "whoAmI", arguments: {} })
+      await other.callTool({ name: "whoAmI", arguments: {} })
       return accounts.told
     }
     assert.deepEqual(await call(), [])

@@ -14,6 +14,8 @@ const KiB = 1_024
 const measure = async ({ users, settings }: ClerkStandIn["Service"]) => {
   await using worker = await MeasuredWorker.start("test/support/sessions/Crowd.ts", {
     ...settings,
+    PUBLIC_URL: "https://mcp.example.com",
+    SIGN_IN: "clerk",
     STATE_SIGNING_KEYS: `now:${signingKeys.now}`
   })
   const open = async (objects: ReadonlyArray<string>) => {

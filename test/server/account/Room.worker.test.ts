@@ -102,7 +102,7 @@ describe("a further session", () => {
 describe("a session that its client uses under a new grant", () => {
   it("does what the new token may, and goes on when the old grant ends, but not on a stream of that", async () => {
     const user = freshUser()
-    const [before, after] = [identityUnder(user, "g1"), identityUnder(user, "g2", ["mcp:tools", "images:generate"])]
+    const [before, after] = [identityUnder(user, "g1"), identityUnder(user, "g2", ["mcp:tools", "paint:use"])]
     const session = await Session.open(before)
     const { state } = await session.stream()
     assert.strictEqual((await session.post(call(1, "costly"))).status, 403)

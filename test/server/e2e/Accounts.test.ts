@@ -10,8 +10,8 @@ const names = async ({ mcp }: Server, { accessToken }: UserGrant): Promise<Reado
   return (result["tools"] as ReadonlyArray<{ readonly name: string }>).map(({ name }) => name)
 }
 
-const withImages = { scopes: ["images:generate"] }
-const image = { name: "generateImage", arguments: { prompt: "a bridge" } }
+const withImages = { scopes: ["paint:use"] }
+const image = { name: "paint", arguments: { prompt: "a bridge" } }
 
 const grantError = async (client: OAuthClient, fields: Readonly<Record<string, string>>) => {
   const response = await client.token(fields)
@@ -53,7 +53,7 @@ layer(RunningServer.layer)("accounts", (it) => {
         const email = `${who}@example.com`
         await server.admin((admin) => admin.setPublicMetadata(email, { role, roles: ["admin"] }))
         const connection = await server.signIn(email, withImages)
-        assert.sameMembers([...(await names(server, connection))], ["add", "userInfo", "signOutEverywhere"], email)
+        assert.sameMembers([...(await names(server, connection))], ["sum", "whoAmI", "endOthers"], email)
       }
       await server.admin((admin) => admin.reset)
       await server.restart()
@@ -77,13 +77,13 @@ layer(RunningServer.layer)("accounts", (it) => {
     "a role given or taken away counts for tokens that were issued before",
     onServer(async (server) => {
       const connection = await server.signIn("member@example.com", withImages)
-      assert.notInclude(await names(server, connection), "generateImage")
+      assert.notInclude(await names(server, connection), "paint")
 
       await server.admin((admin) => admin.setRole("member@example.com", "premium"))
       await server.restart()
       await server.admin((admin) => admin.forgetRequests)
       const lists = await Promise.all([1, 2, 3, 4, 5].map(() => names(server, connection)))
-      for (const list of lists) assert.include(list, "generateImage")
+      for (const list of lists) assert.include(list, "paint")
       // However many calls come at once, that is one question about the user and one about the memberships.
       assert.strictEqual(await server.admin((admin) => admin.countRequests("/v1/users", "GET")), 2)
       const drawn = await modern(server.mcp, connection.accessToken, "tools/call", image)
@@ -92,7 +92,7 @@ layer(RunningServer.layer)("accounts", (it) => {
 
       await server.admin((admin) => admin.setRole("member@example.com", undefined))
       await server.restart()
-      assert.notInclude(await names(server, connection), "generateImage")
+      assert.notInclude(await names(server, connection), "paint")
       const refused = await modern(server.mcp, connection.accessToken, "tools/call", image)
       assert.isTrue(refused.result?.["isError"])
       assert.match(JSON.stringify(refused.result?.["content"]), /role admin, role premium, role image_generation/u)
@@ -105,7 +105,7 @@ layer(RunningServer.layer)("accounts", (it) => {
       onServer(async (server) => {
         const { [what]: account } = await closed(server)
         for (const send of [legacy, modern]) {
-          const call = await send(server.mcp, account.accessToken, "tools/call", { name: "userInfo", arguments: {} })
+          const call = await send(server.mcp, account.accessToken, "tools/call", { name: "whoAmI", arguments: {} })
           assert.strictEqual(call.status, 401)
           const challenge = challengeOf(call.headers)
           assert.strictEqual(challenge["error"], "invalid_token")
@@ -156,7 +156,7 @@ layer(RunningServer.layer)("accounts", (it) => {
         assert.strictEqual((await legacy(server.mcp, account.accessToken, "tools/list")).status, 401)
       }
       const anew = await server.signIn("premium@example.com", { client: banned.client })
-      assert.include(await names(server, anew), "add")
+      assert.include(await names(server, anew), "sum")
     })
   )
 

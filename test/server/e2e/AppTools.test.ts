@@ -27,14 +27,14 @@ const appAt = (port: number) =>
 const connect = async (server: Server, email = "admin@example.com") => {
   const client = await OAuthClient.register(server.mcp)
   const person = await AppPerson.in(server, email)
-  const attempt = await client.begin({ scope: "mcp:tools app:read" })
+  const attempt = await client.begin({ scope: "mcp:tools app:use" })
   const tokens = await client.redeem(attempt, await person.authorize(attempt.address))
   app.tokens.length = 0
   await server.admin((admin) => admin.forgetRequests)
   return { client, person, ...tokens }
 }
 
-const call = ({ mcp }: Server, token: string, name = "myProfile") =>
+const call = ({ mcp }: Server, token: string, name = "appProfile") =>
   legacy(mcp, token, "tools/call", { name, arguments: {} })
 
 const textOf = (reply: Awaited<ReturnType<typeof call>>) => JSON.stringify(reply.result?.["content"])
@@ -115,7 +115,7 @@ layer(running)("tools that call the app", (it) => {
       const lines = server.logs().filter((line) => line.includes(reference))
       assert.lengthOf(lines, 1)
       assert.include(lines[0], '"reason":"AppApiError/AppUnavailable"')
-      assert.include(lines[0], `"tool":"myProfile","userId":"${server.clerk.users.admin.id}"`)
+      assert.include(lines[0], `"tool":"appProfile","userId":"${server.clerk.users.admin.id}"`)
     })
   )
 
@@ -175,7 +175,7 @@ layer(running)("tools that call the app", (it) => {
       const before = server.logs().length
       assert.match(textOf(await call(server, access_token)), /Clerk gives no token for it/u)
       for (let time = 0; time < 3; time++) {
-        assert.isUndefined((await call(server, access_token, "userInfo")).result?.["isError"])
+        assert.isUndefined((await call(server, access_token, "whoAmI")).result?.["isError"])
       }
       assert.isString((await client.refresh(refresh_token)).access_token)
       const lines = server.logs().slice(before).join("\n").split("\n")
@@ -192,7 +192,7 @@ layer(running)("tools that call the app", (it) => {
     onServer(async (server) => {
       const member = await connect(server, "member@example.com")
       assert.match(
-        JSON.stringify((await call(server, member.access_token, "listUsers")).result),
+        JSON.stringify((await call(server, member.access_token, "appUsers")).result),
         /needs one of: role admin/u
       )
     })

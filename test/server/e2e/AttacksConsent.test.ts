@@ -76,7 +76,7 @@ layer(RunningServer.layer)("attacks on consent", (it) => {
   it.effect(
     "a scope outside the catalogue cannot be smuggled into the form",
     onServer(async (server) => {
-      for (const scope of ["admin", "images:generate mcp:tools", "openid", "*"]) {
+      for (const scope of ["admin", "paint:use mcp:tools", "openid", "*"]) {
         const { form, target, person } = await looking(server)
         form.append("scope", scope)
         isRefused(await person.browser.send(target, form))
@@ -91,7 +91,7 @@ layer(RunningServer.layer)("attacks on consent", (it) => {
       const [first, second] = [await person.browser.send(target, form), await person.browser.send(target, form)]
       assert.strictEqual(first.status, 302)
       assert.strictEqual(second.headers.get("location"), first.headers.get("location"))
-      form.append("scope", "images:generate")
+      form.append("scope", "paint:use")
       isRefused(await person.browser.send(target, form))
     })
   )

@@ -115,15 +115,15 @@ layer(RunningServer.layer)("attacks on the token endpoint", (it) => {
     "a refresh cannot add scopes",
     onServer(async (server) => {
       const { client, refreshToken } = await server.signIn("admin@example.com")
-      for (const scope of ["mcp:tools images:generate", "images:generate", "admin"]) {
+      for (const scope of ["mcp:tools paint:use", "paint:use", "admin"]) {
         const response = await client.token({ grant_type: "refresh_token", refresh_token: refreshToken, scope })
         const { scope: granted = "" } = await response.json<{ readonly scope?: string }>()
         assert.include([200, 400], response.status)
-        assert.notInclude(granted, "images:generate")
+        assert.notInclude(granted, "paint:use")
         assert.notInclude(granted, "admin")
       }
       const refused = await legacy(server.mcp, (await client.refresh(refreshToken)).access_token, "tools/call", {
-        name: "generateImage",
+        name: "paint",
         arguments: { prompt: "x" }
       })
       assert.strictEqual(refused.status, 403)

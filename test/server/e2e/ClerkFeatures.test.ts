@@ -5,7 +5,7 @@ import { onServer, RunningServer, type Server } from "../../support/RunningServe
 import { legacy } from "../../support/Wire.ts"
 
 const callTool = (server: Server, token: string, name: string) =>
-  legacy(server.mcp, token, "tools/call", { name, arguments: name === "add" ? { a: 1, b: 2 } : {} })
+  legacy(server.mcp, token, "tools/call", { name, arguments: name === "sum" ? { a: 1, b: 2 } : {} })
 
 /** What the client is told at the end of a sign-in that does not succeed. */
 const refusedSignIn = async (server: Server, email: string) => {
@@ -25,7 +25,7 @@ layer(RunningServer.layer)("a Clerk instance that does not have everything", (it
       await server.admin((admin) => admin.setFeatures({ organizations: false }))
       for (const email of ["artist@example.com", "member@example.com"]) {
         const { accessToken } = await server.signIn(email)
-        for (const name of ["userInfo", "add"]) {
+        for (const name of ["whoAmI", "sum"]) {
           const { result } = await callTool(server, accessToken, name)
           assert.notOk(result?.["isError"])
         }
@@ -46,7 +46,7 @@ layer(RunningServer.layer)("a Clerk instance that does not have everything", (it
       const path = `/v1/users/${id}/organization_memberships`
       await server.admin((admin) => admin.addFault({ path, times: 100, effect }))
       const { accessToken } = await server.signIn("premium@example.com")
-      const { result } = await callTool(server, accessToken, "add")
+      const { result } = await callTool(server, accessToken, "sum")
       assert.notOk(result?.["isError"])
     })
   )
@@ -62,7 +62,7 @@ layer(RunningServer.layer)("a Clerk instance that does not have everything", (it
       const [error, description] = await refusedSignIn(server, "member@example.com")
       assert.strictEqual(error, "server_error")
       assert.match(description ?? "", settings)
-      const { result } = await callTool(server, accessToken, "add")
+      const { result } = await callTool(server, accessToken, "sum")
       assert.isTrue(result?.["isError"])
       assert.include(JSON.stringify(result?.["content"]), "has to correct its Clerk settings.")
       const list = await legacy(server.mcp, accessToken, "tools/list")

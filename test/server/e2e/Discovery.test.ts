@@ -53,7 +53,7 @@ layer(RunningServer.layer)("discovery", (it) => {
       assert.strictEqual(server.token_endpoint, `${url}/token`)
       assert.strictEqual(server.registration_endpoint, `${url}/register`)
       assert.strictEqual(server.revocation_endpoint, `${url}/token`)
-      assert.deepStrictEqual(server.scopes_supported, ["mcp:tools", "images:generate", "connections:manage"])
+      assert.deepStrictEqual(server.scopes_supported, ["mcp:tools", "paint:use", "grants:end"])
       assert.deepStrictEqual(server.response_types_supported, ["code"])
       assert.deepStrictEqual(server.grant_types_supported, ["authorization_code", "refresh_token"])
       assert.deepStrictEqual(server.code_challenge_methods_supported, ["S256"])

@@ -18,7 +18,7 @@ const host = "127.0.0.1"
 const connect = async (server: Server, email: string) => {
   const browser = new WebBrowser(server.url, server.app ?? "", server.clerk.url)
   const client = await OAuthClient.register(server.mcp)
-  const attempt = await client.begin({ scope: "mcp:tools app:read" })
+  const attempt = await client.begin({ scope: "mcp:tools app:use" })
   const consent = await browser.open(attempt.address)
   const signIn = await browser.open(new URL("/authorize", server.url), consentForm(consent))
   assert.strictEqual(signIn.url.pathname, "/sign-in")
@@ -47,9 +47,9 @@ for (const [index, [name, start]] of Object.entries(exampleApps).entries()) {
       onServer(async (server) => {
         const { browser, call } = await connect(server, "admin@example.com")
         const { email, firstName, id, lastName, role } = server.clerk.users.admin
-        const profile = (await call("myProfile")).result?.["structuredContent"]
+        const profile = (await call("appProfile")).result?.["structuredContent"]
         assert.deepEqual(profile, { id, email, firstName, lastName, role })
-        const page = (await call("listUsers", { limit: 2, offset: 1 })).result?.["structuredContent"]
+        const page = (await call("appUsers", { limit: 2, offset: 1 })).result?.["structuredContent"]
         const everyone = Object.values(server.clerk.users)
         const users = everyone.slice(1, 3).map((user) => ({ id: user.id }))
         assert.containSubset(page, { total: everyone.length, users })
@@ -57,7 +57,7 @@ for (const [index, [name, start]] of Object.entries(exampleApps).entries()) {
         await browser.open(new URL("/sign-out", server.app), new URLSearchParams())
         // What an isolate knows of the session is as old as the token that it keeps.
         await server.restart()
-        assert.strictEqual((await call("myProfile")).status, 401)
+        assert.strictEqual((await call("appProfile")).status, 401)
       })
     )
   })

@@ -5,7 +5,7 @@ import { InspectorCli } from "../../support/InspectorCli.ts"
 import { OAuthClient } from "../../support/OAuthClient.ts"
 import { onServer, RunningServer, type Server } from "../../support/RunningServer.ts"
 
-const withImages = { scopes: ["images:generate"] }
+const withImages = { scopes: ["paint:use"] }
 
 interface Answer {
   readonly tools?: ReadonlyArray<{ readonly name: string }>
@@ -47,16 +47,16 @@ layer(RunningServer.layer)("the MCP Inspector", (it) => {
         await using _ = inspector
         const [list, sum, info, image] = await Promise.all([
           ask("--method", "tools/list", "--strict"),
-          call("add", { a: 2, b: 3 }),
-          call("userInfo", {}),
-          call("generateImage", { prompt: "a pier", steps: 4 })
+          call("sum", { a: 2, b: 3 }),
+          call("whoAmI", {}),
+          call("paint", { prompt: "a pier", steps: 4 })
         ])
-        assert.sameMembers(namesIn(list), ["add", "userInfo", "generateImage", "signOutEverywhere"])
+        assert.sameMembers(namesIn(list), ["sum", "whoAmI", "paint", "endOthers"])
         assert.deepStrictEqual(sum.structuredContent, { sum: 5 })
         assert.deepInclude(info.structuredContent, { email: "admin@example.com", role: "admin" })
-        assert.deepInclude(image.structuredContent, { mediaType: "image/png", placeholder: true })
+        assert.deepInclude(image.structuredContent, { mediaType: "image/png", colour: "red" })
         const picture = image.content?.find(({ mimeType }) => mimeType === "image/png")
-        assert.strictEqual(decode(Buffer.from(picture?.data ?? "", "base64")).width, 256)
+        assert.strictEqual(decode(Buffer.from(picture?.data ?? "", "base64")).width, 1)
       })
     )
 
@@ -65,12 +65,12 @@ layer(RunningServer.layer)("the MCP Inspector", (it) => {
       onServer(async (server) => {
         const { inspector, ask, run } = await inspecting(server, "member@example.com", lane)
         await using _ = inspector
-        const image = ["--tool-name", "generateImage", "--tool-args-json", '{"prompt":"x"}']
+        const image = ["--tool-name", "paint", "--tool-args-json", '{"prompt":"x"}']
         const [list, refused] = await Promise.all([
           ask("--method", "tools/list"),
           run("--method", "tools/call", ...image)
         ])
-        assert.sameMembers(namesIn(list), ["add", "userInfo", "signOutEverywhere"])
+        assert.sameMembers(namesIn(list), ["sum", "whoAmI", "endOthers"])
         // It calls nothing that is not in the list.
         assert.deepStrictEqual([refused.code, refused.stdout], [5, ""])
         assert.include(refused.stderr, '"tool_not_found"')
@@ -90,7 +90,7 @@ layer(RunningServer.layer)("the MCP Inspector", (it) => {
         const run = await inspector.runSigningIn(person, withImages, "--method", "tools/list")
         assert.strictEqual(run.code, 0, run.stderr)
         const { result } = JSON.parse(run.stdout) as { readonly result: Answer }
-        assert.sameMembers(namesIn(result), ["add", "userInfo", "generateImage", "signOutEverywhere"])
+        assert.sameMembers(namesIn(result), ["sum", "whoAmI", "paint", "endOthers"])
       })
     )
   }

@@ -28,17 +28,17 @@ class Secrets {
 
 const goodLife = async (server: Server, secrets: Secrets) => {
   for (const email of ["admin@example.com", "member@example.com"]) {
-    const connection = await server.signIn(email, { scopes: ["images:generate"], remember: true })
+    const connection = await server.signIn(email, { scopes: ["paint:use"], remember: true })
     const { accessToken, client, refreshToken, person } = connection
     secrets.keepToken("access token", accessToken)
     secrets.keepToken("refresh token", refreshToken)
     for (const send of [legacy, modern]) {
       await send(server.mcp, accessToken, "tools/list")
-      await send(server.mcp, accessToken, "tools/call", { name: "generateImage", arguments: { prompt } })
-      await send(server.mcp, accessToken, "tools/call", { name: "generateImage", arguments: { prompt, steps: 99 } })
-      await send(server.mcp, accessToken, "tools/call", { name: "userInfo", arguments: {} })
-      await send(server.mcp, accessToken, "tools/call", { name: "add", arguments: { a: sentence } })
-      await send(server.mcp, accessToken, "prompts/get", { name: "introduceMe", arguments: { audience: sentence } })
+      await send(server.mcp, accessToken, "tools/call", { name: "paint", arguments: { prompt } })
+      await send(server.mcp, accessToken, "tools/call", { name: "paint", arguments: { prompt, steps: 99 } })
+      await send(server.mcp, accessToken, "tools/call", { name: "whoAmI", arguments: {} })
+      await send(server.mcp, accessToken, "tools/call", { name: "sum", arguments: { a: sentence } })
+      await send(server.mcp, accessToken, "prompts/get", { name: "introduce", arguments: { audience: sentence } })
       await send(server.mcp, accessToken, sentence)
     }
     const refreshed = await client.refresh(refreshToken)

@@ -11,7 +11,7 @@ const application = () => {
   const client = new Client({ name: "host", version: "1" }, { capabilities: { elicitation: {} } })
   client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
     questions.push(params.message)
-    return { action: "accept", content: { signOut: true } }
+    return { action: "accept", content: { end: true } }
   })
   return { client, questions }
 }
@@ -31,23 +31,23 @@ layer(RunningServer.layer)("mcp-remote", (it) => {
         await using remote = await McpRemote.make(`${server.url}${path}`, transport)
         const person = server.person(email)
         const { client, questions } = application()
-        await remote.connect(client, person, { scopes: ["images:generate", "connections:manage"] })
+        await remote.connect(client, person, { scopes: ["paint:use", "grants:end"] })
         assert.lengthOf(remote.opened, 1)
-        assert.sameMembers(await namesOf(client), ["add", "userInfo", "generateImage", "signOutEverywhere"])
+        assert.sameMembers(await namesOf(client), ["sum", "whoAmI", "paint", "endOthers"])
 
-        const sum = await client.callTool({ name: "add", arguments: { a: 2, b: 3 } })
+        const sum = await client.callTool({ name: "sum", arguments: { a: 2, b: 3 } })
         assert.deepEqual(sum.structuredContent, { sum: 5 })
-        const info = await client.callTool({ name: "userInfo", arguments: {} })
+        const info = await client.callTool({ name: "whoAmI", arguments: {} })
         assert.deepInclude(info.structuredContent, { email })
         const reports: Array<number> = []
-        const image = { name: "generateImage", arguments: { prompt: "a pier", steps: 4 } }
+        const image = { name: "paint", arguments: { prompt: "a pier", steps: 4 } }
         await client.callTool(image, undefined, { onprogress: ({ progress }) => reports.push(progress) })
         assert.deepEqual(reports, [1, 2, 3, 4])
 
         const other = await server.signIn(email)
-        const signedOut = await client.callTool({ name: "signOutEverywhere", arguments: {} })
-        assert.deepEqual(signedOut.structuredContent, { signedOut: 1, confirmed: true })
-        assert.deepEqual(questions, ["Sign out one other connection?"])
+        const ended = await client.callTool({ name: "endOthers", arguments: {} })
+        assert.deepEqual(ended.structuredContent, { ended: 1, confirmed: true })
+        assert.deepEqual(questions, ["End 1?"])
         const refused = await fetch(server.mcp, { headers: { authorization: `Bearer ${other.accessToken}` } })
         assert.strictEqual(refused.status, 401)
       })
@@ -61,7 +61,7 @@ layer(RunningServer.layer)("mcp-remote", (it) => {
         const visit = async () => {
           const { client } = application()
           await remote.connect(client, person)
-          assert.sameMembers(await namesOf(client), ["add", "userInfo", "signOutEverywhere"])
+          assert.sameMembers(await namesOf(client), ["sum", "whoAmI", "endOthers"])
           await client.close()
         }
         await visit()

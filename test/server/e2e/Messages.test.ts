@@ -13,7 +13,7 @@ type Params = Readonly<Record<string, unknown>>
 type Ask = (method: string, params: Params) => Promise<Pick<Reply, "result" | "error">>
 
 const client = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "wire", version: "1" } }
-const introduce = { name: "introduceMe", arguments: { audience: withBreaks } }
+const introduce = { name: "introduce", arguments: { audience: withBreaks } }
 
 const inSession = (id: string) => ({ headers: { "mcp-session-id": id, "mcp-protocol-version": "2025-11-25" } })
 
@@ -74,11 +74,11 @@ const wrong: ReadonlyArray<readonly [method: string, params: Params, words: RegE
   ["resources/templates/list", { cursor: null }, /cursor: expected string, received null/u],
   ["prompts/list", { cursor: [] }, /cursor: expected string, received array/u],
   ["tools/call", { name: 5 }, /name: expected string, received number/u],
-  ["tools/call", { name: "add", arguments: null }, /arguments: expected record, received null/u],
-  ["tools/call", { name: "add", arguments: "a" }, /arguments: expected record, received string/u],
+  ["tools/call", { name: "sum", arguments: null }, /arguments: expected record, received null/u],
+  ["tools/call", { name: "sum", arguments: "a" }, /arguments: expected record, received string/u],
   ["prompts/get", { name: {} }, /name: expected string, received object/u],
-  ["prompts/get", { name: "introduceMe", arguments: { audience: 5 } }, /arguments\.audience: expected string/u],
-  ["prompts/get", { name: "introduceMe", arguments: {} }, /Missing key at \["audience"\]/u],
+  ["prompts/get", { name: "introduce", arguments: { audience: 5 } }, /arguments\.audience: expected string/u],
+  ["prompts/get", { name: "introduce", arguments: {} }, /Missing key at \["audience"\]/u],
   ["resources/read", { uri: 7 }, /uri: expected string, received number/u],
   ["resources/read", { uri: "nowhere" }, /Resource URI nowhere is invalid/u],
   [
@@ -88,7 +88,7 @@ const wrong: ReadonlyArray<readonly [method: string, params: Params, words: RegE
   ],
   [
     "completion/complete",
-    { ref: { type: "ref/prompt", name: "introduceMe" }, argument: { name: "audience", value: 5 } },
+    { ref: { type: "ref/prompt", name: "introduce" }, argument: { name: "audience", value: 5 } },
     /argument\.value: expected string/u
   ],
   ["logging/setLevel", { level: "loud" }, /level: .*"debug"\|"info"/u, with2025],
@@ -187,21 +187,21 @@ layer(RunningServer.layer)("messages", (it) => {
     onServer(async (server) => {
       const { token, session } = await lanes(server)
       const call = (args: string, headers: Record<string, string>) => {
-        const params = `{"name":"add","arguments":${args}}`
+        const params = `{"name":"sum","arguments":${args}}`
         const body = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`
         return post(server.mcp, token, body, { headers })
       }
       for (const headers of [{}, { "mcp-session-id": session }]) {
         const infinite = await call('{"a":1e400,"b":1}', headers)
         assert.isTrue(infinite.result?.["isError"])
-        assert.match(JSON.stringify(infinite.result), /Wrong arguments for add: Expected a finite number/u)
+        assert.match(JSON.stringify(infinite.result), /Wrong arguments for sum: Expected a finite number/u)
         const large = await call('{"a":12345678901234567890,"b":0}', headers)
         assert.deepStrictEqual(large.result?.["structuredContent"], { sum: Number("12345678901234567890") })
         const repeated = await call('{"a":5,"a":6,"b":1,"__proto__":{"b":9}}', headers)
         assert.deepStrictEqual(repeated.result?.["structuredContent"], { sum: 7 })
         const inherited = await call('{"a":5,"__proto__":{"b":9}}', headers)
         assert.match(JSON.stringify(inherited.result), /Missing key/u)
-        const params = { name: "introduceMe", arguments: { audience: "half \ud83d" } }
+        const params = { name: "introduce", arguments: { audience: "half \ud83d" } }
         const { result } = await legacy(server.mcp, token, "prompts/get", params, { headers })
         assert.include(JSON.stringify(result), "half \\ud83d")
       }
@@ -290,7 +290,7 @@ layer(RunningServer.layer)("messages", (it) => {
       `SDK ${generation} gets such a text as it was`,
       onServer(async (server) => {
         const connected = await connect(server.mcp, new Login(server.person("member@example.com")))
-        assert.include(JSON.stringify(await connected.prompt("introduceMe", introduce.arguments)), withBreaks)
+        assert.include(JSON.stringify(await connected.prompt("introduce", introduce.arguments)), withBreaks)
         await connected.close()
       })
     )

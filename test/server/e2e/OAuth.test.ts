@@ -210,8 +210,8 @@ layer(RunningServer.layer)("an independent OAuth client", (it) => {
       const habit = "openid profile email offline_access"
       const { tokens } = await server.signIn("member@example.com", { request: { scope: habit } })
       assert.strictEqual(tokens.scope, "mcp:tools")
-      const everything = await server.signIn("member@example.com", { request: { scope: "mcp:tools images:generate" } })
-      assert.strictEqual(everything.tokens.scope, "mcp:tools images:generate")
+      const everything = await server.signIn("member@example.com", { request: { scope: "mcp:tools paint:use" } })
+      assert.strictEqual(everything.tokens.scope, "mcp:tools paint:use")
       const nothing = await server.signIn("member@example.com", { request: { scope: undefined } })
       assert.strictEqual(nothing.tokens.scope, "mcp:tools")
     })
@@ -220,11 +220,11 @@ layer(RunningServer.layer)("an independent OAuth client", (it) => {
   it.effect(
     "the person decides: a scope that was asked for can be unticked, one that was not can be added",
     onServer(async (server) => {
-      const request = { scope: "mcp:tools images:generate" }
+      const request = { scope: "mcp:tools paint:use" }
       const less = await server.signIn("admin@example.com", { request, scopes: [] })
       assert.strictEqual(less.tokens.scope, "mcp:tools")
-      const more = await server.signIn("admin@example.com", { scopes: ["images:generate"] })
-      assert.strictEqual(more.tokens.scope, "mcp:tools images:generate")
+      const more = await server.signIn("admin@example.com", { scopes: ["paint:use"] })
+      assert.strictEqual(more.tokens.scope, "mcp:tools paint:use")
     })
   )
 
@@ -237,7 +237,7 @@ layer(RunningServer.layer)("an independent OAuth client", (it) => {
       const sent = await person.browser.send(again.address)
       assert.strictEqual(sent.status, 302)
       assert.strictEqual(new URL(sent.headers.get("location") ?? "").origin, server.clerk.url)
-      const more = await person.browser.open((await client.begin({ scope: "mcp:tools images:generate" })).address)
+      const more = await person.browser.open((await client.begin({ scope: "mcp:tools paint:use" })).address)
       assert.include(more.html, 'name="handle"')
       const other = await OAuthClient.register(server.mcp)
       assert.include((await person.browser.open((await other.begin()).address)).html, 'name="handle"')

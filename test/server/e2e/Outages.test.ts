@@ -75,7 +75,7 @@ layer(RunningServer.layer)("outages of Clerk", (it) => {
         // A rate limit that another case ran into would keep this Worker from asking at all.
         await server.restart()
         for (const send of [legacy, modern]) {
-          const add = await send(server.mcp, accessToken, "tools/call", { name: "add", arguments: { a: 1, b: 1 } })
+          const add = await send(server.mcp, accessToken, "tools/call", { name: "sum", arguments: { a: 1, b: 1 } })
           assert.strictEqual(add.status, 200)
           assert.isTrue(add.result?.["isError"])
           assert.deepStrictEqual(add.result?.["content"], [{ type: "text", text: unknown }])
@@ -120,7 +120,7 @@ layer(RunningServer.layer)("outages of Clerk", (it) => {
       }
       await fault(server, "/v1/", down)
       for (const { accessToken } of Object.values(people)) {
-        const { result } = await modern(server.mcp, accessToken, "tools/call", { name: "userInfo", arguments: {} })
+        const { result } = await modern(server.mcp, accessToken, "tools/call", { name: "whoAmI", arguments: {} })
         assert.notOk(result?.["isError"])
       }
       await server.admin((admin) => admin.reset)

@@ -3,7 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import { onServer, RunningServer } from "../../support/RunningServer.ts"
 import { challengeOf, legacy, modern } from "../../support/Wire.ts"
 
-const image = { name: "generateImage", arguments: { prompt: "a harbour" } }
+const image = { name: "paint", arguments: { prompt: "a harbour" } }
 
 const meta = (version: string) => ({
   "io.modelcontextprotocol/protocolVersion": version,
@@ -33,7 +33,7 @@ layer(RunningServer.layer)("protocol", (it) => {
         assert.strictEqual(result?.["cacheScope"], "private", method)
         assert.strictEqual(result?.["ttlMs"], 60_000, method)
       }
-      const { result } = await modern(server.mcp, accessToken, "resources/read", { uri: "user://me" })
+      const { result } = await modern(server.mcp, accessToken, "resources/read", { uri: "fixture://me" })
       assert.strictEqual(result?.["cacheScope"], "private")
       assert.isAtMost(Number(result?.["ttlMs"]), 60_000)
     })
@@ -43,13 +43,13 @@ layer(RunningServer.layer)("protocol", (it) => {
     "2026-07-28: headers that are missing or contradict the body are refused with -32020",
     onServer(async (server) => {
       const { accessToken } = await server.signIn("member@example.com")
-      const add = { name: "add", arguments: { a: 1, b: 2 } }
+      const add = { name: "sum", arguments: { a: 1, b: 2 } }
       const wrong: ReadonlyArray<Readonly<Record<string, string | undefined>>> = [
         { "mcp-protocol-version": undefined },
         { "mcp-method": undefined },
         { "mcp-method": "tools/list" },
         { "mcp-name": undefined },
-        { "mcp-name": "generateImage" }
+        { "mcp-name": "paint" }
       ]
       for (const headers of wrong) {
         const { status, error } = await modern(server.mcp, accessToken, "tools/call", add, { headers })
@@ -124,15 +124,15 @@ layer(RunningServer.layer)("protocol", (it) => {
         assert.strictEqual(refused.status, 403)
         const challenge = challengeOf(refused.headers)
         assert.strictEqual(challenge["error"], "insufficient_scope")
-        assert.strictEqual(challenge["scope"], "mcp:tools images:generate")
+        assert.strictEqual(challenge["scope"], "mcp:tools paint:use")
         assert.strictEqual(challenge["resource_metadata"], `${server.url}/.well-known/oauth-protected-resource/mcp`)
         assert.isUndefined(refused.result)
         const tools = (await send(server.mcp, accessToken, "tools/list")).result?.["tools"]
-        assert.include(JSON.stringify(tools), '"generateImage"')
+        assert.include(JSON.stringify(tools), '"paint"')
 
         const request = { scope: challenge["scope"] }
         const stepped = await server.signIn("admin@example.com", { client, person, request })
-        assert.strictEqual(stepped.tokens.scope, "mcp:tools images:generate")
+        assert.strictEqual(stepped.tokens.scope, "mcp:tools paint:use")
         const { status, result } = await send(server.mcp, stepped.accessToken, "tools/call", image)
         assert.deepStrictEqual([status, result?.["isError"] ?? false], [200, false])
         // What the first token may do has not grown with it.
@@ -162,17 +162,17 @@ layer(RunningServer.layer)("protocol", (it) => {
         const { accessToken } = await server.signIn("member@example.com")
         const call = (name: string, args: unknown) =>
           send(server.mcp, accessToken, "tools/call", { name, arguments: args })
-        const wrong = await call("add", { a: "1", c: 2 })
+        const wrong = await call("sum", { a: "1", c: 2 })
         assert.isTrue(wrong.result?.["isError"])
-        assert.match(JSON.stringify(wrong.result?.["content"]), /Wrong arguments for add: /u)
+        assert.match(JSON.stringify(wrong.result?.["content"]), /Wrong arguments for sum: /u)
         const unknown = await call("fly", {})
         assert.deepStrictEqual([unknown.status, unknown.error?.code], [200, -32_602])
-        const failed = await call("add", { a: 1e308, b: 1e308 })
+        const failed = await call("sum", { a: 1e308, b: 1e308 })
         assert.isTrue(failed.result?.["isError"])
         assert.match(JSON.stringify(failed.result?.["content"]), /The sum is too large/u)
         const missing = await send(server.mcp, accessToken, "resources/read", { uri: "user://somebody" })
         assert.strictEqual(missing.error?.code, -32_602)
-        const prompt = await send(server.mcp, accessToken, "prompts/get", { name: "introduceMe", arguments: {} })
+        const prompt = await send(server.mcp, accessToken, "prompts/get", { name: "introduce", arguments: {} })
         assert.strictEqual(prompt.error?.code, -32_602)
       })
     )
@@ -181,7 +181,7 @@ layer(RunningServer.layer)("protocol", (it) => {
   it.effect(
     "progress is told on the stream of the call, to clients that ask for it only",
     onServer(async (server) => {
-      const { accessToken } = await server.signIn("artist@example.com", { scopes: ["images:generate"] })
+      const { accessToken } = await server.signIn("artist@example.com", { scopes: ["paint:use"] })
       const asked = { meta: { ...meta("2026-07-28"), progressToken: "p-1" } }
       const told = await modern(server.mcp, accessToken, "tools/call", image, asked)
       assert.match(told.headers.get("content-type") ?? "", /^text\/event-stream/u)
@@ -199,7 +199,7 @@ layer(RunningServer.layer)("protocol", (it) => {
   it.effect(
     "a client that leaves in the middle of a call harms nobody",
     onServer(async (server) => {
-      const { accessToken } = await server.signIn("artist@example.com", { scopes: ["images:generate"] })
+      const { accessToken } = await server.signIn("artist@example.com", { scopes: ["paint:use"] })
       const before = server.logs().length
       const long = { ...image, arguments: { ...image.arguments, steps: 8 } }
       const asked = { meta: { ...meta("2026-07-28"), progressToken: 1 }, signal: AbortSignal.timeout(120) }
@@ -208,7 +208,7 @@ layer(RunningServer.layer)("protocol", (it) => {
         (error: unknown) => (error instanceof Error ? error.name : "other")
       )
       assert.strictEqual(left, "TimeoutError")
-      const next = await modern(server.mcp, accessToken, "tools/call", { name: "add", arguments: { a: 1, b: 1 } })
+      const next = await modern(server.mcp, accessToken, "tools/call", { name: "sum", arguments: { a: 1, b: 1 } })
       assert.deepStrictEqual(next.result?.["structuredContent"], { sum: 2 })
       assert.deepStrictEqual(
         server

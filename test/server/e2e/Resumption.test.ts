@@ -23,7 +23,7 @@ const asking = () => {
   const ask = async () => {
     person.asked += 1
     await promise
-    return { action: "accept" as const, content: { signOut: true } }
+    return { action: "accept" as const, content: { end: true } }
   }
   return { person, ask }
 }
@@ -87,13 +87,13 @@ const clients = [
   ["mcp-remote", openRemote]
 ] as const
 
-/** With another connection, so that `signOutEverywhere` has something to ask. */
+/** With another connection, so that `endOthers` has something to ask. */
 const tokenOf = async (server: Server, email: string) => {
   await server.signIn(email)
-  return (await server.signIn(email, { scopes: ["connections:manage"] })).accessToken
+  return (await server.signIn(email, { scopes: ["grants:end"] })).accessToken
 }
 
-const question = "signOutEverywhere"
+const question = "endOthers"
 const failure = (call: Promise<unknown>) => call.then(() => "answered", String)
 
 layer(RunningServer.layer)("a client of a session", (it) => {

@@ -31,7 +31,7 @@ const opened = async ({ mcp }: Server, token: string) => {
   return { transport, client }
 }
 
-const add = { name: "add", arguments: { a: 1, b: 2 } }
+const add = { name: "sum", arguments: { a: 1, b: 2 } }
 
 layer(RunningServer.layer)("sessions", (it) => {
   it.effect(
@@ -88,7 +88,7 @@ layer(RunningServer.layer)("sessions", (it) => {
       assert.deepEqual((await client.callTool(add)).structuredContent, { sum: 3 })
       assert.includeMembers(
         (await client.listTools()).tools.map(({ name }) => name),
-        ["add", "userInfo", "generateImage"]
+        ["sum", "whoAmI", "paint"]
       )
       const ping = (holder: string) =>
         bearer(holder)(address, {
@@ -119,9 +119,9 @@ layer(RunningServer.layer)("sessions", (it) => {
       onServer(async (server) => {
         const login = new Login(server.person("premium@example.com"))
         const client = await connect(server.mcp, login)
-        assert.deepEqual((await client.call("add", add.arguments)).structuredContent, { sum: 3 })
-        login.choice = { scopes: ["images:generate"] }
-        const image = () => client.call("generateImage", { prompt: "a lighthouse" })
+        assert.deepEqual((await client.call("sum", add.arguments)).structuredContent, { sum: 3 })
+        login.choice = { scopes: ["paint:use"] }
+        const image = () => client.call("paint", { prompt: "a lighthouse" })
         const refused = () => image().then(Boolean, () => false)
         assert.isFalse(await refused())
         // The older one tries to refresh its token instead, and leaves the rest to its application.
@@ -132,7 +132,7 @@ layer(RunningServer.layer)("sessions", (it) => {
         assert.strictEqual(login.asked, 2)
         await client.signInAgain()
         assert.notOk((await image()).isError)
-        assert.deepEqual((await client.call("add", add.arguments)).structuredContent, { sum: 3 })
+        assert.deepEqual((await client.call("sum", add.arguments)).structuredContent, { sum: 3 })
         await client.close()
       })
     )

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 
 import { handler as host } from "../../../src/server/Server.ts"
-import sample from "../../../src/worker.ts"
+import fixture from "../fixture/worker.ts"
 import { testApp } from "../../support/TestApp.ts"
 import { authorizationRequest, type Handler, type Visitor } from "../../../src/server/testing/Visitor.ts"
 
@@ -122,7 +122,7 @@ describe("the headers of every answer", () => {
   })
 
   it("are there on a server that is not set up, and say https only over https", async () => {
-    const notSetUp = host(sample.server, {}, () => {})
+    const notSetUp = host(fixture.server, {}, () => {})
     check(
       await notSetUp(new Request(`${server}/mcp`, { headers: { origin: "https://claude.ai" } })),
       "not set up",

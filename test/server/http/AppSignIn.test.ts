@@ -39,7 +39,7 @@ describe("signing in through the app", () => {
     const tokens = await jsonOf(await visitor.redeem(clientId, locationOf(back).searchParams.get("code") ?? ""))
     const client = await connect(handler, String(tokens["access_token"]))
     // The one place where the session is told: to the person whom it belongs to.
-    const { structuredContent } = await client.callTool({ name: "userInfo", arguments: {} })
+    const { structuredContent } = await client.callTool({ name: "whoAmI", arguments: {} })
     assert.deepInclude(structuredContent, { userId: "user_ada", sessionId: "sess_ada" })
     assert.notInclude(JSON.stringify([kv.dump(), log]), "sess_ada")
   })
@@ -47,17 +47,17 @@ describe("signing in through the app", () => {
   it("announces the app on the consent page, and offers what can be read there", async () => {
     const { text, scopes } = await offered(appServer().visitor)
     assert.include(text, "You go on to app.example.com on the next page")
-    assert.include(scopes, "app:read")
+    assert.include(scopes, "app:use")
     const { clientId, visitor } = await atApp()
-    await goToApp(visitor, clientId, "mcp:tools app:read")
+    await goToApp(visitor, clientId, "mcp:tools app:use")
   })
 
   it("knows nothing of that without an app", async () => {
     const { visitor } = testApp()
     const { text, scopes } = await offered(visitor)
     assert.include(text, "You sign in with Clerk on the next page")
-    assert.notInclude(scopes, "app:read")
-    const request = await authorizationRequest(await visitor.register(), "mcp:tools app:read")
+    assert.notInclude(scopes, "app:use")
+    const request = await authorizationRequest(await visitor.register(), "mcp:tools app:use")
     assert.strictEqual(outcome(await visitor.get("/authorize", request)), "invalid_scope")
   })
 

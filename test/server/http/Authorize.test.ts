@@ -36,8 +36,8 @@ describe("GET /authorize", () => {
       boxes.map(([, scope, state = ""]) => [scope, state.includes("checked"), state.includes("disabled")]),
       [
         ["mcp:tools", true, true],
-        ["images:generate", false, false],
-        ["connections:manage", false, false]
+        ["paint:use", false, false],
+        ["grants:end", false, false]
       ]
     )
     assert.include(text, "client.example")
@@ -151,9 +151,9 @@ describe("POST /authorize", () => {
   it("goes on to the sign-in with the scopes that were ticked, the baseline always among them", async () => {
     const { visitor } = testApp()
     const clientId = await visitor.register()
-    const consent = await visitor.get("/authorize", await authorizationRequest(clientId, "mcp:tools images:generate"))
+    const consent = await visitor.get("/authorize", await authorizationRequest(clientId, "mcp:tools paint:use"))
     const form = formOf(await consent.text())
-    assert.deepStrictEqual(form.getAll("scope"), ["images:generate"])
+    assert.deepStrictEqual(form.getAll("scope"), ["paint:use"])
     form.delete("scope")
     form.set("decision", "approve")
     const signIn = locationOf(await visitor.post("/authorize", form))
@@ -168,11 +168,11 @@ describe("POST /authorize", () => {
     const { visitor } = testApp()
     const clientId = await visitor.register()
     const consent = await visitor.get("/authorize", await authorizationRequest(clientId))
-    const signIn = await visitor.decide(consent, "approve", ["images:generate"])
+    const signIn = await visitor.decide(consent, "approve", ["paint:use"])
     const state = signIn.searchParams.get("state") ?? ""
     const back = locationOf(await visitor.get("/callback", { state, code: "user_ada" }))
     const tokens = await jsonOf(await visitor.redeem(clientId, back.searchParams.get("code") ?? ""))
-    assert.deepInclude(tokens, { scope: "mcp:tools images:generate" })
+    assert.deepInclude(tokens, { scope: "mcp:tools paint:use" })
   })
 
   it("grants nothing that it does not know, whatever the form says", async () => {
@@ -223,7 +223,7 @@ describe("POST /authorize", () => {
     await visitor.post("/authorize", form)
     const again = await visitor.get("/authorize", await authorizationRequest(clientId))
     assert.strictEqual(locationOf(again).origin, "https://clerk.example.com")
-    const more = await visitor.get("/authorize", await authorizationRequest(clientId, "mcp:tools images:generate"))
+    const more = await visitor.get("/authorize", await authorizationRequest(clientId, "mcp:tools paint:use"))
     await assertPage(more, 200)
     await assertPage(await visitor.get("/authorize", await authorizationRequest(await visitor.register())), 200)
   })

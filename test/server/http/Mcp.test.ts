@@ -128,7 +128,7 @@ describe("/mcp", () => {
       authorization_endpoint: "https://mcp.example.com/authorize",
       token_endpoint: "https://mcp.example.com/token",
       registration_endpoint: "https://mcp.example.com/register",
-      scopes_supported: ["mcp:tools", "images:generate", "connections:manage"],
+      scopes_supported: ["mcp:tools", "paint:use", "grants:end"],
       code_challenge_methods_supported: ["S256"],
       authorization_response_iss_parameter_supported: true
     })

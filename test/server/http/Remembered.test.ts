@@ -47,7 +47,7 @@ describe("remembered consent", () => {
   })
 
   it("gives nobody more than they allowed themselves: a connection with fewer scopes is asked about", async () => {
-    const { again, clientId, handler } = await remembered(["connections:manage"])
+    const { again, clientId, handler } = await remembered(["grants:end"])
     const mina = new Visitor(handler)
     const consent = await mina.get("/authorize", await authorizationRequest(clientId))
     const state = (await mina.decide(consent, "approve")).searchParams.get("state") ?? ""

@@ -18,7 +18,7 @@ const failing = (reason: AccessUnknown | AccountClosed) =>
 
 const metadata = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
 const sent = (...scopes: ReadonlyArray<string>) => Authorize.toAuthInfo(principal(...scopes), metadata)
-const images = Policy.all(Policy.roles("admin", "premium"), Policy.scopes("images:generate"))
+const images = Policy.all(Policy.roles("admin", "premium"), Policy.scopes("paint:use"))
 
 const who = Effect.gen(function* () {
   return { user: yield* CurrentUser, principal: yield* CurrentPrincipal }
@@ -27,8 +27,8 @@ const who = Effect.gen(function* () {
 describe("Authorize", () => {
   it.effect("runs what the policy allows, with the caller's services", () =>
     Effect.gen(function* () {
-      const admitted = yield* Authorize.authorize(images, sent("mcp:tools", "images:generate"), who)
-      assert.deepStrictEqual(admitted, { user: ada, principal: principal("mcp:tools", "images:generate") })
+      const admitted = yield* Authorize.authorize(images, sent("mcp:tools", "paint:use"), who)
+      assert.deepStrictEqual(admitted, { user: ada, principal: principal("mcp:tools", "paint:use") })
     }).pipe(Effect.provide(knows("admin")))
   )
 
@@ -38,7 +38,7 @@ describe("Authorize", () => {
       const error = yield* Effect.flip(
         Authorize.authorize(
           images,
-          sent("mcp:tools", "images:generate"),
+          sent("mcp:tools", "paint:use"),
           Effect.sync(() => (ran = true))
         )
       )
@@ -58,9 +58,9 @@ describe("Authorize", () => {
       assert.deepInclude(Object.assign({}, error), {
         _tag: "NotPermitted",
         lacking: "scope",
-        needs: ["mcp:tools", "images:generate"]
+        needs: ["mcp:tools", "paint:use"]
       })
-      assert.include(error.message, "mcp:tools, images:generate")
+      assert.include(error.message, "mcp:tools, paint:use")
     }).pipe(Effect.provide(knows("premium")))
   )
 
@@ -87,9 +87,9 @@ describe("Authorize", () => {
   it.effect("asks to step up for the scopes that are lacking, and for nothing else", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* Authorize.challenge(images, sent("mcp:tools")), {
-        scopes: ["mcp:tools", "images:generate"]
+        scopes: ["mcp:tools", "paint:use"]
       })
-      assert.isUndefined(yield* Authorize.challenge(images, sent("mcp:tools", "images:generate")))
+      assert.isUndefined(yield* Authorize.challenge(images, sent("mcp:tools", "paint:use")))
       assert.isUndefined(yield* Authorize.challenge(Policy.signedIn, sent("mcp:tools")))
     }).pipe(Effect.provide(knows("admin")))
   )

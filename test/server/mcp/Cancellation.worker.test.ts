@@ -15,7 +15,7 @@ describe("a client that leaves in the middle of a call, in workerd", () => {
       const call = toolCall(
         places.waitingModel,
         token,
-        "generateImage",
+        "paint",
         { prompt: "a lighthouse" },
         { era, signal: leaving.signal }
       )
@@ -39,7 +39,7 @@ describe("a client that leaves in the middle of a call, in workerd", () => {
     const before = await calls()
     const [leaving, staying] = [new AbortController(), new AbortController()]
     const generate = (signal: AbortSignal) =>
-      toolCall(places.waitingModel, token, "generateImage", { prompt: "a lighthouse" }, { signal })
+      toolCall(places.waitingModel, token, "paint", { prompt: "a lighthouse" }, { signal })
         .then((response) => response.text())
         .catch(() => "abandoned")
     const both = [generate(leaving.signal), generate(staying.signal)]

@@ -282,7 +282,7 @@ describe("a catalogue with faults", () => {
     Effect.gen(function* () {
       const odd = Tool.make("odd name").annotate(
         Policy.Required,
-        Policy.any(Policy.roles("admin"), Policy.all(Policy.scopes("images:generate", "images:genrate")))
+        Policy.any(Policy.roles("admin"), Policy.all(Policy.scopes("paint:use", "paint:sue")))
       )
       const oddities = Toolkit.make(odd)
       const more = Catalogue.tools(oddities, oddities.toLayer({ "odd name": () => Effect.void }))
@@ -302,7 +302,7 @@ describe("a catalogue with faults", () => {
         "There are two resources of the name books://secret. Each needs a name of its own.",
         "There are two resource templates of the name book. Each needs a name of its own.",
         "There are two prompts of the name review. Each needs a name of its own.",
-        "The tool odd name needs the scope images:genrate, which the server does not have. Name it in scopes.",
+        "The tool odd name needs the scope paint:sue, which the server does not have. Name it in scopes.",
         "The resource books://secret needs the scope secrets:read, which the server does not have. Name it in scopes.",
         "The resource books://secret needs the scope secrets:read, which the server does not have. Name it in scopes."
       ])

@@ -13,13 +13,13 @@ import * as Policy from "../../../src/server/access/Policy.ts"
 import { toAuthInfo } from "../../../src/server/mcp/Authorize.ts"
 import { ServerFactory } from "../../../src/server/mcp/ServerFactory.ts"
 import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
-import * as Account from "../../../src/tools/Account.ts"
 import { Elicitation } from "../../../src/server/capability/Elicitation.ts"
 import { ClientLog } from "../../../src/server/capability/ClientLog.ts"
 import * as Completion from "../../../src/server/capability/Completion.ts"
 import * as Resource from "../../../src/server/capability/Resource.ts"
 import * as ResourceTemplate from "../../../src/server/capability/ResourceTemplate.ts"
 import { principal, protocol, send } from "../../support/Protocol.ts"
+import { introduce } from "../fixture/People.ts"
 
 const Said = Schema.Struct({ text: Schema.String })
 
@@ -78,7 +78,7 @@ const hidden = ResourceTemplate.make({
   complete: { text: Completion.oneOf("a") }
 })
 
-const layer = protocol(Catalogue.layer(Catalogue.tools(toolkit, tools), broken, book, hidden, Account.introduceMe))
+const layer = protocol(Catalogue.layer(Catalogue.tools(toolkit, tools), broken, book, hidden, introduce))
 
 /** A client of SDK v1 in a session, as 2025-era clients are. */
 const legacyClient = Effect.fnUntraced(function* (onQuestion: () => { action: string; content?: object }) {
@@ -164,9 +164,9 @@ describe("completion", () => {
       error === undefined ? result.completion : error.code
     )
 
-  it.effect("suggests audiences for an introduction, and titles for an address", () =>
+  it.effect("suggests values for an argument, and titles for an address", () =>
     Effect.gen(function* () {
-      const audiences = yield* suggest({ type: "ref/prompt", name: "introduceMe" }, "audience", "A C")
+      const audiences = yield* suggest({ type: "ref/prompt", name: "introduce" }, "audience", "A C")
       assert.deepEqual(audiences, { values: ["a customer"], total: 1, hasMore: false })
       const titles = yield* suggest({ type: "ref/resource", uri: "test://book/{title}" }, "title", "em")
       assert.deepEqual(titles.values, ["Emma", "Emil"])
@@ -175,7 +175,7 @@ describe("completion", () => {
 
   it.effect("suggests nothing for other arguments, and refuses what is not there or not allowed", () =>
     Effect.gen(function* () {
-      const other = yield* suggest({ type: "ref/prompt", name: "introduceMe" }, "constructor", "")
+      const other = yield* suggest({ type: "ref/prompt", name: "introduce" }, "constructor", "")
       assert.deepEqual(other.values, [])
       assert.strictEqual(yield* suggest({ type: "ref/prompt", name: "nothing" }, "a", ""), -32602)
       assert.strictEqual(yield* suggest({ type: "ref/resource", uri: "test://hidden/{text}" }, "text", ""), -32602)

@@ -98,7 +98,7 @@ describe("AuthorizationServer.guard", () => {
   it.effect("does not serve a token without the baseline scope, and asks for it", () =>
     withServer(
       Effect.gen(function* () {
-        const { access_token } = yield* tokenFor("user_ada", { scope: ["images:generate"] })
+        const { access_token } = yield* tokenFor("user_ada", { scope: ["paint:use"] })
         const response = yield* guarded("/mcp", access_token, Effect.die("served"))
         assert.strictEqual(response.status, 403)
         assert.include(response.headers.get("www-authenticate"), 'error="insufficient_scope"')
@@ -152,8 +152,8 @@ describe("AuthorizationServer", () => {
         const { authRequest, clientId } = yield* tokenFor("user_ada")
         for (const [asked, granted] of [
           ["", ["mcp:tools"]],
-          ["images:generate", ["mcp:tools", "images:generate"]],
-          ["mcp:tools images:generate mcp:tools", ["mcp:tools", "images:generate"]],
+          ["paint:use", ["mcp:tools", "paint:use"]],
+          ["mcp:tools paint:use mcp:tools", ["mcp:tools", "paint:use"]],
           ["openid profile email offline_access", ["mcp:tools"]]
         ] as const) {
           const parameters = yield* Effect.promise(() => authorizationRequest(clientId, asked))

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers"
 import type { AccountObject } from "../../../src/server/account/AccountObject.ts"
 import { ClientId, GrantId, type Principal, UserId } from "../../../src/server/domain/Principal.ts"
 
-export { AccountObject } from "../../../src/worker.ts"
+export { AccountObject } from "../../server/fixture/worker.ts"
 
 /** Whose sessions are to be opened: one in each of the named objects, all of them under one of Clerk's users. */
 export interface Crowd {

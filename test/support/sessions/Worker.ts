@@ -73,7 +73,7 @@ const LeaveAndHang = tool("leaveAndHang")
 const Long = tool("long")
 /** Answers a bit less than 256,000 characters, as an event and within it. */
 const Middling = tool("middling")
-const Costly = tool("costly").annotate(Policy.Required, Policy.scopes("images:generate"))
+const Costly = tool("costly").annotate(Policy.Required, Policy.scopes("paint:use"))
 
 const toolkit = Toolkit.make(
   Echo,

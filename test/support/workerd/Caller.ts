@@ -12,7 +12,7 @@ export const person = (email: string): Person => new Person({ url: places.app, c
 
 /** An access token with every scope, for a client of its own. */
 export const signIn = (email: string): Promise<string> =>
-  connect({ worker: places.app, clerk: clerkUrl, email, scopes: ["images:generate"] })
+  connect({ worker: places.app, clerk: clerkUrl, email, scopes: ["paint:use"] })
 
 /** The two ways in which clients speak to `/mcp`. */
 export type Era = "2025-11-25" | "2026-07-28"

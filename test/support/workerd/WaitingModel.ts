@@ -1,8 +1,10 @@
-import { env, waitUntil } from "cloudflare:workers"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 
-import { AccountObject as Base } from "../../../src/server/account/AccountObject.ts"
-import * as App from "../../../src/server/Server.ts"
-import sample from "../../../src/worker.ts"
+import { make } from "../../../src/server/Worker.ts"
+import { catalogue } from "../../server/fixture/Catalogue.ts"
+import { FixtureSettings } from "../../server/fixture/FixtureSettings.ts"
+import { Painter } from "../../server/fixture/Painting.ts"
 
 /** What became of the calls to the model. */
 export interface ModelCalls {
@@ -13,34 +15,38 @@ export interface ModelCalls {
 
 const calls = { started: 0, aborted: 0, answered: 0 }
 
-/** A Workers AI binding whose model takes longer than any test, unless its caller gives up. */
-const AI = {
-  run: (_model: string, _input: unknown, { signal }: { readonly signal: AbortSignal }) =>
-    new Promise((resolve, reject) => {
-      calls.started += 1
-      const timer = setTimeout(() => {
-        calls.answered += 1
-        resolve({ image: "" })
-      }, 20_000)
-      signal.addEventListener("abort", () => {
-        calls.aborted += 1
-        clearTimeout(timer)
-        reject(new Error("aborted"))
-      })
+/** What a model does that takes longer than any test, unless its caller gives up. */
+const ask = (signal: AbortSignal) =>
+  new Promise<void>((resolve, reject) => {
+    calls.started += 1
+    const timer = setTimeout(() => {
+      calls.answered += 1
+      resolve()
+    }, 20_000)
+    signal.addEventListener("abort", () => {
+      calls.aborted += 1
+      clearTimeout(timer)
+      reject(new Error("aborted"))
     })
-}
+  })
 
-const withModel = { ...env, AI, IMAGE_GENERATOR: "workers-ai" }
-const serve = App.handler(sample.server, withModel, waitUntil)
+const painter = Layer.succeed(Painter, {
+  paint: () => Effect.as(Effect.promise(ask), { colour: "red", bytes: new Uint8Array() })
+})
 
-/** The Worker with the model above; `/_model` tells what became of its calls. */
+const server = make({
+  name: "fixture-server",
+  title: "Fixture server",
+  version: "1.2.3",
+  scopes: { "paint:use": "Paint in your name" },
+  settings: [FixtureSettings],
+  catalogue: catalogue(painter)
+})
+
+/** The fixture with a painter that asks the model above; `/_model` tells what became of its calls. */
 export default {
-  fetch: (request) => (new URL(request.url).pathname === "/_model" ? Response.json(calls) : serve(request))
+  fetch: (request) => (new URL(request.url).pathname === "/_model" ? Response.json(calls) : server.fetch(request))
 } satisfies ExportedHandler
 
-/** Sessions with the same model. */
-export class AccountObject extends Base {
-  constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
-    super(ctx, env, App.account(sample.server, withModel))
-  }
-}
+/** Sessions with the same painter. */
+export class AccountObject extends server.AccountObject {}

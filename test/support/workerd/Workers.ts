@@ -14,7 +14,7 @@ const signingKeys = `tests:${btoa("the one key of the workerd tests, 32 bytes or
  */
 export const workers = cloudflareTest(({ inject }) => {
   const { compatibility_date: compatibilityDate = "", compatibility_flags: compatibilityFlags } = readConfig(
-    { config: "./wrangler.jsonc", env: "local" },
+    { config: "./test/server/fixture/wrangler.jsonc" },
     { hideWarnings: true }
   )
   const bundles = inject("bundles")
@@ -22,7 +22,7 @@ export const workers = cloudflareTest(({ inject }) => {
     ...inject("clerkSettings"),
     PUBLIC_URL: places.app,
     SIGN_IN: "clerk",
-    IMAGE_GENERATOR: "placeholder",
+    FIXTURE_COLOUR: "red",
     STATE_SIGNING_KEYS: signingKeys
   }
   const durableObjects = { ACCOUNT_AGENT: { className: "AccountObject", useSQLite: true } }
