@@ -111,14 +111,12 @@ export const define = <Settings extends ReadonlyArray<unknown> = []>(
   const faults = faultsOf(definition)
   const info = Layer.merge(ServerInfo.layer(definition), Layer.succeed(UserStoreLimits, limitsOf(definition.userStore)))
   const configured = (env: Env) =>
-    Effect.map(AppConfig.decodeWith(env, definition.settings ?? []), ({ config, own }) => ({
-      info,
-      config,
+    Effect.map(AppConfig.decodeWith(env, definition.settings ?? []), ({ config, own }) => {
+      const catalogue = Layer.provide(definition.catalogue, Layer.succeedContext(own))
       // The type of the definition says that these settings are the ones which the catalogue needs.
       // @effect-diagnostics-next-line unsafeEffectTypeAssertion:off
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      catalogue: Layer.provide(definition.catalogue, Layer.succeedContext(own)) as CatalogueLayer
-    }))
+      return { info, config, catalogue: catalogue as CatalogueLayer } // oxlint-disable-line typescript/no-unsafe-type-assertion
+    })
   return {
     description: definition,
     configure: (env) => (faults.length > 0 ? Effect.fail(new DefinitionError({ faults })) : configured(env))
