@@ -115,9 +115,10 @@ export const define = <Settings extends ReadonlyArray<unknown> = []>(
       info,
       config,
       // The type of the definition says that these settings are the ones which the catalogue needs.
+      // oxlint-disable typescript/no-unsafe-type-assertion
       // @effect-diagnostics-next-line unsafeEffectTypeAssertion:off
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       catalogue: Layer.provide(definition.catalogue, Layer.succeedContext(own)) as CatalogueLayer
+      // oxlint-enable typescript/no-unsafe-type-assertion
     }))
   return {
     description: definition,
