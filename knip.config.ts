@@ -35,9 +35,7 @@ const config: KnipConfig = {
     // An optional peer, of whoever uses the kit for tests; knip takes it for a tool of development, which it is here too.
     "@modelcontextprotocol/client!",
     // Linked by npm's workspaces; the package that is packed does not need it.
-    "mcp-app-kit",
-    // `cloudflare:workers` is a module of the platform.
-    "cloudflare"
+    "mcp-app-kit"
   ]
 }
 

@@ -1,5 +1,5 @@
 import { make } from "./server/Worker.ts"
-import { SampleSettings } from "./tools/Settings.ts"
+import { ImageSettings } from "./tools/ImageGenerator.ts"
 import { catalogue } from "./tools/Tools.ts"
 
 const server = make({
@@ -11,7 +11,7 @@ const server = make({
     "connections:manage": "Sign out other apps that you have connected to this server"
   },
   appScopes: { "app:read": "Read in the app behind this server what you may read there" },
-  settings: SampleSettings,
+  settings: [ImageSettings],
   catalogue
 })
 

@@ -201,5 +201,6 @@ export const start = Command.make(
     "Run the MCP server and the Clerk stand-in on this machine, and an application on request. " +
       "The server's own settings and secrets come from .dev.vars, without those of Clerk (CLERK_...) and those that this command sets: " +
       `${decidedByTheRun.join(", ")}.`
-  )
+  ),
+  Command.withShortDescription("Run the server of this folder and a stand-in for Clerk")
 )

@@ -13,7 +13,8 @@ import * as UserStores from "./account/UserStores.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
-import { AppConfig, type ConfigurationError } from "./config/AppConfig.ts"
+import { AppConfig } from "./config/AppConfig.ts"
+import type { ConfigurationError } from "./config/ConfigurationError.ts"
 import { KeepAlive } from "./config/KeepAlive.ts"
 import { brandFaults, DefinitionError, faultsOf, type ServerDescription, ServerInfo } from "./config/ServerInfo.ts"
 import type { SettingsClass } from "./config/Settings.ts"
@@ -74,13 +75,13 @@ type Lent = AppApi | AppConfig | UserGrants | UserStore
 type CatalogueLayer<Own = never> = Layer.Layer<Catalogue, never, Own | Lent>
 
 /** A team's server: what it is called, what can be granted, its settings if it has some, and what clients can use. */
-export type ServerDefinition<Own = never, A = unknown> = ServerDescription & {
+export interface ServerDefinition<Settings extends ReadonlyArray<unknown> = []> extends ServerDescription {
+  /** The classes of the settings that the catalogue reads. */
+  readonly settings?: { readonly [At in keyof Settings]: SettingsClass<Settings[At]> }
+  readonly catalogue: CatalogueLayer<Settings[number]>
   /** What is kept for one user by `UserStore`, if not 64 KiB in a value and 1 MiB in all. */
   readonly userStore?: Partial<Limits>
-} & (
-    | { readonly settings: SettingsClass<Own, A>; readonly catalogue: CatalogueLayer<Own> }
-    | { readonly settings?: undefined; readonly catalogue: CatalogueLayer }
-  )
+}
 
 type Env = Readonly<Record<string, unknown>>
 
@@ -104,23 +105,18 @@ export interface Server {
 }
 
 /** Takes a team's definition. */
-export const define = <Own, A>(definition: ServerDefinition<Own, A>): Server => {
-  const limits = Layer.succeed(UserStoreLimits, limitsOf(definition.userStore))
-  const info = Layer.merge(ServerInfo.layer(definition), limits)
+export const define = <Settings extends ReadonlyArray<unknown> = []>(
+  definition: ServerDefinition<Settings>
+): Server => {
   const faults = faultsOf(definition)
-  const configured = (env: Env): Effect.Effect<Configured, ConfigurationError> => {
-    if (definition.settings === undefined) {
-      const { catalogue } = definition
-      return Effect.map(AppConfig.decode(env), (config) => ({ info, config, catalogue }))
-    }
-    const { settings, catalogue } = definition
-    return Effect.map(AppConfig.decodeWith(env, settings), ({ config, own }) => ({
-      info,
-      config,
-      // The compiler does not take a type parameter out of a union.
-      catalogue: Layer.provide(catalogue, Layer.succeedContext(settings.context(own))) as CatalogueLayer
-    }))
-  }
+  const info = Layer.merge(ServerInfo.layer(definition), Layer.succeed(UserStoreLimits, limitsOf(definition.userStore)))
+  const configured = (env: Env) =>
+    Effect.map(AppConfig.decodeWith(env, definition.settings ?? []), ({ config, own }) => {
+      const catalogue = Layer.provide(definition.catalogue, Layer.succeedContext(own))
+      // The type of the definition says that these settings are the ones which the catalogue needs.
+      // @effect-diagnostics-next-line unsafeEffectTypeAssertion:off
+      return { info, config, catalogue: catalogue as CatalogueLayer } // oxlint-disable-line typescript/no-unsafe-type-assertion
+    })
   return {
     description: definition,
     configure: (env) => (faults.length > 0 ? Effect.fail(new DefinitionError({ faults })) : configured(env))

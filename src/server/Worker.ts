@@ -22,7 +22,9 @@ interface WorkerModule {
  *     export default server
  *     export class AccountObject extends server.AccountObject {}
  */
-export const make = <Own, A>(definition: ServerDefinition<Own, A>): WorkerModule => {
+export const make = <Settings extends ReadonlyArray<unknown> = []>(
+  definition: ServerDefinition<Settings>
+): WorkerModule => {
   const server = define(definition)
   return {
     server,

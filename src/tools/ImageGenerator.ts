@@ -3,11 +3,28 @@ import * as Digest from "effect/crypto/Digest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
-import { Progress } from "../server/index.ts"
+import { Progress, Settings } from "../server/index.ts"
 import { paint } from "./PlaceholderImage.ts"
-import { SampleSettings } from "./Settings.ts"
+
+const AiBinding = Schema.declare((value: unknown): value is Ai => Predicate.hasProperty(value, "run"))
+
+/** Which model makes the images, and the binding that reaches it. */
+export class ImageSettings extends Settings.make<ImageSettings>()(
+  "tools/ImageSettings",
+  Schema.Struct({
+    IMAGE_GENERATOR: Schema.Literals(["workers-ai", "placeholder"]).annotate({
+      description: "workers-ai, which needs the binding AI, or placeholder"
+    }),
+    AI: Schema.optionalKey(AiBinding).annotate({ description: "the Workers AI binding" })
+  }).check(
+    Schema.makeFilter(({ IMAGE_GENERATOR, AI }) =>
+      IMAGE_GENERATOR === "workers-ai" && AI === undefined ? { path: ["AI"], issue: "needed by workers-ai" } : undefined
+    )
+  )
+) {}
 
 /** The model did not deliver. `message` is for the person who asked. */
 export class ImageFailed extends Schema.TaggedError<ImageFailed>()("ImageFailed", {
@@ -90,7 +107,7 @@ export class ImageGenerator extends Context.Service<
 
   /** What the settings name. */
   static readonly layer = Layer.unwrap(
-    Effect.map(SampleSettings, ({ IMAGE_GENERATOR, AI }) =>
+    Effect.map(ImageSettings, ({ IMAGE_GENERATOR, AI }) =>
       IMAGE_GENERATOR === "workers-ai" && AI !== undefined ? this.layerWorkersAi(AI) : this.layerPlaceholder
     )
   )

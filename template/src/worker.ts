@@ -2,7 +2,6 @@ import { Catalogue } from "clerk-mcp-worker"
 import { make } from "clerk-mcp-worker/worker"
 import * as Layer from "effect/Layer"
 
-import { OwnSettings } from "./Settings.ts"
 import * as Stock from "./tools/Stock.ts"
 
 const server = make({
@@ -11,7 +10,7 @@ const server = make({
   version: "0.1.0",
   // Each with the sentence that the consent page shows.
   scopes: { "stock:read": "See what is in stock" },
-  settings: OwnSettings,
+  settings: [Stock.StockSettings],
   // What clients can use. A new family of tools is one more line; so is a resource or a prompt.
   catalogue: Catalogue.layer(Catalogue.tools(Stock.toolkit, Stock.layer)).pipe(Layer.provide(Stock.Warehouse.layer))
 })

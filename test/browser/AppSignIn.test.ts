@@ -73,7 +73,7 @@ layer(Layer.merge(serverAndApp, Chromium.layer), { timeout: "3 minutes" })(
           method: "POST",
           headers: { authorization: `Bearer ${server.clerk.settings.CLERK_SECRET_KEY}` }
         })
-        const { jwt } = (await early.json()) as { readonly jwt: string }
+        const { jwt } = await early.json<{ readonly jwt: string }>()
         const me = () => fetch(`${server.app}/api/me`, { headers: { authorization: `Bearer ${jwt}` } })
         assert.strictEqual((await me()).status, 200)
         // Clerk's SDK forgives clocks that are 5 s apart.

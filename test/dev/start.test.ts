@@ -139,7 +139,7 @@ describe("npm start behind a tunnel", () => {
     const headers = { "content-type": "application/json" }
     const registered = await fetch(`${publicUrl}/register`, { method: "POST", headers, body })
     assert.strictEqual(registered.status, 201)
-    const { client_id } = (await registered.json()) as { readonly client_id: string }
+    const { client_id } = await registered.json<{ readonly client_id: string }>()
     const client = await OAuthClient.register(`${publicUrl}/mcp`)
     const { address } = await client.begin({ client_id, redirect_uri: "http://localhost:7777/callback" })
     const back = await person("member@example.com").authorize(address)

@@ -28,8 +28,10 @@ const catalogue = Catalogue.layer(
 )
 const described = { name: "acme", title: "Acme tools", version: "1.0.0", scopes: { "acme:ping": "Ping Acme" } }
 
-const serve = <Own, A>(definition: ServerDefinition<Own, A>, more: object = {}) =>
-  handler(define(definition), { ...settings, ...more }, () => {})
+const serve = <Settings extends ReadonlyArray<unknown> = []>(
+  definition: ServerDefinition<Settings>,
+  more: object = {}
+) => handler(define(definition), { ...settings, ...more }, () => {})
 
 const paths = ["/", "/mcp", "/authorize", "/.well-known/oauth-authorization-server", "/anything"]
 const at = (path: string) => new Request(`https://mcp.example.com${path}`)
@@ -45,7 +47,7 @@ describe("a definition with faults", () => {
   ] as const
   for (const [what, description, fault] of faulty) {
     it(`is told on every page, and nothing else is served: ${what}`, async () => {
-      const handle = serve({ ...description, settings: AcmeSettings, catalogue }, { ACME_KEY: "k" })
+      const handle = serve({ ...description, settings: [AcmeSettings], catalogue }, { ACME_KEY: "k" })
       for (const path of paths) {
         const response = await handle(at(path))
         assert.strictEqual(response.status, 500)
@@ -57,14 +59,17 @@ describe("a definition with faults", () => {
   it("needs no settings of its own, and names those that it has with the server's", async () => {
     const bare = serve({ ...described, catalogue: Catalogue.layer() })
     assert.strictEqual((await bare(at("/"))).status, 200)
-    const missing = await serve({ ...described, settings: AcmeSettings, catalogue }, { CLERK_SECRET_KEY: "" })(at("/"))
+    const missing = await serve(
+      { ...described, settings: [AcmeSettings], catalogue },
+      { CLERK_SECRET_KEY: "" }
+    )(at("/"))
     const text = await missing.text()
     for (const name of ["ACME_KEY", "CLERK_SECRET_KEY"]) assert.include(text, `<code>${name}</code>`)
   })
 
   it("does not compile with a catalogue that reads settings which the definition does not name", () => {
-    type Definition = ServerDefinition<AcmeSettings, AcmeSettings["Service"]>
-    const refused: { readonly catalogue: typeof catalogue } & typeof described extends Definition ? false : true = true
+    const refused: { readonly catalogue: typeof catalogue } & typeof described extends ServerDefinition ? false : true =
+      true
     assert.isTrue(refused)
   })
 })

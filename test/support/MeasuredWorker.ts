@@ -8,9 +8,13 @@ interface Usage {
 
 /** The debugger of a Worker (Chrome DevTools Protocol). */
 const attach = async (inspector: URL) => {
-  const [target] = (await (await fetch(new URL("/json", inspector))).json()) as ReadonlyArray<{
-    readonly webSocketDebuggerUrl: string
-  }>
+  const [target] = await (
+    await fetch(new URL("/json", inspector))
+  ).json<
+    ReadonlyArray<{
+      readonly webSocketDebuggerUrl: string
+    }>
+  >()
   // Wrangler lets pages of this machine in, and no others. Node takes headers where the platform's types have protocols.
   const local = { headers: { origin: "http://localhost" } } as unknown as Array<string>
   const socket = new WebSocket(target?.webSocketDebuggerUrl ?? "", local)

@@ -64,7 +64,7 @@ export const clerkForApp = Effect.fnUntraced(function* (instance: StandInOptions
         method: "POST",
         headers: { authorization: `Bearer ${CLERK_SECRET_KEY}` }
       })
-      const { jwt } = (await response.json()) as { readonly jwt: string }
+      const { jwt } = await response.json<{ readonly jwt: string }>()
       return jwt
     })
   })

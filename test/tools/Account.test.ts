@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 
+import { Catalogue } from "../../src/server/index.ts"
 import { callTool, type TestUser, testServer } from "../../src/server/testing/index.ts"
 import * as Account from "../../src/tools/Account.ts"
-import worker from "../../src/worker.ts"
 
 const call = callTool(Account.toolkit, Account.layer)
 const admin: TestUser = { role: "admin", metadata: { team: "engines" } }
@@ -20,7 +20,7 @@ const facts = {
 
 /** The whole server with one user, and a client of that user's. */
 const connected = async (user: TestUser) => {
-  const server = testServer(worker, { users: [user], settings: { IMAGE_GENERATOR: "placeholder" } })
+  const server = testServer({ catalogue: Catalogue.layer(Account.me, Account.introduceMe) }, { users: [user] })
   return { ...server, client: await server.connect(user) }
 }
 

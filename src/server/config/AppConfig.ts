@@ -1,12 +1,11 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import * as Record from "effect/Record"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 
-import type { Declared, SettingsClass } from "./Settings.ts"
+import { ConfigurationError, type Declared, decodeFields, present } from "./ConfigurationError.ts"
+import type { SettingsClass } from "./Settings.ts"
 import { SigningKeys } from "./SigningKeys.ts"
 
 /** Whether a host name means this machine (RFC 8252, section 7.3). */
@@ -97,48 +96,6 @@ const SignInWithApp = Schema.Struct({
 
 type Settings = typeof SignInWithClerk.Type | typeof SignInWithApp.Type
 
-/** One setting that is missing or malformed. Holds its name and what it should be, never its value. */
-const SettingProblem = Schema.Struct({
-  name: Schema.String,
-  problem: Schema.Literals(["missing", "malformed"]),
-  expected: Schema.String
-})
-type SettingProblem = typeof SettingProblem.Type
-
-/** The Worker cannot serve: names every setting that is missing or malformed, all at once. */
-export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {
-  problems: Schema.Array(SettingProblem)
-}) {
-  override get message(): string {
-    return this.problems.map(({ name, problem, expected }) => `${name} is ${problem}: ${expected}`).join("; ")
-  }
-}
-
-const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
-
-/** `wrangler` hands an unset variable over as an empty string. */
-const present = (env: Readonly<Record<string, unknown>>) =>
-  Record.filter(env, (value) => value !== "" && value !== undefined)
-
-/** Decodes what is there with a schema whose fields carry the words for what is not. */
-const decodeFields = <A>(
-  set: Readonly<Record<string, unknown>>,
-  schema: Declared<A>
-): Effect.Effect<A, ConfigurationError> =>
-  Schema.decodeUnknownEffect(schema)(set, { errors: "all" }).pipe(
-    Effect.mapError((error) => {
-      const faulty = new Set(issuesOf(error.issue).issues.map((issue) => issue.path?.[0]))
-      const problems = Object.entries(schema.fields)
-        .filter(([name]) => faulty.has(name))
-        .map(([name, field]): SettingProblem => ({
-          name,
-          problem: name in set ? "malformed" : "missing",
-          expected: Schema.resolveAnnotations(field)?.description ?? name
-        }))
-      return new ConfigurationError({ problems })
-    })
-  )
-
 const decode = (env: Readonly<Record<string, unknown>>): Effect.Effect<Settings, ConfigurationError> => {
   const set = present(env)
   const schema: Declared<Settings> = set["SIGN_IN"] === "app" ? SignInWithApp : SignInWithClerk
@@ -152,22 +109,26 @@ export class AppConfig extends Context.Service<AppConfig, Settings>()("config/Ap
     env: Readonly<Record<string, unknown>>
   ) => Effect.Effect<AppConfig["Service"], ConfigurationError> = decode
 
-  /** Decodes `env` as the server's settings and as those of `own`, a team's. Fails with the faults of both at once. */
-  static readonly decodeWith = <Self, A>(
+  /** Decodes `env` as the server's settings and as those of a team's own. Fails with the faults of all at once. */
+  static readonly decodeWith = (
     env: Readonly<Record<string, unknown>>,
-    { schema }: SettingsClass<Self, A>
-  ): Effect.Effect<{ readonly config: AppConfig["Service"]; readonly own: A }, ConfigurationError> =>
+    own: ReadonlyArray<SettingsClass<never>>
+  ): Effect.Effect<
+    { readonly config: AppConfig["Service"]; readonly own: Context.Context<never> },
+    ConfigurationError
+  > =>
     Effect.gen(function* () {
       const server = yield* Effect.result(decode(env))
-      const team = yield* Effect.result(decodeFields(present(env), schema))
-      if (Result.isFailure(server)) return yield* withFurther(server.failure, problemsOf(team))
-      if (Result.isFailure(team)) return yield* team.failure
-      return { config: server.success, own: team.success }
+      const team = yield* Effect.forEach(own, (settings) => Effect.result(settings.fromEnv(env)))
+      const problems = [problemsOf(server), ...team.map(problemsOf)].flat()
+      if (Result.isFailure(server) || problems.length > 0) {
+        const named = new Map(problems.map((problem) => [problem.name, problem]))
+        return yield* new ConfigurationError({ problems: [...named.values()] })
+      }
+      const contexts = team.flatMap((result) => (Result.isSuccess(result) ? [result.success] : []))
+      return { config: server.success, own: Context.mergeAll(...contexts) }
     })
 }
 
 const problemsOf = (result: Result.Result<unknown, ConfigurationError>) =>
   Result.isFailure(result) ? result.failure.problems : []
-
-const withFurther = ({ problems }: ConfigurationError, further: ConfigurationError["problems"]) =>
-  new ConfigurationError({ problems: [...problems, ...further] })

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 
-import type { ConfigurationError } from "../config/AppConfig.ts"
+import type { ConfigurationError } from "../config/ConfigurationError.ts"
 import type { DefinitionError } from "../config/ServerInfo.ts"
 import { html } from "./Html.ts"
 import { page } from "./Page.ts"

@@ -17,6 +17,48 @@ import * as Incident from "../observability/Incident.ts"
 import { block, text } from "./Content.ts"
 import * as Manifest from "./Manifest.ts"
 
+/** The arguments do not fit the tool's parameters. `message` names every fault. */
+export class InvalidArguments extends Schema.TaggedError<InvalidArguments>()("InvalidArguments", {
+  message: Schema.String
+}) {}
+
+/** What a tool returned, and what of it goes out. */
+interface Executed {
+  readonly value: unknown
+  /** `value`, as the tool's success schema encodes it. */
+  readonly encoded: unknown
+}
+
+/**
+ * A tool with its handler: decodes arguments, runs the handler within the middleware, encodes what it returns. The one
+ * way in which tools are called, by the server and by the kit for tests.
+ */
+export const execution = (tool: Tool.Any, { context, handler }: Handler, wrap: Middleware) => {
+  const { parametersSchema, successSchema } = provided(tool)
+  const decode = Schema.decodeUnknownEffect(parametersSchema)
+  const encode = Schema.encodeUnknownEffect(successSchema)
+  return Effect.fnUntraced(function* (
+    args: unknown
+  ): Effect.fn.Return<Executed, InvalidArguments | Failed, RequestServices> {
+    const decoded = yield* Effect.mapError(
+      decode(args ?? {}, strict),
+      ({ message }) => new InvalidArguments({ message })
+    )
+    const principal = yield* CurrentPrincipal
+    const handling = Effect.updateContext(handler(decoded, unheard), (input: Context.Context<never>) =>
+      Context.merge(context, input)
+    )
+    const value = yield* wrap(handling, { tool, principal, arguments: decoded })
+    return { value, encoded: yield* encode(value) }
+  })
+}
+
+/** What a tool says for a model to read; without such words, its structured output as JSON (MCP, tools). */
+export const contentOf = ({ toModelOutput }: Tool.Any, { value, encoded }: Executed): Array<ContentBlock> =>
+  toModelOutput?.(value).map(block) ?? [
+    text(typeof encoded === "string" ? encoded : (JSON.stringify(encoded) ?? "Done"))
+  ]
+
 /** The member of `_meta` under which a client finds the fields of a failure that a tool declares. */
 const failureKey = "clerk-mcp-worker/failure"
 
@@ -26,21 +68,17 @@ const failureKey = "clerk-mcp-worker/failure"
  * their message, and their fields in `_meta`; anything else as `isError` that says nothing. Failures carry a reference to
  * the log, whose lines name the tool, the user and the client. Interrupting it interrupts the tool.
  */
-export const make = (tool: Tool.Any, { context, handler }: Handler, wrap: Middleware) => {
-  // What their transformations need, the catalogue provides around every call.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  const { name, parametersSchema, successSchema, failureSchema } = tool as Provided
-  const decode = Schema.decodeUnknownEffect(parametersSchema)
-  const encode = Schema.encodeUnknownEffect(successSchema)
+export const make = (tool: Tool.Any, handler: Handler, wrap: Middleware) => {
+  const { name, successSchema, failureSchema } = provided(tool)
+  const execute = execution(tool, handler, wrap)
   const encodeFailure = Schema.encodeUnknownEffect(failureSchema)
   const isDeclared = Schema.is(failureSchema)
   const isObject = Manifest.isObject(successSchema)
-  const tooLarge = withinLimit(tool)
+  const limited = withinLimit(tool)
 
-  /** What the tool says for a model to read; without such words, its structured output as JSON (MCP, tools). */
-  const success = (value: unknown, encoded: unknown): CallToolResult => {
-    const content = tool.toModelOutput?.(value).map(block) ?? [text(inWords(encoded))]
-    return isObject ? { content, structuredContent: encoded } : { content }
+  const success = (executed: Executed): CallToolResult => {
+    const content = contentOf(tool, executed)
+    return limited(isObject ? { content, structuredContent: executed.encoded } : { content })
   }
 
   const declared = Effect.fnUntraced(function* (failure: unknown) {
@@ -50,40 +88,25 @@ export const make = (tool: Tool.Any, { context, handler }: Handler, wrap: Middle
     return fields === undefined ? result : { ...result, _meta: { [failureKey]: withoutCauses(fields) } }
   })
 
-  const failed = (
-    cause: Cause.Cause<Failure | Schema.SchemaError | ToolRefused>
-  ): Effect.Effect<CallToolResult, Failure | Schema.SchemaError | ToolRefused> => {
+  const failed = (cause: Cause.Cause<InvalidArguments | Failed>): Effect.Effect<CallToolResult, Failed> => {
     if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
-    const failure = Cause.findErrorOption(cause)
-    return Option.isSome(failure) && !Cause.hasDies(cause) && (isDeclared(failure.value) || isRefused(failure.value))
-      ? declared(failure.value)
-      : Effect.failCause(cause)
+    const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
+    if (failure === undefined || Cause.hasDies(cause)) return unexpected(cause)
+    if (isInvalid(failure)) return Effect.succeed(toolError(`Wrong arguments for ${name}: ${failure.message}`))
+    return isDeclared(failure) || isRefused(failure) ? declared(failure) : unexpected(cause)
   }
 
-  const run = Effect.fnUntraced(function* (args: unknown) {
-    const decoded = yield* Effect.result(decode(args ?? {}, strict))
-    if (decoded._tag === "Failure") return toolError(`Wrong arguments for ${name}: ${decoded.failure.message}`)
-    const principal = yield* CurrentPrincipal
-    const handling = Effect.updateContext(handler(decoded.success, unheard), (input: Context.Context<never>) =>
-      Context.merge(context, input)
+  const unexpected = (cause: Cause.Cause<unknown>) =>
+    Effect.map(Incident.report(`Tool ${name} failed unexpectedly`, cause), (reference) =>
+      toolError(Incident.apology(reference))
     )
-    return yield* wrap(handling, { tool, principal, arguments: decoded.success }).pipe(
-      Effect.flatMap((value) => Effect.map(encode(value), (encoded) => success(value, encoded))),
-      Effect.map(tooLarge),
-      Effect.catchCause(failed)
-    )
-  })
 
   return Effect.fn("ToolCall.run")((args: unknown): Effect.Effect<CallToolResult, never, RequestServices> =>
     Effect.flatMap(CurrentPrincipal, ({ userId, clientId }) =>
-      run(args).pipe(
-        Effect.catchCause((cause) =>
-          Cause.hasInterruptsOnly(cause)
-            ? Effect.interrupt
-            : Effect.map(Incident.report(`Tool ${name} failed unexpectedly`, cause), (reference) =>
-                toolError(Incident.apology(reference))
-              )
-        ),
+      Effect.map(execute(args), success).pipe(
+        Effect.catchCause(failed),
+        // A failure that its own schema does not encode.
+        Effect.catchCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : unexpected(cause))),
         Effect.annotateLogs({ tool: name, userId, clientId })
       )
     )
@@ -94,6 +117,9 @@ export const make = (tool: Tool.Any, { context, handler }: Handler, wrap: Middle
 interface Failure {
   readonly message?: string
 }
+
+/** Why a handler gave no result that can be sent. */
+type Failed = Failure | ToolRefused | Schema.SchemaError
 
 /** The handler of a tool as a toolkit keeps it, with the services that it was built with. */
 export interface Handler {
@@ -112,6 +138,10 @@ type Provided = Tool.Tool<
   }
 >
 
+// What their transformations need, the catalogue provides around every call.
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion
+const provided = (tool: Tool.Any) => tool as Provided
+
 /** Every fault of the arguments is named at once, unknown names among them. */
 const strict: SchemaAST.ParseOptions = { onExcessProperty: "error", errors: "all" }
 
@@ -119,11 +149,10 @@ const strict: SchemaAST.ParseOptions = { onExcessProperty: "error", errors: "all
 const unheard = { preliminary: () => Effect.void }
 
 const isRefused = Schema.is(ToolRefused)
+const isInvalid = Schema.is(InvalidArguments)
 
 /** A failure that a model and a person read: it is the tool's answer, not an error of the protocol. */
 export const toolError = (message: string): CallToolResult => ({ isError: true, content: [text(message)] })
-
-const inWords = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? "Done"))
 
 /** Its own words, or what it is made of if it has none. */
 export const messageOf = (failure: unknown): string =>

@@ -1,35 +1,24 @@
-import * as AiError from "effect/ai/AiError"
 import type * as Tool from "effect/ai/Tool"
 import type * as Toolkit from "effect/ai/Toolkit"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import type * as SchemaAST from "effect/SchemaAST"
-import * as Stream from "effect/Stream"
 
 import { Access } from "../access/Access.ts"
-import type { CurrentUser } from "../access/CurrentUser.ts"
 import * as Policy from "../access/Policy.ts"
 import * as UserSnapshot from "../access/UserSnapshot.ts"
 import { ClientLog } from "../capability/ClientLog.ts"
 import { Elicitation } from "../capability/Elicitation.ts"
 import { Progress } from "../capability/Progress.ts"
+import type { RequestServices } from "../capability/RequestServices.ts"
 import type * as Question from "../capability/Question.ts"
-import type { CurrentPrincipal } from "../domain/Principal.ts"
 import * as Authorize from "../mcp/Authorize.ts"
-import { block, text } from "../mcp/Content.ts"
+import * as ToolCall from "../mcp/ToolCall.ts"
 import { Recorder } from "./Recorder.ts"
 import type { Reply } from "./Replies.ts"
 import { clerkUser, principalOf, type TestCaller } from "./TestUser.ts"
-
-/** The arguments do not fit the tool's parameters. `message` names each of them, as the client is told. */
-export class InvalidArguments extends Schema.TaggedError<InvalidArguments>()("InvalidArguments", {
-  message: Schema.String
-}) {}
 
 /** The tool asks something of a client that cannot be asked: in the protocol, an error that ends the call. */
 export class CannotBeAsked extends Schema.TaggedError<CannotBeAsked>()("CannotBeAsked", { key: Schema.String }) {
@@ -49,27 +38,9 @@ export interface CallOptions {
   readonly recorder?: Recorder
 }
 
-/** What the server gives a tool for the request that it serves. */
-type RequestServices = CurrentUser | CurrentPrincipal | Elicitation
-
 type Tools = Record<string, Tool.Any>
 
-type Run = (
-  name: string,
-  args: unknown,
-  id: undefined,
-  options: SchemaAST.ParseOptions
-) => Effect.Effect<Stream.Stream<Tool.HandlerResult<Tool.Any>, unknown, RequestServices>, unknown, RequestServices>
-
-/** Unknown arguments are refused, and every fault is named, as in the server. */
-const strict: SchemaAST.ParseOptions = { onExcessProperty: "error", errors: "all" }
-
 const everyKind: ReadonlyArray<Question.InputRequest["_tag"]> = ["Form", "Sampling", "Roots"]
-
-const invalidArguments = (error: unknown) =>
-  AiError.isAiError(error) && error.reason._tag === "ToolParameterValidationError"
-    ? new InvalidArguments({ message: error.reason.description })
-    : error
 
 /**
  * Runs a program that asks, with the answers of the script: as the server does, from its start for every round, so that
@@ -116,9 +87,9 @@ const rounds = <A, E, R>(
 
 /** The facts of the caller, by the way that Clerk's answers take. */
 const accessOf = (as: TestCaller) =>
-  Layer.succeed(Access, {
-    current: () => Effect.succeed(UserSnapshot.fromClerk(clerkUser(as), as.organizations ?? [], 0))
-  })
+  Access.of({ current: () => Effect.succeed(UserSnapshot.fromClerk(clerkUser(as), as.organizations ?? [], 0)) })
+
+const isInvalid = Schema.is(ToolCall.InvalidArguments)
 
 /**
  * Calls the tools of a toolkit alone, without a server: `callTool(toolkit, layer)(name, args, { as })`. The tool's
@@ -141,50 +112,38 @@ export const callTool =
     options: CallOptions = {}
   ): Effect.Effect<
     Tool.SuccessEncoded<T[Name]>,
-    E | Tool.Failure<T[Name]> | Authorize.NotPermitted | InvalidArguments | CannotBeAsked,
+    E | Tool.Failure<T[Name]> | Authorize.NotPermitted | ToolCall.InvalidArguments | CannotBeAsked,
     R | Exclude<Tool.HandlerServices<T[Name]>, RequestServices>
   > => {
     const { as = {}, recorder = new Recorder() } = options
 
     const call = Effect.gen(function* () {
-      const { handle, tools } = yield* toolkit
-      const tool = tools[name]
+      const handlers = yield* Layer.build(layer)
+      const tool = toolkit.tools[name]
       if (tool === undefined) return yield* Effect.die(new TypeError(`the toolkit has no tool ${name}`))
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- typed by the name, which is not known here
-      const run = handle as Run
-      const answered = run(name, args, undefined, strict).pipe(
-        Stream.unwrap,
-        Stream.runLast,
-        Effect.map(Option.getOrThrow),
-        Effect.flatMap((answer) => (answer.isFailure ? Effect.fail(answer.result) : Effect.succeed(answer))),
-        Effect.mapError(invalidArguments)
-      )
-      const { encodedResult, modelOutput } = yield* Authorize.authorize(
+      const handler = Context.getUnsafe(handlers, Context.Service<ToolCall.Handler>(tool.id))
+      const execute = ToolCall.execution(tool, handler, (handling) => handling)
+      const isDeclared = Schema.is(tool.failureSchema)
+      const executed = yield* Authorize.authorize(
         Context.get(tool.annotations, Policy.Required),
         Authorize.toAuthInfo(principalOf(as), ""),
-        rounds(answered, options, recorder)
+        // What the tool does not declare is a defect there, so that it shows where it comes from.
+        rounds(
+          execute(args).pipe(
+            Effect.catch((error) => (isDeclared(error) || isInvalid(error) ? Effect.fail(error) : Effect.die(error)))
+          ),
+          options,
+          recorder
+        )
       ).pipe(
-        Effect.provide(accessOf(as)),
+        Effect.provideService(Access, accessOf(as)),
         Effect.provideService(Progress, (report) => Effect.sync(() => void recorder.progress.push(report))),
         Effect.provideService(ClientLog, (entry) => Effect.sync(() => void recorder.log.push(entry)))
       )
-      recorder.content = modelOutput?.map(block) ?? [text(JSON.stringify(encodedResult))]
-      return encodedResult
+      recorder.content = ToolCall.contentOf(tool, executed)
+      return executed.encoded
     })
-
-    // What a handler fails with beside its declared failure is a defect; the types of this tool say the rest.
-    const typed = call.pipe(
-      Effect.provide(layer),
-      Effect.catch((error: unknown) => {
-        const tool = toolkit.tools[name]
-        const known =
-          error instanceof InvalidArguments ||
-          error instanceof CannotBeAsked ||
-          (Predicate.isTagged(error, "NotPermitted") && error instanceof Authorize.NotPermitted) ||
-          (tool !== undefined && Schema.is(tool.failureSchema)(error))
-        return known ? Effect.fail(error) : Effect.die(error)
-      })
-    )
+    // The types of this tool say what its schemas check.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    return typed as never
+    return Effect.scoped(call) as never
   }

@@ -5,7 +5,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 
-import { application, type Server } from "../Server.ts"
+import { application, define, type Server, type ServerDefinition } from "../Server.ts"
 import { FakeAccounts } from "./FakeAccounts.ts"
 import { FakeClerk } from "./FakeClerk.ts"
 import { type ClientOptions, connect } from "./McpClient.ts"
@@ -47,18 +47,26 @@ export interface ConnectOptions extends ClientOptions {
   readonly scopes?: ReadonlyArray<string>
 }
 
+/** A catalogue to serve by itself, with whatever else of a definition it needs. */
+type Served<Settings extends ReadonlyArray<unknown>> = Pick<ServerDefinition<Settings>, "catalogue"> &
+  Partial<ServerDefinition<Settings>>
+
 /**
  * The whole application of a server in this process: no network, no port. Clerk, the KV store and the users' objects are
- * stand-ins that a test can steer. `server` is what `make` returns, the default export of the Worker's entry.
+ * stand-ins that a test can steer. It serves what `make` returns, the default export of the Worker's entry, or a
+ * catalogue by itself, so that the settings of other tools do not matter:
  *
  *     const server = testServer(worker, { users: [{ role: "admin" }] })
+ *     const alone = testServer({ catalogue: Catalogue.layer(Catalogue.tools(toolkit, layer)) })
  *     const client = await server.connect({})
  *     const { structuredContent } = await client.callTool({ name: "add", arguments: { a: 1, b: 2 } })
  */
-export const testServer = (
-  { server }: { readonly server: Server },
+export const testServer = <Settings extends ReadonlyArray<unknown> = []>(
+  served: { readonly server: Server } | Served<Settings>,
   { users = [{}], settings = {} }: TestServerOptions = {}
 ): TestServer => {
+  const described = { name: "test-server", title: "Test server", version: "0.0.0", scopes: {} }
+  const server = "server" in served ? served.server : define({ ...described, ...served })
   const clerk = new FakeClerk(...users)
   const kv = new MemoryKv()
   const accounts = new FakeAccounts()

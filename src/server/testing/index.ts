@@ -2,7 +2,8 @@
  * The kit for tests of what a team writes, in any test runner on Node: a tool alone (`callTool`), or the whole server in
  * this process with a signed-in client (`testServer`).
  */
-export { callTool, type CallOptions, CannotBeAsked, InvalidArguments } from "./CallTool.ts"
+export { callTool, type CallOptions, CannotBeAsked } from "./CallTool.ts"
+export { InvalidArguments } from "../mcp/ToolCall.ts"
 export { NotPermitted } from "../mcp/Authorize.ts"
 export { Recorder } from "./Recorder.ts"
 export * as Replies from "./Replies.ts"

@@ -1,4 +1,4 @@
-import { Policy } from "clerk-mcp-worker"
+import { Policy, Settings } from "clerk-mcp-worker"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 import * as Context from "effect/Context"
@@ -6,7 +6,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
-import { OwnSettings } from "../Settings.ts"
+/** What is missing or malformed in `wrangler.jsonc` or `.dev.vars` stands on a page, by its name. */
+export class StockSettings extends Settings.make<StockSettings>()(
+  "my-mcp-server/StockSettings",
+  Schema.Struct({
+    LOW_STOCK: Schema.FiniteFromString.annotate({ description: "the number of pieces below which stock is low" })
+  })
+) {}
 
 /** The client sees the message. */
 export class UnknownProduct extends Schema.TaggedError<UnknownProduct>()("UnknownProduct", {
@@ -43,7 +49,7 @@ export class Warehouse extends Context.Service<
 
   /** Replace it by one that asks your database or API. */
   static readonly layer = Layer.unwrap(
-    Effect.map(OwnSettings, ({ LOW_STOCK }) => this.layerOf({ chair: 12, lamp: 3 }, LOW_STOCK))
+    Effect.map(StockSettings, ({ LOW_STOCK }) => this.layerOf({ chair: 12, lamp: 3 }, LOW_STOCK))
   )
 }
 

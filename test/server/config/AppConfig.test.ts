@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -178,10 +179,11 @@ describe("AppConfig", () => {
           )
         )
       ) {}
+      class Bare extends Settings.make<Bare>()("test/Bare", Schema.Struct({ REGION: Schema.String })) {}
       const found = (env: Readonly<Record<string, unknown>>) =>
-        Effect.match(AppConfig.decodeWith(env, Own), {
+        Effect.match(AppConfig.decodeWith(env, [Own, Bare]), {
           onFailure: ({ problems }) => problems.map(({ name, problem }) => `${name} ${problem}`),
-          onSuccess: ({ config, own }) => [config.PUBLIC_URL.host, own.REGION]
+          onSuccess: ({ config, own }) => [config.PUBLIC_URL.host, Context.get(own as Context.Context<Own>, Own).REGION]
         })
       assert.deepStrictEqual(yield* found({ ...settings, REGION: "eu" }), ["mcp.example.com", "eu"])
       assert.deepStrictEqual(yield* found({ ...settings, REGION: "" }), ["REGION missing"])

@@ -22,7 +22,7 @@ const without = (fields: Readonly<Record<string, string>>, name: string) =>
   Object.fromEntries(Object.entries(fields).filter(([key]) => key !== name))
 
 const isError = async (response: Response, status: number, error: string) => {
-  const body = (await response.json()) as { readonly error?: string; readonly access_token?: string }
+  const body = await response.json<{ readonly error?: string; readonly access_token?: string }>()
   assert.deepStrictEqual([response.status, body.error], [status, error])
   assert.notProperty(body, "access_token")
 }
@@ -75,7 +75,7 @@ layer(RunningServer.layer)("attacks on the token endpoint", (it) => {
     "a code counts once, and whoever replays it ends what came of it",
     onServer(async (server) => {
       const { client, redemption } = await codeInHand(server)
-      const first = (await (await client.token(redemption)).json()) as { access_token: string; refresh_token: string }
+      const first = await (await client.token(redemption)).json<{ access_token: string; refresh_token: string }>()
       assert.strictEqual((await legacy(server.mcp, first.access_token, "tools/list")).status, 200)
       await isError(await client.token(redemption), 400, "invalid_grant")
       assert.strictEqual((await legacy(server.mcp, first.access_token, "tools/list")).status, 401)
@@ -90,7 +90,7 @@ layer(RunningServer.layer)("attacks on the token endpoint", (it) => {
       const stranger = await OAuthClient.register(server.mcp)
       const { client, redemption } = await codeInHand(server)
       await isError(await stranger.token(redemption), 400, "invalid_grant")
-      const tokens = (await (await client.token(redemption)).json()) as { access_token: string; refresh_token: string }
+      const tokens = await (await client.token(redemption)).json<{ access_token: string; refresh_token: string }>()
       const refresh = { grant_type: "refresh_token", refresh_token: tokens.refresh_token }
       await isError(await stranger.token(refresh), 400, "invalid_grant")
       await stranger.revoke(tokens.refresh_token)
@@ -117,7 +117,7 @@ layer(RunningServer.layer)("attacks on the token endpoint", (it) => {
       const { client, refreshToken } = await server.signIn("admin@example.com")
       for (const scope of ["mcp:tools paint:use", "paint:use", "admin"]) {
         const response = await client.token({ grant_type: "refresh_token", refresh_token: refreshToken, scope })
-        const { scope: granted = "" } = (await response.json()) as { readonly scope?: string }
+        const { scope: granted = "" } = await response.json<{ readonly scope?: string }>()
         assert.include([200, 400], response.status)
         assert.notInclude(granted, "paint:use")
         assert.notInclude(granted, "admin")

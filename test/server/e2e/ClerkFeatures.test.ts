@@ -81,9 +81,11 @@ layer(RunningServer.layer)("a Clerk instance that does not have everything", (it
       const { settings } = server.clerk
       const headers = { authorization: `Bearer ${settings.CLERK_SECRET_KEY}`, "content-type": "application/json" }
       const url = `${settings.CLERK_API_URL}/v1/oauth_applications`
-      const { data } = (await (await fetch(url, { headers })).json()) as {
+      const { data } = await (
+        await fetch(url, { headers })
+      ).json<{
         readonly data: ReadonlyArray<{ id: string }>
-      }
+      }>()
       const body = JSON.stringify({ scopes: "profile email" })
       assert.isTrue((await fetch(`${url}/${data[0]?.id}`, { method: "PATCH", headers, body })).ok)
       const before = server.logs().length

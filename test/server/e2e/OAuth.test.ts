@@ -100,7 +100,7 @@ layer(RunningServer.layer)("an independent OAuth client", (it) => {
           code_verifier: attempt.verifier,
           ...(asked !== undefined && { resource: asked })
         })
-        const tokens = (await answer.json()) as { access_token: string; refresh_token: string; resource: string }
+        const tokens = await answer.json<{ access_token: string; refresh_token: string; resource: string }>()
         assert.deepStrictEqual([answer.status, tokens.resource], [200, server.mcp])
         assert.strictEqual((await legacy(server.mcp, tokens.access_token, "tools/list")).status, 200)
         const refreshed = await client.token({
@@ -162,10 +162,7 @@ layer(RunningServer.layer)("an independent OAuth client", (it) => {
         })
       })
       assert.strictEqual(registered.status, 201)
-      const { client_id, client_secret, token_endpoint_auth_method } = (await registered.json()) as Record<
-        string,
-        string
-      >
+      const { client_id, client_secret, token_endpoint_auth_method } = await registered.json<Record<string, string>>()
       assert.strictEqual(token_endpoint_auth_method, "client_secret_basic")
       const credentials = `${encodeURIComponent(client_id ?? "")}:${encodeURIComponent(client_secret ?? "")}`
       const token = async (fields: Readonly<Record<string, string>>) => {

@@ -187,7 +187,7 @@ layer(RunningServer.layer)("sessions", (it) => {
           headers: { ...posted, "content-type": type },
           body
         })
-        const { error } = (await response.json()) as { readonly error: { readonly code: number } }
+        const { error } = await response.json<{ readonly error: { readonly code: number } }>()
         return [response.status, error.code]
       }
       assert.deepEqual(await send("{"), [400, -32700])

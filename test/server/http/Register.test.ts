@@ -97,7 +97,7 @@ describe("/register", () => {
     it(`refuses ${what}`, async () => {
       const response = await register(body, contentType)
       assert.strictEqual(response.status, status)
-      const { error } = (await response.json()) as { readonly error: string }
+      const { error } = await response.json<{ readonly error: string }>()
       assert.strictEqual(error, "invalid_client_metadata")
     })
   }

@@ -16,9 +16,11 @@ const remembered = async (scopes: ReadonlyArray<string> = []) => {
   const signIn = locationOf(await visitor.post("/authorize", form))
   const state = signIn.searchParams.get("state") ?? ""
   const back = locationOf(await visitor.get("/callback", { state, code: "user_ada" }))
-  const tokens = (await (await visitor.redeem(clientId, back.searchParams.get("code") ?? "")).json()) as {
+  const tokens = await (
+    await visitor.redeem(clientId, back.searchParams.get("code") ?? "")
+  ).json<{
     readonly refresh_token: string
-  }
+  }>()
   /** Authorizes again: at once to Clerk, and back as `userId`. */
   const again = async (userId: string) => {
     const next = locationOf(await visitor.get("/authorize", await authorizationRequest(clientId)))

@@ -11,7 +11,7 @@ describe("a store that does not answer", () => {
     const response = await visitor.token({ grant_type: "refresh_token", refresh_token: "a:b:c", client_id: "x" })
     assert.strictEqual(response.status, 503)
     assert.match(response.headers.get("retry-after") ?? "", /^\d+$/u)
-    const { error, error_description: text } = (await response.json()) as Record<string, string>
+    const { error, error_description: text } = await response.json<Record<string, string>>()
     assert.strictEqual(error, "temporarily_unavailable")
     const [id = "none"] = reference.exec(String(text)) ?? []
     assert.isTrue(log.some((line) => line.includes(id)))

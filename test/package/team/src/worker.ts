@@ -2,7 +2,6 @@ import { Catalogue } from "clerk-mcp-worker"
 import { make } from "clerk-mcp-worker/worker"
 import * as Layer from "effect/Layer"
 
-import { OwnSettings } from "./Settings.ts"
 import * as Dice from "./tools/Dice.ts"
 import * as Orders from "./tools/Orders.ts"
 import * as Stock from "./tools/Stock.ts"
@@ -12,7 +11,7 @@ const server = make({
   title: "Acme",
   version: "0.2.0",
   scopes: { "stock:read": "See what is in stock", "orders:read": "Read the orders" },
-  settings: OwnSettings,
+  settings: [Stock.StockSettings, Orders.OrderSettings],
   catalogue: Catalogue.layer(
     Catalogue.tools(Stock.toolkit, Stock.layer),
     Catalogue.tools(Dice.toolkit, Dice.layer),

@@ -1,13 +1,25 @@
-import { NotFound, Policy, PromptTemplate, ResourceTemplate } from "clerk-mcp-worker"
+import { NotFound, Policy, PromptTemplate, ResourceTemplate, Settings } from "clerk-mcp-worker"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
-import { OwnSettings } from "../Settings.ts"
+const Database = Schema.declare((value: unknown): value is D1Database => Predicate.hasProperty(value, "prepare"))
+
+export class OrderSettings extends Settings.make<OrderSettings>()(
+  "acme/OrderSettings",
+  Schema.Struct({
+    ORDERS_AT_ONCE: Schema.FiniteFromString.annotate({ description: "how many orders are listed at once" }),
+    ORDERS_KEY: Schema.RedactedFromValue(Schema.NonEmptyString).annotate({
+      description: "the key of this shop's orders"
+    }),
+    ORDERS: Database.annotate({ description: "the D1 binding of the orders" })
+  })
+) {}
 
 const Order = Schema.Struct({ id: Schema.String, product: Schema.String, pieces: Schema.Int })
 type Order = typeof Order.Type
@@ -29,7 +41,7 @@ export class Orders extends Context.Service<
   static readonly layer = Layer.effect(
     Orders,
     Effect.gen(function* () {
-      const { ORDERS, ORDERS_AT_ONCE, ORDERS_KEY } = yield* OwnSettings
+      const { ORDERS, ORDERS_AT_ONCE, ORDERS_KEY } = yield* OrderSettings
       const rows = (condition: string, ...values: ReadonlyArray<string>) =>
         Effect.tryPromise({
           try: () =>

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 
-import { SampleSettings } from "../../src/tools/Settings.ts"
+import { ImageSettings } from "../../src/tools/ImageGenerator.ts"
 
-const accepts = Schema.is(SampleSettings.schema)
+const accepts = Schema.is(ImageSettings.schema)
 
-describe("the settings of the sample", () => {
+describe("the settings of images", () => {
   it("want the binding AI for workers-ai, and only then", () => {
     assert.isTrue(accepts({ IMAGE_GENERATOR: "placeholder" }))
     assert.isTrue(accepts({ IMAGE_GENERATOR: "workers-ai", AI: { run() {} } }))
