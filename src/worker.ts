@@ -6,6 +6,8 @@ const server = make({
   name: "clerk-mcp-worker",
   title: "Clerk MCP Worker",
   version: "0.1.0",
+  instructions: "Tools of a sample server: sums, images, and what the signed-in user has connected.",
+  brand: { name: "Clerk MCP Worker", accent: "#2457d6", accentDark: "#8ab0ff" },
   scopes: {
     "images:generate": "Generate images in your name",
     "connections:manage": "Sign out other apps that you have connected to this server"

@@ -6,8 +6,6 @@ import { join } from "node:path"
 
 import packageJson from "../../package.json" with { type: "json" }
 import { Access } from "../../src/server/access/Access.ts"
-import { UserStoreError } from "../../src/server/capability/UserStore.ts"
-import { defaultLimits } from "../../src/server/capability/UserStoreWrite.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
 import { UserId } from "../../src/server/domain/Principal.ts"
 import { callTool } from "../../src/server/testing/index.ts"
@@ -18,10 +16,8 @@ const text = (path: string) => readFileSync(join(import.meta.dirname, path), "ut
 const readme = text("../../README.md")
 
 describe("README", () => {
-  it("quotes the tools and the test that run here", () => {
-    for (const tools of ["Dice.ts", "Todos.ts"]) {
-      assert.include(readme, text(tools).replaceAll('"../../src/', '"../'))
-    }
+  it("quotes the tool and the test that run here", () => {
+    assert.include(readme, text("Dice.ts").replaceAll('"../../src/', '"../'))
     assert.include(readme, text("Swap.test.ts").replaceAll('"../../src/', '"../src/'))
   })
 
@@ -42,12 +38,6 @@ describe("README", () => {
       assert.isTrue(rolls.every((roll) => roll >= 1 && roll <= 6))
     })
   )
-
-  it("names the limits of the store, and every reason why it fails", () => {
-    const { valueBytes, userBytes } = defaultLimits
-    assert.include(readme, `${valueBytes / 1024} KiB as JSON, and all values of a user ${userBytes / 1024 / 1024} MiB`)
-    for (const reason of UserStoreError.fields.reason.members) assert.include(readme, `\`${reason.identifier}\``)
-  })
 
   it.effect("names every setting that has to be set", () =>
     Effect.gen(function* () {
