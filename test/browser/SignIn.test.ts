@@ -30,11 +30,15 @@ layer(stage, { timeout: "2 minutes" })("a person connects an app in Chromium", (
       /** What a click on the button would hit, so long after the page was there. */
       const hit = (milliseconds: number) =>
         page.evaluate<boolean>(`
-          for (const animation of document.getAnimations()) {
+          const button = document.querySelector("button.primary")
+          // It may have run to its end before this does.
+          button.style.animation = "none"
+          void button.offsetWidth
+          button.style.animation = ""
+          for (const animation of button.getAnimations()) {
             animation.pause()
             animation.currentTime = ${milliseconds}
           }
-          const button = document.querySelector("button.primary")
           const { x, y, width, height } = button.getBoundingClientRect()
           document.elementFromPoint(x + width / 2, y + height / 2) === button
         `)
