@@ -96,50 +96,64 @@ const tokenOf = async (server: Server, email: string) => {
 const question = "endOthers"
 const failure = (call: Promise<unknown>) => call.then(() => "answered", String)
 
+/** All clients at once: most of such a test is waiting, to see that nothing comes. */
+const withEach = async (test: (name: string, open: Open) => Promise<void>) => {
+  await Promise.all(clients.map(([name, open]) => test(name, open)))
+}
+
 layer(RunningServer.layer)("a client of a session", (it) => {
-  for (const [name, open] of clients) {
-    it.effect(
-      `${name}: asks once at most for the rest of a stream that ended in an error, or was cancelled`,
-      onServer(async (server) => {
+  it.effect(
+    "asks once at most for the rest of a stream that ended in an error, or was cancelled",
+    onServer((server) =>
+      withEach(async (name, open) => {
+        const token = await tokenOf(server, "admin@example.com")
         await using watched = await Watched.make(server.url)
-        await using client = await open(watched.address, await tokenOf(server, "admin@example.com"), server)
+        await using client = await open(watched.address, token, server)
         await until(() => watched.statuses("GET").includes(200))
         watched.forget()
-        assert.notStrictEqual(await failure(client.call("noSuchTool")), "answered")
+        assert.notStrictEqual(await failure(client.call("noSuchTool")), "answered", name)
         await pause(2_500)
-        assert.isAtMost(watched.statuses("GET").length, 1, String(watched.statuses("GET")))
+        assert.isAtMost(watched.statuses("GET").length, 1, `${name}: ${watched.statuses("GET").join()}`)
 
         watched.forget()
         const leaving = new AbortController()
         const cancelled = failure(client.call(question, leaving.signal))
         await until(() => client.person.asked === 1)
         leaving.abort()
-        assert.notStrictEqual(await cancelled, "answered")
+        assert.notStrictEqual(await cancelled, "answered", name)
         await pause(2_500)
-        assert.isAtMost(watched.statuses("GET").length, 1, String(watched.statuses("GET")))
+        assert.isAtMost(watched.statuses("GET").length, 1, `${name}: ${watched.statuses("GET").join()}`)
       })
     )
+  )
 
-    it.effect(
-      `${name}: hears of a call that was lost in a restart, and that the answer of the person comes too late`,
-      onServer(async (server) => {
+  it.effect(
+    "hears of a call that was lost in a restart, and that the answer of the person comes too late",
+    onServer(async (server) => {
+      const { promise: restarted, resolve: restart } = Promise.withResolvers<void>()
+      let waiting = clients.length
+      await withEach(async (name, open) => {
+        const token = await tokenOf(server, "admin@example.com")
         await using watched = await Watched.make(server.url)
-        await using client = await open(watched.address, await tokenOf(server, "admin@example.com"), server)
+        await using client = await open(watched.address, token, server)
         const lost = failure(client.call(question))
         await until(() => client.person.asked === 1)
-        await server.restart()
-        assert.match(await lost, /Whether it was carried out is not known/u)
+        // One restart for all of them.
+        waiting -= 1
+        if (waiting === 0) server.restart().then(restart, restart)
+        await restarted
+        assert.match(await lost, /Whether it was carried out is not known/u, name)
         await pause(1_500)
         watched.forget()
         client.person.answer()
         await until(() => watched.statuses("POST").length > 0)
-        assert.deepEqual(watched.statuses("POST"), [400])
+        assert.deepEqual(watched.statuses("POST"), [400], name)
         await pause(2_000)
-        assert.deepEqual(watched.statuses("GET"), [])
+        assert.deepEqual(watched.statuses("GET"), [], name)
         if (name !== "mcp-remote") assert.match(client.errors.map(String).join("\n"), /nobody waits for it any more/u)
       })
-    )
-  }
+    })
+  )
 
   it.effect(
     "the MCP Inspector: asks once at most after an error",
