@@ -4,11 +4,11 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 
 import { Access } from "./access/Access.ts"
+import * as AccessWatch from "./access/AccessWatch.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
-import { AccountStubs } from "./account/AccountStub.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
-import * as AccountEndings from "./account/AccountEndings.ts"
-import * as AccountFacts from "./account/AccountFacts.ts"
+import type { OwnEvents } from "./account/AccountObject.ts"
+import { AccountStubs, workerEvents } from "./account/AccountStub.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
@@ -24,9 +24,10 @@ import { type Offer, ServerFactory } from "./mcp/ServerFactory.ts"
 import { StatelessLane } from "./mcp/StatelessLane.ts"
 import type { ToolCalls } from "./mcp/ToolCalls.ts"
 import * as AppSignIn from "./oauth/AppSignIn.ts"
-import { AuthorizationServer } from "./oauth/AuthorizationServer.ts"
+import * as AuthorizationServer from "./oauth/AuthorizationServer.ts"
 import * as ClerkSignIn from "./oauth/ClerkSignIn.ts"
-import * as Grants from "./oauth/Grants.ts"
+import { userGrants } from "./oauth/Grants.ts"
+import type { OAuthLibrary } from "./oauth/OAuthLibrary.ts"
 import { OAuthStorage } from "./oauth/OAuthStorage.ts"
 import type { SignIn } from "./oauth/SignIn.ts"
 import { StateSigner } from "./oauth/StateSigner.ts"
@@ -48,20 +49,22 @@ export const Outside = Layer.mergeAll(
   OAuthStorage.layer
 )
 
-/** Who may do what, and what ends when they may no more. */
-const Authority = AuthorizationServer.layer.pipe(
-  Layer.provide(AccountEndings.layer),
-  Layer.provideMerge(Layer.mergeAll(StateSigner.layer, Access.layer, ClerkSessionTokens.layer, AccountStubs.layer))
-)
+/** Who may do what, and what ends when they may no more. `events`: the adapter that hears of that here. */
+const authority = <E, R>(access: Layer.Layer<Access, E, R>, events: OwnEvents) =>
+  AuthorizationServer.layer.pipe(
+    Layer.provideMerge(access),
+    Layer.provide(events),
+    Layer.provideMerge(Layer.mergeAll(StateSigner.layer, ClerkSessionTokens.layer, AccountStubs.layer))
+  )
 
-type Proof = Access | AppConfig | AuthorizationServer | ClerkApi | ClerkJwt | ClerkOAuth | StateSigner
+type Proof = Access | AppConfig | OAuthLibrary | ClerkApi | ClerkJwt | ClerkOAuth | StateSigner
 
 /** Who may do what, and how they prove it. */
 const Authorization = Layer.unwrap(
   Effect.map(AppConfig, (config): Layer.Layer<SignIn, never, Proof> =>
     config.SIGN_IN === "clerk" ? ClerkSignIn.layer : AppSignIn.layer(config.APP_URL)
   )
-).pipe(Layer.provideMerge(Authority))
+).pipe(Layer.provideMerge(authority(AccessWatch.layer, workerEvents)))
 
 /** What the library lends to what clients can use, beside the services of each request. */
 type Lent = AppApi | AppConfig | UserGrants
@@ -108,15 +111,12 @@ export const define = <Own, A>(definition: ServerDefinition<Own, A>): Server => 
 const servers = (catalogue: Catalogue) =>
   ServerFactory.layer.pipe(
     Layer.provide(catalogue),
-    Layer.provide(AppApi.layerOfSettings.pipe(Layer.provideMerge(Grants.layer)))
+    Layer.provide(AppApi.layerOfSettings.pipe(Layer.provideMerge(userGrants)))
   )
 
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const lanes = (catalogue: Catalogue) =>
-  StatelessLane.layer.pipe(
-    Layer.provide(servers(catalogue).pipe(Layer.provide(AccountFacts.layer))),
-    Layer.provide(AccountChanges.layer)
-  )
+  StatelessLane.layer.pipe(Layer.provide(servers(catalogue)), Layer.provide(AccountChanges.layer))
 
 /** The whole application of a configured server on a given outside world. */
 const compose = <E, R>(
@@ -140,11 +140,11 @@ export const application = <E, R>(
 ) => Layer.unwrap(Effect.map(server.configure(env), (configured) => compose(configured, outside)))
 
 /** What the object of a user needs to host sessions, built from the object's environment. */
-export const account = (server: Server, env: Env) =>
+export const account = (server: Server, env: Env, events: OwnEvents) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
       Layer.mergeAll(servers(catalogue), SecureRandom.layerWebCrypto).pipe(
-        Layer.provideMerge(Authority),
+        Layer.provideMerge(authority(Access.layer, events)),
         Layer.provideMerge(Outside),
         Layer.provideMerge(info),
         Layer.provideMerge(Layer.succeed(AppConfig, config))

@@ -30,7 +30,7 @@ export const make = <Own, A>(definition: ServerDefinition<Own, A>): WorkerModule
     fetch: handler(server, { ...env }, waitUntil),
     AccountObject: class extends AccountObject {
       constructor(ctx: DurableObjectState, env: Env) {
-        super(ctx, env, account(server, env))
+        super(ctx, env, (events) => account(server, env, events))
       }
     }
   }

@@ -1,7 +1,7 @@
 import * as Layer from "effect/Layer"
 
-import { AccountStubs } from "../../src/server/account/AccountStub.ts"
-import * as AccountEndings from "../../src/server/account/AccountEndings.ts"
+import type { AccessEvent } from "../../src/server/access/AccessEvents.ts"
+import { AccountStubs, workerEvents } from "../../src/server/account/AccountStub.ts"
 import { testConfig } from "./TestConfig.ts"
 
 /** The objects of all users, outside workerd: they hold no sessions, and record what they are told of ended grants. */
@@ -18,15 +18,16 @@ export class FakeAccounts {
   /** Stands in for the binding. */
   readonly namespace = {
     getByName: (userId: string) => ({
-      endGrants: async (grants: ReadonlyArray<string>) => this.#record(grants.map((grant) => `${userId} ${grant}`)),
-      tellFollowers: async () => void this.told.push(userId),
-      endAll: async () => this.#record([`${userId} all`])
+      hear: async (event: AccessEvent) => {
+        if (event._tag === "AccessChanged") return void this.told.push(userId)
+        return this.#record([`${userId} ${event._tag === "GrantEnded" ? event.grantId : "all"}`])
+      }
     })
   }
 
   /** For tests of the authorization server by itself. */
   get layer() {
-    return AccountEndings.layer.pipe(
+    return workerEvents.pipe(
       Layer.provide(AccountStubs.layer),
       Layer.provide(testConfig({ ACCOUNT_AGENT: this.namespace }))
     )

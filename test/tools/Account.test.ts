@@ -33,7 +33,7 @@ describe("userInfo", () => {
   it.effect("tells the session where it is known", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* userInfo, { ...facts, sessionId: "sess_1" })
-    }).pipe(Effect.provide(Layer.merge(Account.layer, request({}, { sessionId: ClerkSessionId.make("sess_1") }))))
+    }).pipe(Effect.provide(Layer.merge(Account.layer, request({}, { clerkSessionId: ClerkSessionId.make("sess_1") }))))
   )
 
   it.effect("works for an account that has nothing but an id", () =>

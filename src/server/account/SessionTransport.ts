@@ -211,15 +211,11 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     })
   }
 
-  /** Ends the requests that came under a grant. */
-  endGrant(grantId: GrantId): void {
-    for (const [id, post] of this.#posts) if (post.grantId === grantId) this.#end(id, "The connection was ended")
-  }
-
-  /** Ends those of them that wait for an answer of the client. */
-  endQuestions(grantId: GrantId): void {
-    for (const { request } of this.#asked) {
-      if (this.#posts.get(request)?.grantId === grantId) this.#end(request, "The connection was ended")
+  /** Ends the chosen requests: by the grant that they came under, and by whether they wait for the client. */
+  end(reason: string, chosen: (of: { grantId: GrantId | undefined; waits: boolean }) => boolean): void {
+    const waiting = new Set(this.#asked.map(({ request }) => request))
+    for (const [id, { grantId }] of this.#posts) {
+      if (chosen({ grantId, waits: waiting.has(id) })) this.#end(id, reason)
     }
   }
 

@@ -120,15 +120,15 @@ export class AppApi extends Context.Service<
         return AppApi.of({
           get: Effect.fn("AppApi.get")(function* (path, query, answer) {
             const principal = yield* CurrentPrincipal
-            const { sessionId } = principal
-            if (sessionId === undefined) return yield* failed(new SignInNeeded({ ended: false }))
+            const { clerkSessionId } = principal
+            if (clerkSessionId === undefined) return yield* failed(new SignInNeeded({ ended: false }))
             const asked = yield* request(path, query)
             const proven = (token: Effect.Effect<Redacted.Redacted, NoToken>) =>
               Effect.catchTag(token, "ClerkError", (error) => unproven(principal, error))
-            const token = yield* proven(tokens.current(sessionId))
+            const token = yield* proven(tokens.current(clerkSessionId))
             const first = yield* send(asked, token)
             const { status, isJson, text } =
-              first.status === 401 ? yield* send(asked, yield* proven(tokens.renewed(sessionId, token))) : first
+              first.status === 401 ? yield* send(asked, yield* proven(tokens.renewed(clerkSessionId, token))) : first
             if (status === 403) return yield* failed(new AppForbidden())
             if (status !== 200) return yield* failed(new AppUnexpected({ problem: `status ${status}` }))
             if (!isJson) return yield* failed(new AppUnexpected({ problem: "no JSON" }))

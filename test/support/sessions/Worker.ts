@@ -92,7 +92,7 @@ const namespace = (env as unknown as { readonly ACCOUNT_AGENT: DurableObjectName
 
 const leave = Effect.gen(function* () {
   const { userId, grantId } = yield* CurrentPrincipal
-  yield* Effect.promise(() => namespace.getByName(userId).endGrants([grantId]))
+  yield* Effect.promise(() => namespace.getByName(userId).hear({ _tag: "GrantEnded", userId, grantId }))
 })
 
 const handlers = toolkit.toLayer({
@@ -143,7 +143,7 @@ const services = Layer.mergeAll(ServerFactory.layer, SecureRandom.layerWebCrypto
 /** The object of a user with tools that show what a session does, and a Clerk that is a variable. */
 export class AccountObject extends Base {
   constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
-    super(ctx, env, services)
+    super(ctx, env, () => services)
   }
 }
 

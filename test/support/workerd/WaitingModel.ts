@@ -41,6 +41,6 @@ export default {
 /** Sessions with the same model. */
 export class AccountObject extends Base {
   constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
-    super(ctx, env, App.account(sample.server, withModel))
+    super(ctx, env, (events) => App.account(sample.server, withModel, events))
   }
 }
