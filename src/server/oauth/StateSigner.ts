@@ -1,6 +1,7 @@
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import * as Layer from "effect/Layer"
@@ -8,7 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { JWTExpired } from "jose/errors"
-import { SignJWT } from "jose/jwt/sign"
+import { CompactSign } from "jose/jws/compact/sign"
 import { jwtVerify } from "jose/jwt/verify"
 
 import { AppConfig } from "../config/AppConfig.ts"
@@ -67,11 +68,11 @@ export class StateSigner extends Context.Service<
 
       return StateSigner.of({
         sign: Effect.fnUntraced(function* (purpose, payload, lifetime) {
-          const now = yield* DateTime.now
-          const jwt = new SignJWT({ payload })
-            .setProtectedHeader({ alg: algorithm, kid: signingId, typ: typeOf(purpose) })
-            .setExpirationTime(DateTime.toDateUtc(DateTime.addDuration(now, lifetime)))
-          return yield* Effect.promise(() => jwt.sign(signingKey))
+          const now = yield* Clock.currentTimeMillis
+          const exp = Math.floor((now + Duration.toMillis(lifetime)) / 1_000)
+          const jws = new CompactSign(utf8.encode(JSON.stringify({ payload, exp })))
+          jws.setProtectedHeader({ alg: algorithm, kid: signingId, typ: typeOf(purpose) })
+          return yield* Effect.promise(() => jws.sign(signingKey))
         }),
 
         verify: Effect.fnUntraced(function* (purpose, signed) {
