@@ -4,12 +4,12 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 
 import { Access } from "./access/Access.ts"
+import * as AccessWatch from "./access/AccessWatch.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
-import { AccountStubs } from "./account/AccountStub.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
-import * as AccountEndings from "./account/AccountEndings.ts"
-import * as AccountFacts from "./account/AccountFacts.ts"
 import * as UserStores from "./account/UserStores.ts"
+import type { OwnEvents } from "./account/AccountObject.ts"
+import { AccountStubs, workerEvents } from "./account/AccountStub.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
@@ -27,9 +27,10 @@ import type { Catalogue } from "./mcp/Catalogue.ts"
 import { ServerFactory } from "./mcp/ServerFactory.ts"
 import { StatelessLane } from "./mcp/StatelessLane.ts"
 import * as AppSignIn from "./oauth/AppSignIn.ts"
-import { AuthorizationServer } from "./oauth/AuthorizationServer.ts"
+import * as AuthorizationServer from "./oauth/AuthorizationServer.ts"
 import * as ClerkSignIn from "./oauth/ClerkSignIn.ts"
-import * as Grants from "./oauth/Grants.ts"
+import { userGrants } from "./oauth/Grants.ts"
+import type { OAuthLibrary } from "./oauth/OAuthLibrary.ts"
 import { OAuthStorage } from "./oauth/OAuthStorage.ts"
 import type { SignIn } from "./oauth/SignIn.ts"
 import { StateSigner } from "./oauth/StateSigner.ts"
@@ -37,7 +38,7 @@ import * as Log from "./observability/Log.ts"
 import { AppApi } from "./capability/AppApi.ts"
 import type { UserGrants } from "./capability/UserGrants.ts"
 import type { UserStore } from "./capability/UserStore.ts"
-import { type Limits, limitsOf, UserStoreLimits } from "./capability/UserStoreWrite.ts"
+import { type UserStoreOptions, limitsOf, UserStoreLimits } from "./capability/UserStoreWrite.ts"
 
 /** The outside world: Clerk, the store. What a test swaps. */
 export const Outside = Layer.mergeAll(
@@ -53,20 +54,22 @@ export const Outside = Layer.mergeAll(
   OAuthStorage.layer
 )
 
-/** Who may do what, and what ends when they may no more. */
-const Authority = AuthorizationServer.layer.pipe(
-  Layer.provide(AccountEndings.layer),
-  Layer.provideMerge(Layer.mergeAll(StateSigner.layer, Access.layer, ClerkSessionTokens.layer, AccountStubs.layer))
-)
+/** Who may do what, and what ends when they may no more. `events`: the adapter that hears of that here. */
+const authority = <E, R>(access: Layer.Layer<Access, E, R>, events: OwnEvents) =>
+  AuthorizationServer.layer.pipe(
+    Layer.provideMerge(access),
+    Layer.provide(events),
+    Layer.provideMerge(Layer.mergeAll(StateSigner.layer, ClerkSessionTokens.layer, AccountStubs.layer))
+  )
 
-type Proof = Access | AppConfig | AuthorizationServer | ClerkApi | ClerkJwt | ClerkOAuth | StateSigner
+type Proof = Access | AppConfig | OAuthLibrary | ClerkApi | ClerkJwt | ClerkOAuth | StateSigner
 
 /** Who may do what, and how they prove it. */
 const Authorization = Layer.unwrap(
   Effect.map(AppConfig, (config): Layer.Layer<SignIn, never, Proof> =>
     config.SIGN_IN === "clerk" ? ClerkSignIn.layer : AppSignIn.layer(config.APP_URL)
   )
-).pipe(Layer.provideMerge(Authority))
+).pipe(Layer.provideMerge(authority(AccessWatch.layer, workerEvents)))
 
 /** What the library lends to what clients can use, beside the services of each request. */
 type Lent = AppApi | AppConfig | UserGrants | UserStore
@@ -79,8 +82,8 @@ export interface ServerDefinition<Settings extends ReadonlyArray<unknown> = []> 
   /** The classes of the settings that the catalogue reads. */
   readonly settings?: { readonly [At in keyof Settings]: SettingsClass<Settings[At]> }
   readonly catalogue: CatalogueLayer<Settings[number]>
-  /** What is kept for one user by `UserStore`, if not 64 KiB in a value and 1 MiB in all. */
-  readonly userStore?: Partial<Limits>
+  /** What is kept for one user by `UserStore`, if not 64 KiB in a value and 1 MiB in all, and 7 days more once deleted. */
+  readonly userStore?: Partial<UserStoreOptions>
 }
 
 type Env = Readonly<Record<string, unknown>>
@@ -127,13 +130,13 @@ export const define = <Settings extends ReadonlyArray<unknown> = []>(
 const servers = (catalogue: CatalogueLayer) =>
   ServerFactory.layer.pipe(
     Layer.provide(catalogue),
-    Layer.provide(AppApi.layerOfSettings.pipe(Layer.provideMerge(Grants.layer)))
+    Layer.provide(AppApi.layerOfSettings.pipe(Layer.provideMerge(userGrants)))
   )
 
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const lanes = (catalogue: CatalogueLayer) =>
   StatelessLane.layer.pipe(
-    Layer.provide(servers(catalogue).pipe(Layer.provide([AccountFacts.layer, UserStores.ofAccounts]))),
+    Layer.provide(Layer.provide(servers(catalogue), UserStores.ofAccounts)),
     Layer.provide(AccountChanges.layer)
   )
 
@@ -168,11 +171,11 @@ export const application = <E, R>(
   )
 
 /** What the object of a user needs to host sessions, built from the object's environment. */
-export const account = (server: Server, env: Env) =>
+export const account = (server: Server, env: Env, events: OwnEvents) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
       Layer.mergeAll(Layer.provide(servers(catalogue), UserStores.inObject), SecureRandom.layerWebCrypto).pipe(
-        Layer.provideMerge(Authority),
+        Layer.provideMerge(authority(Access.layer, events)),
         Layer.provideMerge(Outside),
         Layer.provideMerge(info),
         Layer.provideMerge(Layer.succeed(AppConfig, config))

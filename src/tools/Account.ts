@@ -28,8 +28,8 @@ const UserInfo = Schema.Struct({
 
 const userInfo = Effect.gen(function* () {
   const user = yield* CurrentUser
-  const { sessionId } = yield* CurrentPrincipal
-  return { ...user, ...(sessionId !== undefined && { sessionId }) }
+  const { clerkSessionId } = yield* CurrentPrincipal
+  return { ...user, ...(clerkSessionId !== undefined && { sessionId: clerkSessionId }) }
 })
 
 const UserInfoTool = Tool.make("userInfo", {

@@ -69,7 +69,7 @@ export class World {
   readonly logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void this.log.push(line))])
 }
 
-export const withSession = request({}, { sessionId: ClerkSessionId.make("sess_1") })
+export const withSession = request({}, { clerkSessionId: ClerkSessionId.make("sess_1") })
 
 export const call = (path: `/${string}` = "/api/me", query: Readonly<Record<string, string>> = {}) =>
   Effect.flatMap(AppApi, (app) => app.get(path, query, Greeting))

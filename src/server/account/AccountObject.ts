@@ -4,13 +4,18 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 
+import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
-import type { GrantId } from "../domain/Principal.ts"
+import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
+import { Erasure } from "./Erasure.ts"
 import type { Post, Removal } from "./Session.ts"
 import { type Services, SessionHost } from "./SessionHost.ts"
 import { UserEntries } from "./UserEntries.ts"
 
 type Env = Readonly<Record<string, unknown>>
+
+/** The adapter through which what runs in the object publishes. */
+export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
 
 /**
  * The one strongly consistent place of a Clerk user, named by the user's id: holds the sessions of 2025-era clients
@@ -19,14 +24,24 @@ type Env = Readonly<Record<string, unknown>>
 export abstract class AccountObject extends DurableObject<Env> {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Services | UserEntries, never>
   readonly #sessions: SessionHost
+  readonly #erasure: Erasure
   readonly #lifecycle: Lifecycle<Env>
 
-  /** `layer`: the application as far as sessions need it, built once from the object's own environment. */
-  constructor(ctx: DurableObjectState, env: Env, layer: Layer.Layer<Services, never, UserEntries>) {
+  /**
+   * `layer`: the application as far as sessions need it, built once from the object's own environment, and publishing
+   * to the object's own adapter.
+   */
+  constructor(
+    ctx: DurableObjectState,
+    env: Env,
+    layer: (events: OwnEvents) => Layer.Layer<Services, never, UserEntries>
+  ) {
     super(ctx, env)
-    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer, UserEntries.layer(ctx.storage.sql)))
+    const events = ownEvents(ctx.id.name, (event) => this.#act(event))
+    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer(events), UserEntries.layer(ctx.storage.sql)))
     this.#sessions = new SessionHost(this.#runtime)
-    this.#lifecycle = Lifecycle.install<Env>(this).use(this.#sessions)
+    this.#erasure = new Erasure(this.#runtime)
+    this.#lifecycle = Lifecycle.install<Env>(this).use(this.#sessions).use(this.#erasure)
   }
 
   /** Takes a message of a client. */
@@ -41,10 +56,10 @@ export abstract class AccountObject extends DurableObject<Env> {
     return this.#sessions.remove(removal)
   }
 
-  /** Tells those who follow changes that there was one, seen where requests without a session are served. */
-  async tellFollowers(): Promise<void> {
+  /** Acts on what has changed for the user. */
+  async hear(event: AccessEvent): Promise<void> {
     await this.#lifecycle.start()
-    return this.#sessions.tellFollowers()
+    return this.#act(event)
   }
 
   /** The JSON of an entry of the user's store. */
@@ -59,16 +74,21 @@ export abstract class AccountObject extends DurableObject<Env> {
     return this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.write(write)))
   }
 
-  /** Ends the sessions of revoked grants, and their streams. */
-  async endGrants(grants: ReadonlyArray<GrantId>): Promise<void> {
-    await this.#lifecycle.start()
-    return this.#sessions.endGrants(grants)
-  }
-
-  /** Ends all sessions of the user, and all streams. Of a user who was `deleted` nothing stays stored. */
-  async endAll(deleted = false): Promise<void> {
-    await this.#lifecycle.start()
-    if (deleted) await this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.removeAll))
-    return this.#sessions.endAll()
+  /** Everything here that an event concerns. */
+  async #act(event: AccessEvent): Promise<void> {
+    await this.#erasure.hear(event)
+    await this.#sessions.hear(event)
   }
 }
+
+/**
+ * The object's own adapter of events, for tools that end a grant while they run in here. What is about its own user it
+ * acts on without a call over the network; another user's object is called.
+ */
+const ownEvents = (ownName: string | undefined, act: (event: AccessEvent) => Promise<void>): OwnEvents =>
+  AccessEvents.heardBy(
+    Effect.map(
+      hearInAccount,
+      (tell) => (event: AccessEvent) => (event.userId === ownName ? Effect.promise(() => act(event)) : tell(event))
+    )
+  )

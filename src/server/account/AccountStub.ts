@@ -5,9 +5,10 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
+import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import type { GrantId, UserId } from "../domain/Principal.ts"
+import type { UserId } from "../domain/Principal.ts"
 import type { AccountObject } from "./AccountObject.ts"
 import { type Listen, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
 
@@ -36,12 +37,8 @@ export const backoff = Schedule.exponential("200 millis", 1.6).pipe(
 export interface AccountStub {
   readonly post: (post: Post) => Effect.Effect<Response, AccountUnavailable>
   readonly remove: (removal: Removal) => Effect.Effect<Response, AccountUnavailable>
-  /** Tells those who follow changes that what the user may use has changed. */
-  readonly tellFollowers: Effect.Effect<void, AccountUnavailable>
-  /** Ends the sessions of revoked grants, and their streams. */
-  readonly endGrants: (grants: ReadonlyArray<GrantId>) => Effect.Effect<void, AccountUnavailable>
-  /** Ends all sessions of the user, and all streams. Of a user who was `deleted` nothing stays stored. */
-  readonly endAll: (deleted: boolean) => Effect.Effect<void, AccountUnavailable>
+  /** Acts on an event of this user: sessions and streams that it ends have been told to end once this returns. */
+  readonly hear: (event: AccessEvent) => Effect.Effect<void, AccountUnavailable>
   /** The JSON of an entry of the user's store. */
   readonly readEntry: (name: string) => Effect.Effect<string | null, AccountUnavailable>
   /** Changes an entry of the user's store. Where it fails, it may have been changed all the same. */
@@ -77,9 +74,7 @@ export class AccountStubs extends Context.Service<
           return {
             post: (post) => attempt("post", () => stub.post(post)),
             remove: (removal) => attempt("remove", () => stub.remove(removal)),
-            tellFollowers: attempt("tellFollowers", () => stub.tellFollowers()),
-            endGrants: (grants) => attempt("endGrants", () => stub.endGrants(grants)),
-            endAll: (deleted) => attempt("endAll", () => stub.endAll(deleted)),
+            hear: (event) => attempt(event._tag, () => stub.hear(event)),
             readEntry: (name) => attempt("readEntry", () => stub.readEntry(name)),
             writeEntry: (write) => attempt("writeEntry", async (): Promise<Written> => stub.writeEntry(write)),
             listen: (listen) =>
@@ -94,3 +89,16 @@ export class AccountStubs extends Context.Service<
     })
   )
 }
+
+/** How an event reaches the object of its user. An object that is being replaced by a new version is back in time. */
+export const hearInAccount = Effect.map(
+  AccountStubs,
+  (accounts) => (event: AccessEvent) =>
+    Effect.retry(
+      Effect.suspend(() => accounts.forUser(event.userId).hear(event)),
+      { schedule: backoff, times: 5 }
+    )
+)
+
+/** The Worker's adapter of events. */
+export const workerEvents = AccessEvents.heardBy(hearInAccount)

@@ -7,8 +7,8 @@ import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Schema from "effect/Schema"
 
 import type { Access } from "../access/Access.ts"
+import type { AccessEvent } from "../access/AccessEvents.ts"
 import type { AppConfig } from "../config/AppConfig.ts"
-import type { GrantId } from "../domain/Principal.ts"
 import type { ServerFactory } from "../mcp/ServerFactory.ts"
 import * as Incident from "../observability/Incident.ts"
 import { closing, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
@@ -42,7 +42,7 @@ export class SessionHost extends LifecycleCapability {
     const now = () => this.#runtime.runSync(Clock.currentTimeMillis)
     const streams = new SessionStreams(store, sockets, now)
     this.#sweepAt = jobs.get(sweep)?.time ?? Infinity
-    this.#sessions = this.#runtime.runSync(makeSessions({ store, streams, sweepAt }))
+    this.#sessions = this.#runtime.runSync(makeSessions({ sql: storage.sql, store, streams, sweepAt }))
   }
 
   post(post: Post): Promise<Response> {
@@ -53,16 +53,8 @@ export class SessionHost extends LifecycleCapability {
     return this.#answer((sessions) => Effect.as(sessions.remove(removal), new Response(null, { status: 200 })))
   }
 
-  tellFollowers(): Promise<void> {
-    return this.#runtime.runPromise(this.#started.tellFollowers)
-  }
-
-  endGrants(grants: ReadonlyArray<GrantId>): Promise<void> {
-    return this.#runtime.runPromise(this.#started.endGrants(grants))
-  }
-
-  endAll(): Promise<void> {
-    return this.#runtime.runPromise(this.#started.endAll())
+  hear(event: AccessEvent): Promise<void> {
+    return this.#runtime.runPromise(this.#started.hear(event))
   }
 
   onWebSocketUpgrade({ request }: CapabilityWebSocketUpgradeContext): Promise<Response> | undefined {

@@ -3,9 +3,8 @@ import * as Cause from "effect/Cause"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
-import * as Schedule from "effect/Schedule"
 
-import type { ClientId, GrantId } from "../domain/Principal.ts"
+import type { ClientId } from "../domain/Principal.ts"
 import { toAuthInfo } from "../mcp/Authorize.ts"
 import { ServerFactory } from "../mcp/ServerFactory.ts"
 import * as Incident from "../observability/Incident.ts"
@@ -117,27 +116,15 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
       return yield* Effect.promise(() => transport.resume(lastEventId, session.initialize?.protocolVersion))
     }),
 
-    /** Waits until no request of a session is being answered, or until they have had their time. */
-    answered: (id: Session.SessionId) =>
-      Effect.sync(() => live.unansweredOf(id)).pipe(
-        Effect.repeat({ until: (unanswered) => unanswered === 0, schedule: Schedule.spaced("50 millis") }),
-        Effect.timeoutOption(limits.lastAnswers)
-      ),
+    /** Those that are in memory. */
+    live,
 
     /** Whether a session's server has something to do, or waits for a client that is there. */
     isAtWork: (id: Session.SessionId) => live.isAtWork(id),
-
-    /**
-     * Ends what was asked under a grant, in sessions that go on under another one, too: at once what waits for an answer
-     * of the client, which nobody of that grant can give any more, and the rest once it had its time.
-     */
-    endGrant: Effect.fnUntraced(function* (grantId: GrantId) {
-      for (const { transport } of live.made) transport.endQuestions(grantId)
-      yield* Effect.sleep(limits.lastAnswers)
-      for (const { transport } of live.made) transport.endGrant(grantId)
-    }),
 
     /** Lets a session's server go; its requests are aborted. */
     drop: (id: Session.SessionId) => Effect.promise(() => live.drop(id))
   }
 })
+
+export type SessionServers = Effect.Success<ReturnType<typeof makeSessionServers>>

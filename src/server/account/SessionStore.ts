@@ -55,7 +55,6 @@ export class SessionStore {
         session_id TEXT NOT NULL, id TEXT NOT NULL, stream TEXT NOT NULL, PRIMARY KEY (session_id, id)
       ) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS ended_grants (grant_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;
     `)
     // Objects from before a session was its client's have no such column.
     const [known] = sql.exec("SELECT 1 FROM pragma_table_info('sessions') WHERE name = 'client_id'").toArray()
@@ -125,19 +124,6 @@ export class SessionStore {
   /** The sessions of one client or of all, the one that was left alone the longest first. */
   leastUsedFirst(clientId: ClientId | null) {
     return this.#open(`${ofClient} ORDER BY used_at`, clientId)
-  }
-
-  /** Keeps in mind that a grant has ended, until `hasEnded` is asked of a time that is later by `grantMemory`. */
-  endGrant(grantId: GrantId, now: number): void {
-    this.#sql.exec("DELETE FROM ended_grants WHERE time <= ?", now - limits.grantMemory)
-    this.#sql.exec("INSERT OR REPLACE INTO ended_grants (grant_id, time) VALUES (?, ?)", grantId, now)
-  }
-
-  hasEnded(grantId: GrantId, now: number): boolean {
-    const since = now - limits.grantMemory
-    return (
-      this.#sql.exec("SELECT 1 FROM ended_grants WHERE grant_id = ? AND time > ?", grantId, since).toArray().length > 0
-    )
   }
 
   /** When the session that was left alone the longest was used last. */

@@ -3,9 +3,10 @@ import type { LifecycleSockets } from "agents/lifecycle"
 import * as Schema from "effect/Schema"
 
 import { ClientId, type GrantId, type Principal } from "../domain/Principal.ts"
+import { isAnswer } from "./ClientQuestions.ts"
 import { closing, Frame, limits, SessionId, type Session } from "./Session.ts"
 import type { SessionStore } from "./SessionStore.ts"
-import { isAnswer, type Outlet, standalone } from "./SessionTransport.ts"
+import { type Outlet, standalone } from "./SessionTransport.ts"
 
 /**
  * What stays with a socket while the object sleeps: the session whose stream it carries, or the client of a follower,

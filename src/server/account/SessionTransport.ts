@@ -1,10 +1,7 @@
 import {
   type AuthInfo,
   type EventStore,
-  isJSONRPCErrorResponse,
-  isJSONRPCNotification,
   isJSONRPCRequest,
-  isJSONRPCResultResponse,
   type JSONRPCMessage,
   type RequestId,
   WebStandardStreamableHTTPServerTransport
@@ -14,7 +11,7 @@ import {
 import { AsyncLocalStorage } from "node:async_hooks"
 
 import type { GrantId } from "../domain/Principal.ts"
-import type { Question } from "./PendingQuestions.ts"
+import { type Asking, ClientQuestions, isAnswer, isCancellation } from "./ClientQuestions.ts"
 import { type Initialize, type LogLevel, type SessionId, retryAfter } from "./Session.ts"
 import { refusal } from "./SessionFailure.ts"
 import { watched } from "./WatchedStream.ts"
@@ -54,33 +51,12 @@ interface Posted {
   remembered: boolean
 }
 
-interface Asked extends Question {
-  readonly request: RequestId
-}
-
-/** Where the questions of a transport wait for their answers. */
-export interface Asking {
-  /** Answers the limit that would be exceeded. */
-  readonly open: (question: Question) => number | undefined
-  readonly close: (question: Question) => void
-  /** Calls back when a client that has left had its time to come back. */
-  readonly later: (check: () => void) => void
-  /** Whether the client reads a stream on which it gets everything. */
-  readonly isListening: () => boolean
-}
-
 /** What an event belongs to that the SDK stores: it names the stream, but not the requests. */
 const storing = new AsyncLocalStorage<Posted | undefined>()
 
-/**
- * The SDK's transport for one session that may outlive the server behind it.
- *
- * A server numbers its questions from 0 and a restored one starts again, so their ids are stamped with `epoch`, which
- * is another for each server: an answer to a question that this server does not wait for is refused.
- */
+/** The SDK's transport for one session that may outlive the server behind it. `epoch` is another for each server. */
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   readonly #id: SessionId
-  readonly #stamp: string
   readonly #only: string | undefined
   readonly #dropped: (request: RequestId) => void
   readonly #remember: (posted: Posted, stream: string) => void
@@ -89,9 +65,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   /** Each request, and what came with it. */
   readonly #posts = new Map<RequestId, Posted>()
   readonly #answering = new Set<RequestId>()
-  readonly #asking: Asking
-  /** The questions that wait for an answer, by the ids that the client knows. Some belong to no request. */
-  readonly #questions = new Map<RequestId, Asked | undefined>()
+  readonly #questions: ClientQuestions
   /** How many streams of requests are open that the client resumed. */
   #resumed = 0
 
@@ -124,10 +98,9 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     this.#only = outlet.only
     this.#dropped = outlet.dropped
     this.#remember = remember
-    this.#stamp = `${epoch}:`
     this.#events = events
     this.#onUnsent = onUnsent
-    this.#asking = asking
+    this.#questions = new ClientQuestions(epoch, asking)
   }
 
   /** How many requests of the client wait for their answer, which counts once it is stored. */
@@ -137,12 +110,12 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
 
   /** How many of them do not wait for the client in turn. */
   get working(): number {
-    return this.unanswered - new Set(this.#asked.map(({ request }) => request)).size
+    return this.unanswered - this.#questions.waiting.size
   }
 
   /** Whether the client is there for one of the questions that it was asked. */
   get isAttended(): boolean {
-    return this.#asked.some((question) => question.isAttended())
+    return this.#questions.isAttended
   }
 
   /** Whether a request waits for its answer. */
@@ -169,7 +142,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   /** Takes what a client posted, JSON. It counts as unanswered before this returns. */
   async receive(body: unknown, { authInfo, grantId, protocolVersion }: Delivery = {}): Promise<Response> {
     const posted: ReadonlyArray<unknown> = Array.isArray(body) ? body : [body]
-    const messages = posted.flatMap((message) => this.#unstamped(message))
+    const messages = posted.flatMap((message) => this.#questions.unstamped(message))
     if (messages.length === 0 && posted.length > 0) return refusal(400, -32600, late)
     const requests = messages.filter((message) => isJSONRPCRequest(message)).map(({ id }) => id)
     const post: Posted = { requests, unanswered: new Set(requests), grantId, isRead: true, remembered: false }
@@ -187,7 +160,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
       await Promise.all(messages.map((message) => this.#closeIfCancelled(message)))
       return watched(answer, () => {
         post.isRead = false
-        this.#checkLater()
+        this.#questions.checkLater()
       })
     } finally {
       if (!dispatched) {
@@ -207,32 +180,28 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     this.#resumed += 1
     return watched(answer, () => {
       this.#resumed -= 1
-      this.#checkLater()
+      this.#questions.checkLater()
     })
   }
 
-  /** Ends the requests that came under a grant. */
-  endGrant(grantId: GrantId): void {
-    for (const [id, post] of this.#posts) if (post.grantId === grantId) this.#end(id, "The connection was ended")
-  }
-
-  /** Ends those of them that wait for an answer of the client. */
-  endQuestions(grantId: GrantId): void {
-    for (const { request } of this.#asked) {
-      if (this.#posts.get(request)?.grantId === grantId) this.#end(request, "The connection was ended")
+  /** Ends the chosen requests: by the grant that they came under, and by whether they wait for the client. */
+  end(reason: string, chosen: (of: { grantId: GrantId | undefined; waits: boolean }) => boolean): void {
+    const { waiting } = this.#questions
+    for (const [id, { grantId }] of this.#posts) {
+      if (chosen({ grantId, waits: waiting.has(id) })) this.#end(id, reason)
     }
   }
 
   override close(): Promise<void> {
-    for (const id of this.#posts.keys()) this.#closeQuestions(id)
+    for (const id of this.#posts.keys()) this.#questions.closeOf(id)
     return super.close()
   }
 
   override async send(message: JSONRPCMessage, options?: { relatedRequestId?: RequestId }): Promise<void> {
     if (!isAnswer(message)) {
       const request = options?.relatedRequestId
-      const stamped = this.#stamped(message)
-      if (isCancellation(stamped)) this.#closeQuestion(stamped.params.requestId)
+      const stamped = this.#questions.stamped(message)
+      if (isCancellation(stamped)) this.#questions.close(stamped.params.requestId)
       if (isJSONRPCRequest(stamped)) this.#openQuestion(stamped.id, request)
       return this.#store(stamped, request, options)
     }
@@ -256,7 +225,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   /** An id can be used again once the stream has ended which its answer went to. */
   #forget(id: RequestId): void {
     this.#answering.delete(id)
-    this.#closeQuestions(id)
+    this.#questions.closeOf(id)
     const post = this.#posts.get(id)
     post?.unanswered.delete(id)
     if (post?.unanswered.size !== 0) return
@@ -268,41 +237,12 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   /** Has a request wait for an answer of the client. */
   #openQuestion(id: RequestId, request: RequestId | undefined): void {
     const post = request === undefined ? undefined : this.#posts.get(request)
-    if (request === undefined || post === undefined) {
-      this.#questions.set(id, undefined)
-      return
-    }
-    const question: Asked = {
+    if (request === undefined || post === undefined) return this.#questions.open(id, undefined)
+    this.#questions.open(id, {
       request,
-      isAttended: () => post.isRead || this.#resumed > 0 || this.#asking.isListening(),
+      isAttended: () => post.isRead || this.#resumed > 0,
       abandon: () => this.#end(request, "The client left before it answered a question")
-    }
-    const limit = this.#asking.open(question)
-    if (limit !== undefined) throw new Error(`No more than ${limit} questions may wait for an answer`)
-    this.#questions.set(id, question)
-    this.#checkLater()
-  }
-
-  /** Whether the question waited. */
-  #closeQuestion(id: RequestId): boolean {
-    const question = this.#questions.get(id)
-    if (question !== undefined) this.#asking.close(question)
-    return this.#questions.delete(id)
-  }
-
-  #closeQuestions(request: RequestId): void {
-    for (const [id, question] of this.#questions) if (question?.request === request) this.#closeQuestion(id)
-  }
-
-  /** Whose client does not come back to a question gets no answer either. */
-  #checkLater(): void {
-    const abandoned = () => this.#asked.filter((question) => !question.isAttended())
-    if (abandoned().length > 0) this.#asking.later(() => abandoned().forEach(({ abandon }) => abandon()))
-  }
-
-  /** The questions that requests wait for. */
-  get #asked(): ReadonlyArray<Asked> {
-    return [...this.#questions.values()].filter((question) => question !== undefined)
+    })
   }
 
   /** Ends a request, and tells why on its stream, or to whoever resumes that. */
@@ -321,18 +261,6 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
         ...(protocolVersion !== undefined && { "mcp-protocol-version": protocolVersion })
       }
     })
-  }
-
-  #stamped(message: JSONRPCMessage): JSONRPCMessage {
-    if (isJSONRPCRequest(message)) return { ...message, id: `${this.#stamp}${message.id}` }
-    if (!isCancellation(message)) return message
-    return { ...message, params: { ...message.params, requestId: `${this.#stamp}${message.params.requestId}` } }
-  }
-
-  #unstamped(message: unknown): ReadonlyArray<unknown> {
-    if (!isAnswer(message)) return [message]
-    const id = String(message.id)
-    return this.#closeQuestion(id) ? [{ ...message, id: Number(id.slice(this.#stamp.length)) }] : []
   }
 
   async #closeIfCancelled(message: unknown): Promise<void> {
@@ -357,17 +285,3 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
 }
 
 const late = "This answer came too late: nobody waits for it any more. Repeat what led to the question."
-
-/** A result, or an error in place of one. */
-export const isAnswer = (message: unknown) => isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)
-
-interface Cancellation {
-  readonly jsonrpc: "2.0"
-  readonly method: "notifications/cancelled"
-  readonly params: { readonly requestId: RequestId }
-}
-
-const isCancellation = (message: unknown): message is Cancellation =>
-  isJSONRPCNotification(message) &&
-  message.method === "notifications/cancelled" &&
-  ["string", "number"].includes(typeof message.params?.["requestId"])

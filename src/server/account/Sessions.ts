@@ -9,12 +9,12 @@ import * as Schema from "effect/Schema"
 import { Access } from "../access/Access.ts"
 import { allowing } from "../access/UserSnapshot.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import type { ClientId, GrantId, Principal } from "../domain/Principal.ts"
+import type { ClientId, Principal } from "../domain/Principal.ts"
 import { faultOf } from "../mcp/InvalidParams.ts"
+import { makeEndedGrants } from "./EndedGrants.ts"
 import * as Session from "./Session.ts"
 import {
   EventUnknown,
-  GrantEnded,
   InitializeRejected,
   NothingLeft,
   SessionFailure,
@@ -42,6 +42,7 @@ const fail = (reason: SessionFailure["reason"]) => new SessionFailure({ reason }
 
 /** What the object of a user lends to its sessions. */
 export interface Host extends Surroundings {
+  readonly sql: SqlStorage
   readonly store: SessionStore
 }
 
@@ -49,7 +50,7 @@ export interface Host extends Surroundings {
  * The sessions of one user. A session belongs to the client that opened it, under whatever grant of the two it is used;
  * for any other client it does not exist. It ends with the grant that it was used under last.
  */
-export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweepAt }: Host) {
+export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, sweepAt }: Host) {
   const access = yield* Access
   const random = yield* SecureRandom.SecureRandom
   const { SESSION_IDLE_HOURS: idleHours = defaultIdleHours } = yield* AppConfig
@@ -57,10 +58,6 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
   const servers = yield* makeSessionServers({ streams, sweepAt })
   /** When sessions were used last whose rows say less than a minute earlier. */
   const used = new Map<Session.SessionId, number>()
-
-  const refuseEnded = Effect.fnUntraced(function* ({ grantId }: Principal) {
-    if (store.hasEnded(grantId, yield* Clock.currentTimeMillis)) return yield* fail(new GrantEnded())
-  })
 
   /** The session of a client, which from now on is used under the grant of this request, unless the Worker says it `again`. */
   const find = Effect.fnUntraced(function* (
@@ -74,7 +71,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     if (session === undefined || session.wire !== wire || session.usedAt + idle <= now || !holds(principal, session)) {
       return yield* fail(new SessionNotFound())
     }
-    yield* refuseEnded(principal)
+    yield* ended.refuse(principal)
     const { clientId } = principal
     const { grantId } = again ? session : principal
     if (session.grantId !== grantId || session.clientId === null || now - session.usedAt >= touchEvery) {
@@ -109,7 +106,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
   })
 
   const create = Effect.fnUntraced(function* (principal: Principal, wire: Session.Wire) {
-    yield* refuseEnded(principal)
+    yield* ended.refuse(principal)
     yield* makeRoom(limits.sessionsPerClient, principal.clientId)
     yield* makeRoom(limits.sessions, null)
     const id = Session.SessionId.make(Hex.encode(yield* random.randomBytes(16)))
@@ -128,20 +125,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     } satisfies Session.Session
   })
 
-  /** Ends a session that its client wants still: what it asked before is answered, on `/sse` over its socket. */
-  const revoke = Effect.fnUntraced(function* ({ id, wire }: SessionStore["all"][number], reason: string) {
-    store.delete(id)
-    if (wire !== "sse") streams.close(id, Session.closing.ended, reason)
-    const end = Effect.andThen(servers.answered(id), remove(id, reason))
-    yield* Effect.forkDetach(end, { startImmediately: true })
-  })
-
-  /** Ends the stream that an ended grant reads of a session that goes on under another one. */
-  const endReading = Effect.fnUntraced(function* (id: Session.SessionId) {
-    // On `/sse` there is no session without its stream.
-    if (store.find(id)?.wire === "sse") yield* remove(id, "revoked")
-    else streams.close(id, Session.closing.ended, "revoked")
-  })
+  const ended = makeEndedGrants({ sql, store, streams, servers, remove })
 
   /** Tells every open stream when what the user may use is not what it was at the last request. */
   const noticeAccess = Effect.fnUntraced(
@@ -217,7 +201,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       again
     }: Session.Listen) {
       if (wire === "changes") {
-        yield* refuseEnded(principal)
+        yield* ended.refuse(principal)
         const limit = Session.exceeded([
           [streams.followers(principal.clientId) + 1, limits.followersPerClient],
           [streams.followers() + 1, limits.followers]
@@ -245,31 +229,8 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
       })
     }),
 
-    /**
-     * Tells those who follow changes, but have no session, that there was one where they are served. The lists of
-     * sessions are made here, and go by the facts that are known here.
-     */
-    tellFollowers: Effect.sync(() => streams.tellFollowers()),
-
-    /** Ends the sessions of grants that were revoked, and with them their streams. */
-    endGrants: Effect.fn("Sessions.endGrants")(function* (grants: ReadonlyArray<GrantId>) {
-      const now = yield* Clock.currentTimeMillis
-      for (const grant of grants) {
-        store.endGrant(grant, now)
-        streams.closeFollowers(grant)
-        const own = store.ofGrant(grant)
-        const read = streams.openedUnder(grant).filter((id) => !own.some((session) => session.id === id))
-        for (const id of read) yield* endReading(id)
-        for (const session of own) yield* revoke(session, "revoked")
-        yield* Effect.forkDetach(servers.endGrant(grant), { startImmediately: true })
-      }
-    }),
-
-    /** Ends every session of an account that was closed, and every stream. */
-    endAll: Effect.fn("Sessions.endAll")(function* () {
-      streams.closeFollowers()
-      for (const session of store.all) yield* revoke(session, "account closed")
-    }),
+    /** Acts on what has changed for the user. */
+    hear: ended.hear,
 
     /** A stream was closed by its client. One of `/sse` cannot be opened again: its session is of no more use. */
     left: Effect.fnUntraced(function* (id: Session.SessionId) {

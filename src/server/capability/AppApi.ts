@@ -134,13 +134,13 @@ export class AppApi extends Context.Service<
           send: (token: Redacted.Redacted) => Effect.Effect<AppAnswer, AppApiError>
         ) {
           const principal = yield* CurrentPrincipal
-          const { sessionId } = principal
-          if (sessionId === undefined) return yield* signInNeeded(false)
+          const { clerkSessionId } = principal
+          if (clerkSessionId === undefined) return yield* signInNeeded(false)
           const proven = (token: Effect.Effect<Redacted.Redacted, NoToken>) =>
             Effect.catchTag(token, "ClerkError", (error) => unproven(principal, error))
-          const token = yield* proven(tokens.current(sessionId))
+          const token = yield* proven(tokens.current(clerkSessionId))
           const first = yield* send(token)
-          return first.status === 401 ? yield* send(yield* proven(tokens.renewed(sessionId, token))) : first
+          return first.status === 401 ? yield* send(yield* proven(tokens.renewed(clerkSessionId, token))) : first
         })
 
         const write = (method: WriteMethod): Write => {

@@ -1,6 +1,6 @@
 import * as Context from "effect/Context"
 
-/** What is kept for one user, in bytes. */
+/** How much is kept for one user, in bytes. */
 export interface Limits {
   /** The JSON of one value, in UTF-8. At most 1 MiB: a row of a Durable Object holds 2 MB. */
   readonly valueBytes: number
@@ -8,18 +8,24 @@ export interface Limits {
   readonly userBytes: number
 }
 
-export const defaultLimits: Limits = { valueBytes: 64 * 1024, userBytes: 1024 * 1024 }
+/** What a team may say of the store. */
+export interface UserStoreOptions extends Limits {
+  /** How many days after a user was deleted in Clerk the entries are erased. */
+  readonly eraseAfterDays: number
+}
+
+export const defaultLimits: UserStoreOptions = { valueBytes: 64 * 1024, userBytes: 1024 * 1024, eraseAfterDays: 7 }
 
 const largestValue = 1024 * 1024
 
 /** The limits of a server: the default ones where a team says nothing else. */
-export const limitsOf = (said: Partial<Limits> = {}): Limits => {
+export const limitsOf = (said: Partial<UserStoreOptions> = {}): UserStoreOptions => {
   const limits = { ...defaultLimits, ...said }
   return { ...limits, valueBytes: Math.min(limits.valueBytes, largestValue) }
 }
 
 /** The limits of the server that is running. */
-export const UserStoreLimits = Context.Reference<Limits>("capability/UserStoreLimits", {
+export const UserStoreLimits = Context.Reference<UserStoreOptions>("capability/UserStoreLimits", {
   defaultValue: () => defaultLimits
 })
 

@@ -30,5 +30,5 @@ export const verifyClerkSessionToken = Effect.fn("SessionToken.verify")(function
   if (header["cat"] !== category) return yield* new TokenRejected({ check: "cat" })
   const claims = yield* Effect.mapError(decodeClaims(payload), () => new TokenRejected({ check: "claims" }))
   if (claims.azp !== appUrl.origin) return yield* new TokenRejected({ check: "azp" })
-  return { userId: claims.sub, sessionId: claims.sid }
+  return { userId: claims.sub, clerkSessionId: claims.sid }
 })

@@ -22,19 +22,22 @@ export type ClientId = typeof ClientId.Type
 export const GrantId = Schema.NonEmptyString.pipe(Schema.brand("GrantId"))
 export type GrantId = typeof GrantId.Type
 
-/**
- * Who a grant stands for. Stored, encrypted, in the grant: identity only, so that no role can go stale in there.
- */
-export const GrantProps = Schema.Struct({
+const identity = {
   userId: UserId,
   /** Known only where the sign-in hands over a Clerk session. */
-  sessionId: Schema.optionalKey(ClerkSessionId)
-})
+  clerkSessionId: Schema.optionalKey(ClerkSessionId)
+}
+
+/**
+ * Who a grant stands for. Stored, encrypted, in the grant: identity only, so that no role can go stale in there. Stored
+ * grants say `sessionId`.
+ */
+export const GrantProps = Schema.Struct(identity).pipe(Schema.encodeKeys({ clerkSessionId: "sessionId" }))
 export type GrantProps = typeof GrantProps.Type
 
 /** Who sent a request: the subject of its access token, its grant, the client that holds it, and what was granted. */
 export const Principal = Schema.Struct({
-  ...GrantProps.fields,
+  ...identity,
   grantId: GrantId,
   clientId: ClientId,
   scopes: Schema.Array(Schema.String)

@@ -3,8 +3,10 @@ import * as Effect from "effect/Effect"
 import { AppConfig } from "../config/AppConfig.ts"
 import { ServerInfo } from "../config/ServerInfo.ts"
 import { AuthorizationFailure, rejected, tellingClient } from "../oauth/AuthorizationFailure.ts"
-import { AuthorizationServer, type AuthRequest } from "../oauth/AuthorizationServer.ts"
 import { repeated } from "../oauth/AuthorizationParameters.ts"
+import { Consent } from "../oauth/Consent.ts"
+import { OAuthEndpoints } from "../oauth/OAuthEndpoints.ts"
+import type { AuthRequest } from "../oauth/OAuthLibrary.ts"
 import { SignIn } from "../oauth/SignIn.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
 import { consentPage } from "./ConsentPage.ts"
@@ -16,25 +18,24 @@ import { readForm, webRequest } from "./WebRequest.ts"
 export const askForConsent = Effect.fnUntraced(function* (authRequest: AuthRequest, headers: Headers = new Headers()) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const { scopes } = yield* ServerInfo
-  const server = yield* AuthorizationServer
+  const consent = yield* Consent
   const { announcement } = yield* SignIn
-  const client = yield* server.describe(authRequest)
-  const consent = yield* server.beginConsent(authRequest)
-  for (const cookie of headers.getSetCookie()) consent.headers.append("set-cookie", cookie)
-  const { handle, headers: all } = consent
+  const client = yield* consent.describe(authRequest)
+  const { handle, headers: all } = yield* consent.begin(authRequest)
+  for (const cookie of headers.getSetCookie()) all.append("set-cookie", cookie)
   return yield* consentPage({ server: publicUrl, client, scopes, announcement, handle, headers: all })
 })
 
 /** `GET /authorize`: asks for consent, or goes on to the sign-in where it was given before (RFC 6749, section 4.1.1). */
 export const ask = Effect.gen(function* () {
   const request = yield* webRequest
-  const server = yield* AuthorizationServer
+  const consent = yield* Consent
   const signIn = yield* SignIn
   const idempotency = yield* Idempotency
-  const authRequest = yield* server.parse(request)
+  const authRequest = yield* (yield* OAuthEndpoints).parse(request)
   const goOn = Effect.gen(function* () {
     const asksAnew = authRequest.prompt?.includes("consent") === true
-    const remembered = asksAnew ? undefined : yield* server.remembered(request, authRequest)
+    const remembered = asksAnew ? undefined : yield* consent.remembered(request, authRequest)
     const known = yield* idempotency.known(request)
     if (remembered === undefined) return yield* askForConsent(authRequest, known)
     const next = yield* signIn.begin(remembered, known, "earlier")
@@ -47,7 +48,7 @@ export const ask = Effect.gen(function* () {
 export const decide = Effect.gen(function* () {
   const request = yield* webRequest
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
-  const server = yield* AuthorizationServer
+  const consent = yield* Consent
   const signIn = yield* SignIn
   const idempotency = yield* Idempotency
   const origin = request.headers.get("origin")
@@ -57,12 +58,12 @@ export const decide = Effect.gen(function* () {
   const handle = form.get("handle") ?? ""
   const approve = Effect.gen(function* () {
     const choice = { scopes: form.getAll("scope"), remember: form.get("remember") === "yes" }
-    const approved = yield* server.approve(request, handle, choice)
+    const approved = yield* consent.approve(request, handle, choice)
     const begin = signIn.begin(approved.authRequest, approved.headers, "now")
     const next = yield* tellingClient(approved.authRequest)(begin)
     return redirect(next.location, next.headers)
   })
-  const deny = Effect.map(server.deny(request, handle), ({ redirectTo, headers }) => redirect(redirectTo, headers))
+  const deny = Effect.map(consent.deny(request, handle), ({ redirectTo, headers }) => redirect(redirectTo, headers))
   switch (form.get("decision")) {
     case "approve":
       return yield* idempotency.once(request, handle, form.toString(), approve)

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import type { UserId } from "../domain/Principal.ts"
 import { AuthorizationFailure, rejected, tellingClient } from "../oauth/AuthorizationFailure.ts"
 import { repeated } from "../oauth/AuthorizationParameters.ts"
-import { AuthorizationServer, type AuthRequest } from "../oauth/AuthorizationServer.ts"
+import { Grants } from "../oauth/Grants.ts"
+import type { AuthRequest } from "../oauth/OAuthLibrary.ts"
 import { SignIn } from "../oauth/SignIn.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
 import { askForConsent } from "./Authorize.ts"
@@ -13,8 +14,7 @@ import { readForm, webRequest } from "./WebRequest.ts"
 
 /** Whether the person has a connection to this client, not ended, that may do all of this already. */
 const hasGrant = Effect.fnUntraced(function* (userId: UserId, { clientId, scope }: AuthRequest) {
-  const server = yield* AuthorizationServer
-  const grants = yield* server.grants(userId)
+  const grants = yield* (yield* Grants).list(userId)
   return grants.some((grant) => grant.clientId === clientId && scope.every((asked) => grant.scopes.includes(asked)))
 })
 
@@ -24,12 +24,15 @@ export const receive = Effect.gen(function* () {
   const signIn = yield* SignIn
   const form = yield* Effect.mapError(readForm(request), (reason) => new AuthorizationFailure({ reason }))
   if (repeated(form) !== undefined) return yield* rejected("The form holds a field twice")
-  const next = yield* signIn.receive(request.headers.get("origin"), form)
+  if (signIn.posted === undefined) {
+    return yield* rejected("People sign in to this server with Clerk, which posts nothing here")
+  }
+  const next = yield* signIn.posted.receive(request.headers.get("origin"), form)
   return redirect(next.location, next.headers)
 }).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
 
 const goOn = Effect.fnUntraced(function* (request: Request) {
-  const server = yield* AuthorizationServer
+  const grants = yield* Grants
   const signIn = yield* SignIn
   const { authRequest, subject, consent, headers } = yield* signIn.finish(request)
   const grant = Effect.gen(function* () {
@@ -37,7 +40,7 @@ const goOn = Effect.fnUntraced(function* (request: Request) {
     if (consent === "earlier" && !(yield* hasGrant(subject.userId, authRequest))) {
       return yield* askForConsent(authRequest, headers)
     }
-    return redirect(yield* server.complete(authRequest, subject), headers)
+    return redirect(yield* grants.complete(authRequest, subject), headers)
   })
   return yield* tellingClient(authRequest)(grant)
 })
@@ -51,7 +54,7 @@ export const finish = Effect.gen(function* () {
   const tell = (failure: AuthorizationFailure) => {
     // Nothing was used up: the same address can be opened again, with what the browser has.
     const again = failure.reason._tag === "StorageUnavailable" && failure.redirect === undefined
-    return answerFailure(failure, again ? [] : signIn.leftovers(request))
+    return answerFailure(failure, again ? [] : (signIn.posted?.leftovers(request) ?? []))
   }
   const once = Effect.gen(function* () {
     if (repeated(searchParams) !== undefined) return yield* rejected("The address holds a parameter twice")

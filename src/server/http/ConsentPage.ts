@@ -2,7 +2,7 @@ import type * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import * as Scope from "../domain/Scope.ts"
-import type { ConsentDescription } from "../oauth/AuthorizationServer.ts"
+import type { ConsentDescription } from "../oauth/Consent.ts"
 import { receiverOf } from "../oauth/RedirectUri.ts"
 import { type Html, html } from "./Html.ts"
 import { page } from "./Page.ts"

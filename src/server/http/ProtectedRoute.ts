@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 
 import { AppConfig } from "../config/AppConfig.ts"
 import type { CurrentPrincipal } from "../domain/Principal.ts"
-import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
+import { ResourceServer } from "../oauth/ResourceServer.ts"
 import type { Resource } from "../oauth/Resource.ts"
 import { makeHostOriginCheck } from "./HostOriginCheck.ts"
 import { lineSafe } from "./LineSafe.ts"
@@ -18,7 +18,7 @@ export const makeProtectedRoute = Effect.fnUntraced(function* <R>(
   serve: (request: Request, resourceMetadataUrl: string) => Effect.Effect<Response, never, R>
 ) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
-  const server = yield* AuthorizationServer
+  const server = yield* ResourceServer
   const refusedByHostOrOrigin = yield* makeHostOriginCheck
   const metadata = new URL(`/.well-known/oauth-protected-resource${resource}`, publicUrl).href
 
@@ -31,7 +31,7 @@ export const makeProtectedRoute = Effect.fnUntraced(function* <R>(
     const refused = refuse(request)
     if (refused !== undefined) return fromResponse(refused)
     const served = Effect.map(serve(request, metadata), (response) => exposeSession(lineSafe(response)))
-    return fromResponse(yield* server.guard<R | CurrentPrincipal>(resource, request, served))
+    return fromResponse(yield* server.serve<R | CurrentPrincipal>(resource, request, served))
   })
 })
 

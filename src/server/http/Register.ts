@@ -4,7 +4,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
-import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
+import { OAuthEndpoints } from "../oauth/OAuthEndpoints.ts"
 import { isRedirectUri, redirectUriRule } from "../oauth/RedirectUri.ts"
 import { isTooDeep } from "./Posted.ts"
 import { withoutStore } from "./Unexpected.ts"
@@ -29,9 +29,9 @@ const refused = (status: number, description: string, error = "invalid_client_me
  * URIs those are registered that `/authorize` takes, and the answer says which (section 3.2.1).
  */
 export const register = Effect.gen(function* () {
-  const server = yield* AuthorizationServer
+  const endpoints = yield* OAuthEndpoints
   const request = yield* webRequest
-  if (request.method !== "POST") return fromResponse(yield* server.endpoints(request))
+  if (request.method !== "POST") return fromResponse(yield* endpoints.answer(request))
   // A form, which any page can post without asking, is no registration.
   if (!isJsonContentType(request.headers.get("content-type"))) return refused(415, "Send application/json")
   const body = yield* Effect.promise(() => readRequestBody(request, maxSize))
@@ -45,5 +45,5 @@ export const register = Effect.gen(function* () {
   const headers = new Headers(request.headers)
   headers.delete("content-length")
   const registered = JSON.stringify({ ...metadata, redirect_uris: taken })
-  return fromResponse(yield* server.endpoints(new Request(request.url, { method: "POST", headers, body: registered })))
+  return fromResponse(yield* endpoints.answer(new Request(request.url, { method: "POST", headers, body: registered })))
 }).pipe(Effect.catchTag("StorageUnavailable", withoutStore))

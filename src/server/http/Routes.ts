@@ -2,8 +2,9 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
-import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
+import { OAuthEndpoints } from "../oauth/OAuthEndpoints.ts"
 import type { Resource } from "../oauth/Resource.ts"
+import { ResourceServer } from "../oauth/ResourceServer.ts"
 import { ask, decide } from "./Authorize.ts"
 import { finish, receive } from "./Callback.ts"
 import { landing, notFound } from "./Landing.ts"
@@ -16,14 +17,14 @@ import { fromResponse, webRequest } from "./WebRequest.ts"
 
 /** The server's metadata (RFC 8414). */
 const serverMetadata = Effect.gen(function* () {
-  const server = yield* AuthorizationServer
-  return fromResponse(yield* Effect.orDie(server.endpoints(yield* webRequest)))
+  const endpoints = yield* OAuthEndpoints
+  return fromResponse(yield* Effect.orDie(endpoints.answer(yield* webRequest)))
 })
 
 const metadataOf = (resource: Resource) =>
   Effect.gen(function* () {
-    const server = yield* AuthorizationServer
-    return fromResponse(yield* server.resourceMetadata(resource, yield* webRequest))
+    const server = yield* ResourceServer
+    return fromResponse(yield* server.metadata(resource, yield* webRequest))
   })
 
 const route = <E, R>(

@@ -4,7 +4,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import { AuthorizationServer } from "../oauth/AuthorizationServer.ts"
+import { OAuthEndpoints } from "../oauth/OAuthEndpoints.ts"
 import { intended } from "../oauth/Resource.ts"
 import { withoutStore } from "./Unexpected.ts"
 import { fromResponse, readForm, webRequest } from "./WebRequest.ts"
@@ -14,10 +14,10 @@ import { fromResponse, readForm, webRequest } from "./WebRequest.ts"
  * may name itself in the form (section 3.2.1) beside an Authorization header that names the same one.
  */
 export const token = Effect.gen(function* () {
-  const server = yield* AuthorizationServer
+  const endpoints = yield* OAuthEndpoints
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const request = yield* webRequest
-  if (request.method !== "POST") return fromResponse(yield* server.endpoints(request))
+  if (request.method !== "POST") return fromResponse(yield* endpoints.answer(request))
   const form = yield* readForm(request)
   // The library refuses the id of a client that authenticates with HTTP Basic, though it is the same one.
   const ids = form.getAll("client_id").filter((id) => id !== "")
@@ -26,7 +26,7 @@ export const token = Effect.gen(function* () {
   if (asked.length === 1) form.set("resource", intended(publicUrl, asked[0] ?? ""))
   const headers = new Headers(request.headers)
   headers.delete("content-length")
-  return fromResponse(yield* server.endpoints(new Request(request.url, { method: "POST", headers, body: form })))
+  return fromResponse(yield* endpoints.answer(new Request(request.url, { method: "POST", headers, body: form })))
 }).pipe(
   Effect.catchTag("FormRejected", ({ status, description }) =>
     Effect.succeed(

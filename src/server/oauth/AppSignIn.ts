@@ -9,7 +9,8 @@ import { ClerkJwt, TokenRejected } from "../clerk/ClerkJwt.ts"
 import { verifyClerkSessionToken } from "../clerk/ClerkSessionToken.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { rejected, RequestRejected } from "./AuthorizationFailure.ts"
-import { Consent, makePending, SignIn } from "./SignIn.ts"
+import { makePending } from "./PendingSignIn.ts"
+import { ConsentTime, SignIn } from "./SignIn.ts"
 
 /** Where the app takes people who come to sign in. */
 const appPath = "/auth/mcp"
@@ -39,7 +40,7 @@ export const layer = (appUrl: URL) =>
       const jwt = yield* ClerkJwt
       const clerk = yield* ClerkApi
       const access = yield* Access
-      const pending = yield* makePending("app-sign-in", Schema.Struct({ consent: Consent }))
+      const pending = yield* makePending("app-sign-in", Schema.Struct({ consent: ConsentTime }))
 
       /** Who is signed in to the app: the account is open, and the session alive at this moment. */
       const signedIn = Effect.fnUntraced(function* (token: string) {
@@ -48,7 +49,7 @@ export const layer = (appUrl: URL) =>
           Effect.mapError((reason) => ({ reason }))
         )
         yield* access.current(subject.userId)
-        if ((yield* clerk.sessionUser(subject.sessionId)) !== subject.userId) {
+        if ((yield* clerk.sessionUser(subject.clerkSessionId)) !== subject.userId) {
           return yield* Effect.fail({ reason: new TokenRejected({ check: "sub" }) })
         }
         return subject
@@ -72,25 +73,30 @@ export const layer = (appUrl: URL) =>
 
         handle: pending.verify,
 
-        // Whoever makes a browser fail often shall not fill it with proofs.
-        leftovers: (request) => {
-          const query = new URL(request.url).searchParams
-          const name = cookieName(query.get("state") ?? "")
-          return name in cookiesOf(request) && !query.has("session_token") ? [cookie(name, "", 0)] : []
-        },
+        posted: {
+          // Whoever makes a browser fail often shall not fill it with proofs.
+          leftovers: (request) => {
+            const query = new URL(request.url).searchParams
+            const name = cookieName(query.get("state") ?? "")
+            return name in cookiesOf(request) && !query.has("session_token") ? [cookie(name, "", 0)] : []
+          },
 
-        receive: Effect.fn("SignIn.receive")(function* (origin, form) {
-          if (origin !== appUrl.origin) return yield* rejected(`The form was not sent by ${appUrl.host}`)
-          const state = form.get("state") ?? ""
-          yield* pending.verify(state)
-          if (form.has("error")) {
-            const error = form.get("error") === "access_denied" ? "access_denied" : "server_error"
-            return { location: goOn(state, { error }), headers: new Headers() }
-          }
-          const token = form.get("session_token") ?? ""
-          if (!isToken(token)) return yield* rejected(`${appUrl.host} sent no session token`)
-          return { location: goOn(state), headers: new Headers({ "set-cookie": cookie(cookieName(state), token, 60) }) }
-        }),
+          receive: Effect.fn("SignIn.receive")(function* (origin, form) {
+            if (origin !== appUrl.origin) return yield* rejected(`The form was not sent by ${appUrl.host}`)
+            const state = form.get("state") ?? ""
+            yield* pending.verify(state)
+            if (form.has("error")) {
+              const error = form.get("error") === "access_denied" ? "access_denied" : "server_error"
+              return { location: goOn(state, { error }), headers: new Headers() }
+            }
+            const token = form.get("session_token") ?? ""
+            if (!isToken(token)) return yield* rejected(`${appUrl.host} sent no session token`)
+            return {
+              location: goOn(state),
+              headers: new Headers({ "set-cookie": cookie(cookieName(state), token, 60) })
+            }
+          })
+        },
 
         finish: Effect.fn("SignIn.finish")(function* (request) {
           const query = new URL(request.url).searchParams

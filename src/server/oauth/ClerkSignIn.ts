@@ -6,8 +6,9 @@ import { Access } from "../access/Access.ts"
 import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { Challenge, ClerkOAuth } from "../clerk/ClerkOAuth.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import { rejected, RequestRejected } from "./AuthorizationFailure.ts"
-import { Consent, makePending, SignIn } from "./SignIn.ts"
+import { RequestRejected } from "./AuthorizationFailure.ts"
+import { makePending } from "./PendingSignIn.ts"
+import { ConsentTime, SignIn } from "./SignIn.ts"
 
 /**
  * `SIGN_IN=clerk`: Clerk's own OAuth and OpenID server. Its id_token does not name the session behind it; where tools
@@ -20,14 +21,14 @@ export const layer = Layer.effect(
     const clerk = yield* ClerkOAuth
     const api = yield* ClerkApi
     const access = yield* Access
-    const pending = yield* makePending("sign-in", Schema.Struct({ challenge: Challenge, consent: Consent }))
+    const pending = yield* makePending("sign-in", Schema.Struct({ challenge: Challenge, consent: ConsentTime }))
 
     /** An account that may not use the server learns it here, before any grant exists. */
     const signedIn = Effect.fnUntraced(function* (code: string, challenge: Challenge) {
       const userId = yield* clerk.exchange(code, challenge)
       yield* access.current(userId)
-      const sessionId = appUrl === undefined ? undefined : yield* api.lastSession(userId)
-      return { userId, ...(sessionId !== undefined && { sessionId }) }
+      const clerkSessionId = appUrl === undefined ? undefined : yield* api.lastSession(userId)
+      return { userId, ...(clerkSessionId !== undefined && { clerkSessionId }) }
     })
 
     return SignIn.of({
@@ -42,10 +43,6 @@ export const layer = Layer.effect(
       }),
 
       handle: pending.verify,
-
-      leftovers: () => [],
-
-      receive: () => Effect.fail(rejected("People sign in to this server with Clerk, which posts nothing here")),
 
       finish: Effect.fn("SignIn.finish")((request) =>
         pending.finish(request, (query, { challenge }) => {

@@ -1,22 +1,96 @@
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 
-import { UserGrants, GrantsUnavailable } from "../capability/UserGrants.ts"
+import { GrantsUnavailable, UserGrants } from "../capability/UserGrants.ts"
+import { ClientId, GrantId, GrantProps, type UserId } from "../domain/Principal.ts"
 import type { AuthorizationFailure } from "./AuthorizationFailure.ts"
-import { AuthorizationServer } from "./AuthorizationServer.ts"
+import { attempt, type AuthRequest, OAuthLibrary } from "./OAuthLibrary.ts"
+
+/** What one person gave one client. */
+export interface Grant {
+  readonly id: GrantId
+  readonly clientId: ClientId
+  readonly scopes: ReadonlyArray<string>
+}
+
+const encodeProps = Schema.encodeEffect(GrantProps)
+
+/** The grants of the authorization server. */
+export class Grants extends Context.Service<
+  Grants,
+  {
+    /** All grants of a user. */
+    readonly list: (userId: UserId) => Effect.Effect<ReadonlyArray<Grant>, AuthorizationFailure>
+    /** Ends a grant of a user: its tokens, and what is open under it. One that is gone already counts as ended. */
+    readonly end: (userId: UserId, grantId: GrantId) => Effect.Effect<void, AuthorizationFailure>
+    /** Makes a grant: the redirect that hands the client its code, with `state` and `iss` (RFC 9207). */
+    readonly complete: (authRequest: AuthRequest, subject: GrantProps) => Effect.Effect<string, AuthorizationFailure>
+  }
+>()("oauth/Grants") {
+  static readonly layer = Layer.effect(
+    Grants,
+    Effect.gen(function* () {
+      const { helpers } = yield* OAuthLibrary
+
+      return Grants.of({
+        list: Effect.fn("Grants.list")(function* (userId) {
+          const grants: Array<Grant> = []
+          let cursor: string | undefined
+          do {
+            const from = cursor
+            const page = yield* attempt("listUserGrants", () =>
+              helpers.listUserGrants(userId, from === undefined ? {} : { cursor: from })
+            )
+            grants.push(
+              ...page.items.map(({ id, clientId, scope }) => ({
+                id: GrantId.make(id),
+                clientId: ClientId.make(clientId),
+                scopes: scope
+              }))
+            )
+            cursor = page.cursor
+          } while (cursor !== undefined)
+          return grants
+        }),
+
+        end: Effect.fn("Grants.end")((userId, grantId) =>
+          attempt("revokeGrant", () => helpers.revokeGrant(grantId, userId))
+        ),
+
+        complete: Effect.fn("Grants.complete")(function* (authRequest, subject) {
+          const props = yield* Effect.orDie(encodeProps(subject))
+          const granted = yield* attempt("completeAuthorization", () =>
+            helpers.completeAuthorization({
+              request: authRequest,
+              userId: subject.userId,
+              metadata: {},
+              scope: authRequest.scope,
+              props,
+              // A second machine of the same person does not sign the first one out.
+              revokeExistingGrants: false
+            })
+          )
+          return granted.redirectTo
+        })
+      })
+    })
+  )
+}
 
 const unavailable = Effect.fnUntraced(function* (cause: AuthorizationFailure) {
   yield* Effect.logWarning("Grants cannot be reached").pipe(Effect.annotateLogs({ reason: cause.reason._tag }))
   return yield* new GrantsUnavailable({ cause })
 })
 
-/** A user's connections are the grants of the authorization server. */
-export const layer = Layer.effect(
+/** The grants as tools see them. */
+export const userGrants = Layer.effect(
   UserGrants,
-  Effect.map(AuthorizationServer, (server) =>
+  Effect.map(Grants, (grants) =>
     UserGrants.of({
-      list: (userId) => server.grants(userId).pipe(Effect.catchTag("AuthorizationFailure", unavailable)),
-      end: (userId, id) => server.revoke(userId, id).pipe(Effect.catchTag("AuthorizationFailure", unavailable))
+      list: (userId) => grants.list(userId).pipe(Effect.catchTag("AuthorizationFailure", unavailable)),
+      end: (userId, id) => grants.end(userId, id).pipe(Effect.catchTag("AuthorizationFailure", unavailable))
     })
   )
 )

@@ -1,15 +1,16 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Mac from "effect/crypto/Mac"
-import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { JWTExpired } from "jose/errors"
+import { CompactSign } from "jose/jws/compact/sign"
+import { jwtVerify } from "jose/jwt/verify"
 
 import { AppConfig } from "../config/AppConfig.ts"
 
@@ -27,21 +28,23 @@ export class StateError extends Schema.TaggedError<StateError>()("StateError", {
 /** What a signature is for. One made for one purpose is worth nothing for another. */
 export type Purpose = "sign-in" | "app-sign-in" | "question"
 
-/** What is signed. `expiresAt` is in milliseconds since 1970. */
-const Claims = Schema.fromJsonString(
-  Schema.Struct({ purpose: Schema.String, expiresAt: Schema.Finite, payload: Schema.String })
-)
+const algorithm = "HS256"
+
+/** The explicit type of a token (RFC 8725, section 3.11). */
+const typeOf = (purpose: Purpose) => `${purpose}+jwt`
+
+const decodePayload = Schema.decodeUnknownEffect(Schema.Struct({ payload: Schema.String }))
 
 const utf8 = new TextEncoder()
 
 /**
- * Signs what leaves for a browser and has to come back unchanged: `keyId.claims.tag`, where the tag is HMAC-SHA256
- * over `keyId.claims` (RFC 2104). The first key of the ring signs, every key verifies, so that keys can be rotated.
+ * Signs what leaves for a browser and has to come back unchanged: a JWS in compact form (RFC 7515), HS256 only, with
+ * `kid`, the purpose as `typ`, and `exp`. The first key of the ring signs, every key verifies what names it.
  */
 export class StateSigner extends Context.Service<
   StateSigner,
   {
-    /** Signs `payload`, which stays readable to whoever sees the result. */
+    /** Signs `payload`, which stays readable to whoever sees the result. `lifetime` is kept to the second. */
     readonly sign: (purpose: Purpose, payload: string, lifetime: Duration.Duration) => Effect.Effect<string>
     /** The payload of what `sign` made for the same purpose. Asks no storage. */
     readonly verify: (purpose: Purpose, signed: string) => Effect.Effect<string, StateError>
@@ -49,56 +52,70 @@ export class StateSigner extends Context.Service<
     readonly secretFor: (mechanism: string) => Effect.Effect<Redacted.Redacted>
   }
 >()("oauth/StateSigner") {
-  static readonly layerNoDeps = Layer.effect(
+  static readonly layer = Layer.effect(
     StateSigner,
     Effect.gen(function* () {
-      const mac = yield* Mac.Mac
       const { STATE_SIGNING_KEYS: keys } = yield* AppConfig
-      const ring = yield* Effect.forEach(keys, ({ id, secret }) =>
-        Effect.map(Mac.key(Mac.hmacSha256, Redacted.value(secret)), (key) => [id, key] as const)
-      ).pipe(Effect.orDie)
-      const verifiers = new Map(ring)
-      const [signingId, signingKey] = ring[0]
+      const verifiers = new Map(keys.map(({ id, secret }) => [id, Redacted.value(secret)]))
+      const { id: signingId, secret } = keys[0]
+      const signingKey = Redacted.value(secret)
 
-      const tag = (text: string) => Effect.orDie(mac.sign(signingKey, utf8.encode(text)))
-      const forged = new StateError({ reason: new StateForged() })
+      const keyNamed = ({ kid }: { readonly kid?: string }) => {
+        const key = verifiers.get(kid ?? "")
+        if (key === undefined) throw new StateForged()
+        return key
+      }
 
       return StateSigner.of({
         sign: Effect.fnUntraced(function* (purpose, payload, lifetime) {
-          const expiresAt = (yield* Clock.currentTimeMillis) + Duration.toMillis(lifetime)
-          const claims = yield* Effect.orDie(Schema.encodeEffect(Claims)({ purpose, expiresAt, payload }))
-          const signed = `${signingId}.${Base64Url.encode(claims)}`
-          return `${signed}.${Base64Url.encode(yield* tag(signed))}`
+          const now = yield* Clock.currentTimeMillis
+          const exp = Math.floor((now + Duration.toMillis(lifetime)) / 1_000)
+          const jws = new CompactSign(utf8.encode(JSON.stringify({ payload, exp })))
+          jws.setProtectedHeader({ alg: algorithm, kid: signingId, typ: typeOf(purpose) })
+          return yield* Effect.promise(() => jws.sign(signingKey))
         }),
 
         verify: Effect.fnUntraced(function* (purpose, signed) {
-          const [id, claims, tag, ...more] = signed.split(".")
-          if (id === undefined || claims === undefined || tag === undefined || more.length > 0) return yield* forged
-          const key = verifiers.get(id)
-          const bytes = Result.getOrUndefined(Base64Url.decode(tag))
-          if (key === undefined || bytes === undefined || Base64Url.encode(bytes) !== tag) return yield* forged
-          const genuine = yield* Effect.orDie(mac.verify(key, bytes, utf8.encode(`${id}.${claims}`)))
-          if (!genuine) return yield* forged
-          const decoded = Result.getOrElse(Base64Url.decodeString(claims), () => "")
-          const known = Option.filter(
-            Schema.decodeOption(Claims)(decoded),
-            (candidate) => candidate.purpose === purpose
-          )
-          if (Option.isNone(known)) return yield* forged
-          if (known.value.expiresAt <= (yield* Clock.currentTimeMillis)) {
-            return yield* new StateError({ reason: new StateExpired() })
+          const now = yield* DateTime.now
+          const options = {
+            algorithms: [algorithm],
+            typ: typeOf(purpose),
+            requiredClaims: ["exp"],
+            currentDate: DateTime.toDateUtc(now)
           }
-          return known.value.payload
+          const { payload } = yield* Effect.tryPromise({
+            // The last character of a base64url text may hold bits that count for nothing: they must not differ either.
+            try: () => (isCanonical(signed) ? jwtVerify(signed, keyNamed, options) : Promise.reject(new StateForged())),
+            catch: (cause) =>
+              new StateError({ reason: cause instanceof JWTExpired ? new StateExpired() : new StateForged() })
+          })
+          const known = yield* Effect.mapError(
+            decodePayload(payload),
+            () => new StateError({ reason: new StateForged() })
+          )
+          return known.payload
         }),
 
         secretFor: (mechanism) =>
-          Effect.map(tag(`secret for ${mechanism}`), (bytes) => Redacted.make(Base64Url.encode(bytes)))
+          Effect.map(
+            Effect.promise(() => hmac(signingKey, `secret for ${mechanism}`)),
+            (bytes) => Redacted.make(Base64Url.encode(new Uint8Array(bytes)))
+          )
       })
     })
   )
-
-  static readonly layer = this.layerNoDeps.pipe(
-    Layer.provide(Mac.layerWebCrypto),
-    Layer.provide(SecureRandom.layerWebCrypto)
-  )
 }
+
+/** HMAC-SHA256 (RFC 2104). */
+const hmac = async (secret: Uint8Array, text: string) => {
+  const algorithm = { name: "HMAC", hash: "SHA-256" }
+  const key = await crypto.subtle.importKey("raw", new Uint8Array(secret), algorithm, false, ["sign"])
+  return crypto.subtle.sign("HMAC", key, utf8.encode(text))
+}
+
+/** Whether every part is written as base64url writes it, so that one token has one spelling (RFC 7515, appendix C). */
+const isCanonical = (signed: string): boolean =>
+  signed.split(".").every((part) => {
+    const bytes = Result.getOrUndefined(Base64Url.decode(part))
+    return bytes !== undefined && Base64Url.encode(bytes) === part
+  })

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-import { AccountStubs } from "../account/AccountStub.ts"
-import * as AccountEndings from "../account/AccountEndings.ts"
+import type { AccessEvent } from "../access/AccessEvents.ts"
+import { AccountStubs, workerEvents } from "../account/AccountStub.ts"
 import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { testSettings } from "./TestSettings.ts"
@@ -27,15 +27,17 @@ export class FakeAccounts {
     getByName: (userId: string) => ({
       readEntry: async (name: string) => this.#storeOf(userId).read(name),
       writeEntry: async (write: Write) => this.#storeOf(userId).write(write, defaultLimits),
-      endGrants: async (grants: ReadonlyArray<string>) => this.#record(grants.map((grant) => `${userId} ${grant}`)),
-      tellFollowers: async () => void this.told.push(userId),
-      endAll: async (deleted: boolean) => this.#record([`${userId} ${deleted ? "deleted" : "all"}`])
+      hear: async (event: AccessEvent) => {
+        if (event._tag === "AccessChanged") return void this.told.push(userId)
+        const ended = event._tag === "GrantEnded" ? event.grantId : event.deleted ? "deleted" : "all"
+        return this.#record([`${userId} ${ended}`])
+      }
     })
   }
 
   /** For tests of the authorization server by itself. */
   get layer() {
-    return AccountEndings.layer.pipe(
+    return workerEvents.pipe(
       Layer.provide(AccountStubs.layer),
       Layer.provide(
         Layer.effect(AppConfig, Effect.orDie(AppConfig.decode({ ...testSettings, ACCOUNT_AGENT: this.namespace })))

@@ -6,14 +6,15 @@ import type { UserId } from "../../../src/server/domain/Principal.ts"
 import {
   call,
   freshUser,
+  grantEnded,
   identityOf,
   initialize,
   messagesOf,
   reading,
   request,
-  Session,
   stubOf,
-  until
+  until,
+  Session
 } from "../../support/sessions/Sessions.ts"
 
 const client = "the client"
@@ -109,15 +110,15 @@ describe("a session that its client uses under a new grant", () => {
     const anew = session.as(after)
     const [called] = await messagesOf(await anew.post(call(2, "costly")))
     assert.deepEqual(called.result.structuredContent, { text: "costly" })
-    await stubOf(user).endGrants([before.grantId])
+    await stubOf(user).hear(grantEnded(user, before.grantId))
     assert.strictEqual((await session.post(call(3, "echo"))).status, 401)
     await until(() => state.closed === closing.ended)
     assert.lengthOf(await messagesOf(await anew.post(call(4, "echo"))), 1)
     const further = await anew.stream()
-    await stubOf(user).endGrants([before.grantId])
+    await stubOf(user).hear(grantEnded(user, before.grantId))
     assert.lengthOf(await messagesOf(await anew.post(call(6, "echo"))), 1)
     assert.isUndefined(further.state.closed)
-    await stubOf(user).endGrants([after.grantId])
+    await stubOf(user).hear(grantEnded(user, after.grantId))
     await until(() => further.state.closed === closing.ended)
     assert.strictEqual((await anew.post(call(5, "echo"))).status, 404)
   })
@@ -127,7 +128,7 @@ describe("a session that its client uses under a new grant", () => {
     const session = await Session.open(identityUnder(user, "g1"))
     const anew = session.as(identityUnder(user, "g2"))
     await messagesOf(await anew.post(request(1, "ping")))
-    await stubOf(user).endGrants([session.principal.grantId])
+    await stubOf(user).hear(grantEnded(user, session.principal.grantId))
     assert.strictEqual((await session.listen(undefined, true)).status, 401)
     assert.lengthOf(await messagesOf(await anew.post(request(2, "ping"))), 1)
   })
@@ -141,7 +142,7 @@ describe("a session that its client uses under a new grant", () => {
     const anew = session.as(identityUnder(user, "g2"))
     assert.strictEqual((await anew.post(call(1, "echo"))).status, 202)
     await until(() => frames.some(({ message }) => message?.id === 1))
-    await stubOf(user).endGrants([session.principal.grantId])
+    await stubOf(user).hear(grantEnded(user, session.principal.grantId))
     await until(() => state.closed === closing.ended)
     assert.strictEqual((await anew.post(call(2, "echo"))).status, 404)
   })
@@ -153,7 +154,7 @@ describe("a session that its client uses under a new grant", () => {
     const { message: question } = await asked.event((message) => message?.method === "elicitation/create")
     const anew = session.as(identityUnder(user, "g2"))
     await messagesOf(await anew.post(request(2, "ping")))
-    await stubOf(user).endGrants([session.principal.grantId])
+    await stubOf(user).hear(grantEnded(user, session.principal.grantId))
     const answer = { jsonrpc: "2.0", id: question.id, result: { action: "accept", content: { word: "late" } } }
     assert.strictEqual((await anew.post(answer)).status, 400)
   })
@@ -164,7 +165,7 @@ describe("a session that its client uses under a new grant", () => {
     const hanging = await session.post(call(1, "hang"))
     const anew = session.as(identityUnder(user, "g2"))
     const other = await anew.post(call(2, "hang"))
-    await stubOf(user).endGrants([session.principal.grantId])
+    await stubOf(user).hear(grantEnded(user, session.principal.grantId))
     assert.deepEqual(await messagesOf(hanging), [
       { jsonrpc: "2.0", id: 1, error: { code: -32000, message: "The connection was ended" } }
     ])

@@ -2,6 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { assert, describe, it } from "vitest"
 
 import {
+  accountClosed,
   call,
   changeRole,
   freshUser,
@@ -10,9 +11,9 @@ import {
   listChanges,
   messagesOf,
   request,
-  Session,
   stubOf,
-  until
+  until,
+  Session
 } from "../../support/sessions/Sessions.ts"
 
 describe("a session", () => {
@@ -262,7 +263,7 @@ describe("an idle session", () => {
     const client = new Session(identityOf(freshUser()), "sse")
     const rename = (from: string, to: string) =>
       runInDurableObject(client.stub, (_, { storage }) => void storage.sql.exec(`ALTER TABLE ${from} RENAME TO ${to}`))
-    await client.stub.endAll()
+    await client.stub.hear(accountClosed(client.principal.userId))
     await rename("cf_agents_jobs", "elsewhere")
     await client.listen()
     await rename("elsewhere", "cf_agents_jobs")

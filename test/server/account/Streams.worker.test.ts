@@ -3,10 +3,13 @@ import { assert, describe, it } from "vitest"
 
 import { closing, limits } from "../../../src/server/account/Session.ts"
 import {
+  accessChanged,
+  accountClosed,
   call,
   changeRole,
   connectSse,
   freshUser,
+  grantEnded,
   identityOf,
   initialize,
   listChanges,
@@ -14,9 +17,9 @@ import {
   reading,
   replace,
   request,
-  Session,
   stubOf,
-  until
+  until,
+  Session
 } from "../../support/sessions/Sessions.ts"
 
 /** Reads the first event of a stream, leaves, and answers its id. */
@@ -276,7 +279,7 @@ describe("a connection without a session", () => {
     const again = await follower.stream(first.frames[1]!.id)
     await until(() => again.frames.length === 2)
     assert.strictEqual(again.frames[0]!.data, "changed")
-    await stubOf(user).endGrants([follower.principal.grantId])
+    await stubOf(user).hear(grantEnded(user, follower.principal.grantId))
     await until(() => again.state.closed === closing.ended)
   })
 })
@@ -288,11 +291,11 @@ describe("a change that was noticed elsewhere", () => {
     const follower = new Session(identityOf(user), "changes")
     const first = await follower.stream()
     await until(() => first.frames.length === 1)
-    await stubOf(user).tellFollowers()
+    await stubOf(user).hear(accessChanged(user))
     await until(() => first.frames.length === 2)
     assert.strictEqual(first.frames[1]!.data, "changed")
     first.webSocket.close(3000)
-    await stubOf(user).tellFollowers()
+    await stubOf(user).hear(accessChanged(user))
     const again = await follower.stream(first.frames[1]!.id)
     await until(() => again.frames.length === 2)
     assert.strictEqual(again.frames[0]!.data, "changed")
@@ -308,7 +311,7 @@ describe("a grant that was revoked", () => {
       await Session.open(identityOf(user, "grant-2"))
     ]
     const [ended, open] = [await revoked.stream(), await kept.stream()]
-    await stubOf(user).endGrants([revoked.principal.grantId])
+    await stubOf(user).hear(grantEnded(user, revoked.principal.grantId))
     await until(() => ended.state.closed === closing.ended)
     assert.strictEqual((await revoked.post(request(1, "ping"))).status, 404)
     assert.lengthOf(await messagesOf(await kept.post(request(1, "ping"))), 1)
@@ -366,7 +369,7 @@ describe("an account that was closed", () => {
     sse.id = streams[1]!.id
     const other = await stranger.stream()
     await evictDurableObject(stubOf(user))
-    await stubOf(user).endAll()
+    await stubOf(user).hear(accountClosed(user))
     await until(() => streams.every(({ state }) => state.closed === closing.ended))
     assert.strictEqual((await session.post(request(1, "ping"))).status, 404)
     assert.strictEqual((await sse.post(request(1, "ping"))).status, 404)
@@ -381,7 +384,7 @@ describe("an account that was closed", () => {
 describe("a grant that was revoked a short while ago", () => {
   it("opens nothing, also after an eviction, until its tokens are known everywhere to be void", async () => {
     const principal = identityOf(freshUser())
-    await stubOf(principal.userId).endGrants([principal.grantId])
+    await stubOf(principal.userId).hear(grantEnded(principal.userId, principal.grantId))
     await evictDurableObject(stubOf(principal.userId))
     const refused = await new Session(principal).post(initialize())
     assert.strictEqual(refused.status, 401)
@@ -399,7 +402,7 @@ describe("a grant that was revoked a short while ago", () => {
     assert.strictEqual((await new Session(principal, "sse").listen()).status, 401)
     await pass(10_000)
     await Session.open(principal)
-    await stubOf(principal.userId).endGrants([identityOf(principal.userId, "grant-3").grantId])
+    await stubOf(principal.userId).hear(grantEnded(principal.userId, identityOf(principal.userId, "grant-3").grantId))
     await runInDurableObject(stubOf(principal.userId), (_, { storage }) => {
       const [kept, ...others] = storage.sql.exec("SELECT grant_id FROM ended_grants").toArray()
       assert.deepEqual([kept, others], [{ grant_id: "grant-3" }, []])
@@ -414,7 +417,7 @@ describe("a session whose row cannot be read", () => {
     await runInDurableObject(stubOf(principal.userId), (_, { storage }) => {
       storage.sql.exec("UPDATE sessions SET initialize = 'no JSON' WHERE id = ?", broken.id)
     })
-    await stubOf(principal.userId).endGrants([principal.grantId])
+    await stubOf(principal.userId).hear(grantEnded(principal.userId, principal.grantId))
     assert.strictEqual((await other.post(request(1, "ping"))).status, 404)
     assert.strictEqual((await broken.post(request(1, "ping"))).status, 404)
   })

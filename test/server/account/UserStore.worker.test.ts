@@ -1,4 +1,4 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test"
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -13,7 +13,8 @@ import { UserStore, type UserStoreError } from "../../../src/server/capability/U
 import { defaultLimits } from "../../../src/server/capability/UserStoreWrite.ts"
 import { AppConfig } from "../../../src/server/config/AppConfig.ts"
 import { CurrentPrincipal, type UserId } from "../../../src/server/domain/Principal.ts"
-import { freshUser, identityOf, stubOf } from "../../support/sessions/Sessions.ts"
+import { accountClosed, freshUser, identityOf, stubOf } from "../../support/sessions/Sessions.ts"
+import { clerk } from "../../support/sessions/Worker.ts"
 
 const Count = UserStore.entry("count", Schema.Int)
 const Note = UserStore.entry("note", Schema.String)
@@ -92,17 +93,32 @@ describe("what is stored for a user", () => {
     await runFor(ada, entries[15]!.set(text))
   })
 
-  it("stays while the account is banned, and is deleted with the user", async () => {
+  const storedFor = (userId: UserId) =>
+    runInDurableObject(stubOf(userId), (_, { storage }) => storage.sql.exec("SELECT * FROM user_entries").toArray())
+  /** Has the erasure done that is due by now. */
+  const erased = async (userId: UserId) => {
+    await runDurableObjectAlarm(stubOf(userId))
+    return (await storedFor(userId)).length === 0
+  }
+
+  it("stays while the account is banned", async () => {
     const ada = freshUser()
     await runFor(ada, Note.set("kept"))
-    await stubOf(ada).endAll(false)
+    await stubOf(ada).hear(accountClosed(ada))
+    assert.isFalse(await erased(ada))
     assert.deepEqual(await runFor(ada, Note.get), Option.some("kept"))
-    await stubOf(ada).endAll(true)
-    assert.deepEqual(await runFor(ada, Note.get), Option.none())
-    const left = await runInDurableObject(stubOf(ada), (_, { storage }) =>
-      storage.sql.exec("SELECT * FROM user_entries").toArray()
-    )
-    assert.isEmpty(left)
+  })
+
+  it("is erased once the user is deleted, and stays where Clerk knows the user after all", async () => {
+    const [ada, mina] = [freshUser(), freshUser()]
+    clerk.deleted.add(ada)
+    for (const user of [ada, mina]) {
+      await runFor(user, Note.set("kept"))
+      await stubOf(user).hear(accountClosed(user, true))
+    }
+    assert.isTrue(await erased(ada))
+    assert.isFalse(await erased(mina))
+    assert.deepEqual(await runFor(mina, Note.get), Option.some("kept"))
   })
 
   it("cannot be had where the object fails, and the log says nothing of it", async () => {

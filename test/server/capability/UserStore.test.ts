@@ -8,7 +8,13 @@ import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 
 import { unavailable, UserStore, type UserStoreError } from "../../../src/server/capability/UserStore.ts"
-import { limitsOf, outcome, sizeOf, UserStoreLimits } from "../../../src/server/capability/UserStoreWrite.ts"
+import {
+  defaultLimits,
+  limitsOf,
+  outcome,
+  sizeOf,
+  UserStoreLimits
+} from "../../../src/server/capability/UserStoreWrite.ts"
 import { type CurrentPrincipal, UserId } from "../../../src/server/domain/Principal.ts"
 import { request } from "../../support/People.ts"
 
@@ -181,13 +187,13 @@ describe("an entry of the user's store", () => {
 })
 
 describe("the limits of a user's store", () => {
-  const limits = { valueBytes: 100, userBytes: 600 }
+  const limits = { ...defaultLimits, valueBytes: 100, userBytes: 600 }
   const limited = <A, E, R>(test: Effect.Effect<A, E, R>) =>
     test.pipe(Effect.provideService(UserStoreLimits, limits), Effect.provide(ofAda))
 
   it("are 64 KiB and 1 MiB unless a team says otherwise, and a value never has more than a row holds", () => {
-    assert.deepStrictEqual(limitsOf(), { valueBytes: 65_536, userBytes: 1_048_576 })
-    assert.deepStrictEqual(limitsOf({ userBytes: 5 }), { valueBytes: 65_536, userBytes: 5 })
+    assert.deepStrictEqual(limitsOf(), { valueBytes: 65_536, userBytes: 1_048_576, eraseAfterDays: 7 })
+    assert.deepInclude(limitsOf({ userBytes: 5 }), { valueBytes: 65_536, userBytes: 5 })
     assert.strictEqual(limitsOf({ valueBytes: 10_000_000 }).valueBytes, 1_048_576)
   })
 
@@ -229,7 +235,7 @@ describe("the limits of a user's store", () => {
     Effect.gen(function* () {
       const [a, b] = [UserStore.entry("a", Schema.String), UserStore.entry("b", Schema.String)]
       for (const entry of [a, b]) yield* entry.set("x".repeat(500))
-      const lowered = Effect.provideService(UserStoreLimits, { valueBytes: 1_000, userBytes: 600 })
+      const lowered = Effect.provideService(UserStoreLimits, { ...defaultLimits, valueBytes: 1_000, userBytes: 600 })
       yield* lowered(a.set("y".repeat(500)))
       assert.strictEqual((yield* reasonOf(lowered(a.set("y".repeat(501)))))._tag, "UserStoreFull")
       yield* lowered(a.set("z"))

@@ -35,8 +35,8 @@ describe("SessionToken", () => {
     withKeys(() =>
       Effect.gen(function* () {
         for (const claims of [genuine, without("sts")]) {
-          const { userId, sessionId } = yield* verify(yield* signed(claims, undefined, session))
-          assert.deepEqual([userId, sessionId].map(String), ["user_ada", "sess_1"])
+          const { userId, clerkSessionId } = yield* verify(yield* signed(claims, undefined, session))
+          assert.deepEqual([userId, clerkSessionId].map(String), ["user_ada", "sess_1"])
         }
       })
     )

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 
-import { Principal, ClerkSessionId, UserId } from "../../../src/server/domain/Principal.ts"
+import { ClerkSessionId, GrantProps, Principal, UserId } from "../../../src/server/domain/Principal.ts"
 import { Role } from "../../../src/server/domain/Role.ts"
 
 describe("domain", () => {
@@ -26,6 +26,15 @@ describe("domain", () => {
   it.each(["", "x".repeat(101), 7, null, ["admin"]])("takes %j for no role", (value) =>
     assert.isFalse(Schema.is(Role)(value))
   )
+
+  it("reads and writes grants as they have always been stored", () => {
+    const stored = { userId: "user_ada", sessionId: "sess_1" }
+    const props = Schema.decodeUnknownSync(GrantProps)(stored)
+    assert.deepStrictEqual(props, { userId: UserId.make("user_ada"), clerkSessionId: ClerkSessionId.make("sess_1") })
+    assert.deepStrictEqual(Schema.encodeSync(GrantProps)(props), stored)
+    const bare = { userId: "user_ada" }
+    assert.deepStrictEqual(Schema.encodeSync(GrantProps)(Schema.decodeUnknownSync(GrantProps)(bare)), bare)
+  })
 
   it.prop("reads back every principal that it wrote", [Principal], ([principal]) => {
     assert.deepStrictEqual(Schema.decodeUnknownSync(Principal)(Schema.encodeSync(Principal)(principal)), principal)

@@ -31,7 +31,7 @@ describe("GET /callback", () => {
   it("refuses a state that it did not sign, without asking the store", async () => {
     const { kv, visitor, state } = await atClerk()
     const before = kv.calls.length
-    for (const forged of ["", "x", `${state}x`, state.replace("first.", "other.")]) {
+    for (const forged of ["", "x", `${state}x`, `x${state.slice(1)}`]) {
       await assertPage(await visitor.get("/callback", { state: forged, code: "user_ada" }), "not started here")
     }
     assert.strictEqual(kv.calls.length, before)

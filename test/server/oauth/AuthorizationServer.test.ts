@@ -3,12 +3,18 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 
 import { Access } from "../../../src/server/access/Access.ts"
 import { ClerkSessionTokens } from "../../../src/server/access/ClerkSessionTokens.ts"
 import { CurrentPrincipal, UserId } from "../../../src/server/domain/Principal.ts"
-import { AuthorizationServer } from "../../../src/server/oauth/AuthorizationServer.ts"
+import * as AuthorizationServer from "../../../src/server/oauth/AuthorizationServer.ts"
+import { Grants } from "../../../src/server/oauth/Grants.ts"
+import { OAuthEndpoints } from "../../../src/server/oauth/OAuthEndpoints.ts"
+import { makePending } from "../../../src/server/oauth/PendingSignIn.ts"
 import type { Resource } from "../../../src/server/oauth/Resource.ts"
+import { ResourceServer } from "../../../src/server/oauth/ResourceServer.ts"
+import { ConsentTime } from "../../../src/server/oauth/SignIn.ts"
 import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
 import { FakeAccounts } from "../../../src/server/testing/FakeAccounts.ts"
 import { FakeClerk } from "../../../src/server/testing/FakeClerk.ts"
@@ -17,21 +23,16 @@ import { testConfig } from "../../support/TestConfig.ts"
 import { authorizationRequest, Visitor } from "../../../src/server/testing/Visitor.ts"
 
 /** The server by itself, on stand-ins, and the time that it is: the library reads the system's clock. */
-const withServer = <A, E>(test: Effect.Effect<A, E, AuthorizationServer>) =>
+const withServer = <A, E>(test: Effect.Effect<A, E, Layer.Success<typeof AuthorizationServer.layer> | StateSigner>) =>
   Effect.suspend(() => {
     const clerk = new FakeClerk({ id: "user_ada" }, { id: "user_mina" })
     return Effect.provide(
       test,
       AuthorizationServer.layer.pipe(
         Layer.provide(
-          Layer.mergeAll(
-            StateSigner.layer,
-            Access.layer,
-            ClerkSessionTokens.layer,
-            new MemoryKv().layer,
-            new FakeAccounts().layer
-          )
+          Layer.mergeAll(Access.layer, ClerkSessionTokens.layer, new MemoryKv().layer, new FakeAccounts().layer)
         ),
+        Layer.provideMerge(StateSigner.layer),
         Layer.provide(Layer.merge(clerk.layer, testConfig()))
       )
     )
@@ -42,14 +43,14 @@ const authorizeRequest = (parameters: Readonly<Record<string, string>>) =>
 
 /** An access token for these scopes, without consent and sign-in. */
 const tokenFor = Effect.fnUntraced(function* (userId: string, change: { readonly scope?: ReadonlyArray<string> } = {}) {
-  const server = yield* AuthorizationServer
+  const endpoints = yield* OAuthEndpoints
   const run = Effect.runPromiseWith(yield* Effect.context())
-  const client = new Visitor((request) => run(server.endpoints(request)))
+  const client = new Visitor((request) => run(endpoints.answer(request)))
   const clientId = yield* Effect.promise(() => client.register())
   const parameters = yield* Effect.promise(() => authorizationRequest(clientId))
-  const authRequest = yield* server.parse(authorizeRequest(parameters))
+  const authRequest = yield* endpoints.parse(authorizeRequest(parameters))
   const scope = [...(change.scope ?? authRequest.scope)]
-  const redirect = yield* server.complete({ ...authRequest, scope }, { userId: UserId.make(userId) })
+  const redirect = yield* (yield* Grants).complete({ ...authRequest, scope }, { userId: UserId.make(userId) })
   const code = new URL(redirect).searchParams.get("code") ?? ""
   const answer = yield* Effect.promise(async () => (await client.redeem(clientId, code)).json())
   return {
@@ -64,11 +65,11 @@ const bearer = (token: string, resource: Resource = "/mcp") =>
   new Request(`https://mcp.example.com${resource}`, { headers: { authorization: `Bearer ${token}` } })
 
 const guarded = <R>(resource: Resource, token: string, serve: Effect.Effect<Response, never, R>) =>
-  Effect.flatMap(AuthorizationServer, (server) => server.guard(resource, bearer(token, resource), serve))
+  Effect.flatMap(ResourceServer, (server) => server.serve(resource, bearer(token, resource), serve))
 
 const tellWho = Effect.map(CurrentPrincipal, (principal) => Response.json(principal))
 
-describe("AuthorizationServer.guard", () => {
+describe("ResourceServer", () => {
   it.effect("provides the principal of the token, and no more than that", () =>
     withServer(
       Effect.gen(function* () {
@@ -148,7 +149,7 @@ describe("AuthorizationServer", () => {
   it.effect("always asks for the baseline, once, and drops what OpenID clients add out of habit", () =>
     withServer(
       Effect.gen(function* () {
-        const server = yield* AuthorizationServer
+        const server = yield* OAuthEndpoints
         const { authRequest, clientId } = yield* tokenFor("user_ada")
         for (const [asked, granted] of [
           ["", ["mcp:tools"]],
@@ -167,7 +168,7 @@ describe("AuthorizationServer", () => {
   it.effect("trusts a redirect only once client and address have been checked", () =>
     withServer(
       Effect.gen(function* () {
-        const server = yield* AuthorizationServer
+        const server = yield* OAuthEndpoints
         const { clientId } = yield* tokenFor("user_ada")
         const parameters = yield* Effect.promise(() => authorizationRequest(clientId))
         const failure = (change: Readonly<Record<string, string>>) =>
@@ -188,9 +189,9 @@ describe("AuthorizationServer", () => {
   it.effect("signs one machine in without signing the other out", () =>
     withServer(
       Effect.gen(function* () {
-        const server = yield* AuthorizationServer
+        const grants = yield* Grants
         const { client, clientId, authRequest, refresh_token } = yield* tokenFor("user_ada")
-        yield* server.complete(authRequest, { userId: UserId.make("user_ada") })
+        yield* grants.complete(authRequest, { userId: UserId.make("user_ada") })
         const answer = yield* Effect.promise(() =>
           client.token({ grant_type: "refresh_token", client_id: clientId, refresh_token })
         )
@@ -202,22 +203,26 @@ describe("AuthorizationServer", () => {
   it.effect("gives back what it kept, to the browser that it gave the cookie to", () =>
     withServer(
       Effect.gen(function* () {
-        const server = yield* AuthorizationServer
+        const pending = yield* makePending("sign-in", Schema.Struct({ consent: ConsentTime, nonce: Schema.String }))
         const { authRequest } = yield* tokenFor("user_ada")
-        const kept = yield* server.suspend(authRequest, { nonce: "n" }, new Headers({ "set-cookie": "other=1" }))
-        assert.include(kept.headers.getSetCookie().join(), "other=1")
-        const cookie = kept.headers
+        const given = new Headers({ "set-cookie": "other=1" })
+        const { state, headers } = yield* pending.begin(authRequest, { consent: "now", nonce: "n" }, given)
+        assert.include(headers.getSetCookie().join(), "other=1")
+        const cookie = headers
           .getSetCookie()
           .map((header) => header.split(";")[0])
           .join("; ")
-        const callback = (headers: HeadersInit) => new Request("https://mcp.example.com/callback", { headers })
-        const stranger = yield* Effect.flip(server.resume(callback({}), kept.handle))
+        const finish = (headers: HeadersInit) => {
+          const request = new Request(`https://mcp.example.com/callback?state=${state}`, { headers })
+          return pending.finish(request, (_, { nonce }) => Effect.succeed({ userId: UserId.make(`user_${nonce}`) }))
+        }
+        const stranger = yield* Effect.flip(finish({}))
         assert.strictEqual(stranger.reason._tag, "RequestRejected")
         assert.isUndefined(stranger.redirect)
-        const resumed = yield* server.resume(callback({ cookie }), kept.handle)
-        assert.deepStrictEqual(resumed.data, { nonce: "n" })
-        assert.strictEqual(resumed.authRequest.clientId, authRequest.clientId)
-        yield* Effect.flip(server.resume(callback({ cookie }), kept.handle))
+        const finished = yield* finish({ cookie })
+        assert.deepStrictEqual(finished.subject, { userId: UserId.make("user_n") })
+        assert.strictEqual(finished.authRequest.clientId, authRequest.clientId)
+        yield* Effect.flip(finish({ cookie }))
       })
     )
   )

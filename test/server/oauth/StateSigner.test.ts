@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
+import { createHmac } from "node:crypto"
 
 import { type Purpose, StateSigner } from "../../../src/server/oauth/StateSigner.ts"
 import { testConfig } from "../../support/TestConfig.ts"
@@ -23,6 +24,16 @@ const refusal = (signed: string, purpose?: Purpose) =>
     onFailure: ({ reason }) => reason._tag,
     onSuccess: () => "honoured" as const
   })
+
+const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url")
+const decode = (part: string): unknown => JSON.parse(Buffer.from(part, "base64url").toString())
+
+/** Signs whatever header and claims, with a key of the ring. */
+const forge = (header: object, claims: object, key = fresh, hash = "sha256") => {
+  const input = `${encode(header)}.${encode(claims)}`
+  const secret = Buffer.from(key.slice(key.indexOf(":") + 1), "base64")
+  return `${input}.${createHmac(hash, secret).update(input).digest("base64url")}`
+}
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -51,11 +62,12 @@ layer(signerWith(fresh, old))("StateSigner", (it) => {
 
   it.effect.prop("signs nothing by accident", [Schema.String], ([text]) =>
     Effect.gen(function* () {
+      const header = encode({ alg: "HS256", kid: "2026", typ: "sign-in+jwt" })
       for (const signed of [
         text,
-        `2026.${text}`,
-        `2026.${text}.${text}`,
-        `2026.${btoa(encodeURI(text.toWellFormed()))}.`
+        `${header}.${text}`,
+        `${header}.${text}.${text}`,
+        `${header}.${btoa(encodeURI(text.toWellFormed()))}.`
       ]) {
         assert.strictEqual(yield* refusal(signed), "StateForged")
       }
@@ -74,12 +86,53 @@ layer(signerWith(fresh, old))("StateSigner", (it) => {
         `${id}.${claims}.${tag}.`,
         `${id}.${claims}.${otherTag}`,
         `${id}.${otherClaims}.${tag}`,
-        `2025.${claims}.${tag}`,
-        `2024.${claims}.${tag}`,
+        `${id}.${claims}.${tag}.${tag}.${tag}`,
         `${id}.${claims}.${tag}=`
       ]) {
         assert.strictEqual(yield* refusal(signed), "StateForged", signed)
       }
+    })
+  )
+
+  it.effect("is a JWS of its purpose, with the key's id and the time when it expires", () =>
+    Effect.gen(function* () {
+      const [header = "", claims = ""] = (yield* sign("one")).split(".")
+      assert.deepStrictEqual(decode(header), { alg: "HS256", kid: "2026", typ: "sign-in+jwt" })
+      assert.deepStrictEqual(decode(claims), { payload: "one", exp: 600 })
+    })
+  )
+
+  it.effect("honours HS256 by a key of the ring only, for its purpose, with a time when it expires", () =>
+    Effect.gen(function* () {
+      const header = { alg: "HS256", kid: "2026", typ: "sign-in+jwt" }
+      const claims = { payload: "one", exp: 600 }
+      assert.strictEqual(yield* refusal(forge(header, claims)), "honoured")
+      assert.strictEqual(yield* refusal(forge({ ...header, kid: "2025" }, claims, old)), "honoured")
+      const forgeries: Readonly<Record<string, string>> = {
+        "alg none": forge({ ...header, alg: "none" }, claims),
+        "alg none without a signature": forge({ ...header, alg: "none" }, claims).replace(/[^.]+$/u, ""),
+        "alg HS512": forge({ ...header, alg: "HS512" }, claims, fresh, "sha512"),
+        "alg HS384": forge({ ...header, alg: "HS384" }, claims, fresh, "sha384"),
+        "alg RS256": forge({ ...header, alg: "RS256" }, claims),
+        "no alg": forge({ kid: "2026", typ: "sign-in+jwt" }, claims),
+        "an unknown kid": forge({ ...header, kid: "2024" }, claims),
+        "no kid": forge({ alg: "HS256", typ: "sign-in+jwt" }, claims),
+        "the kid of another key": forge({ ...header, kid: "2025" }, claims),
+        "another purpose": forge({ ...header, typ: "question+jwt" }, claims),
+        "no purpose": forge({ alg: "HS256", kid: "2026" }, claims),
+        "no exp": forge(header, { payload: "one" }),
+        "an exp that is no number": forge(header, { payload: "one", exp: "600" }),
+        "no payload": forge(header, { exp: 600 }),
+        "a crit that nobody knows": forge({ ...header, crit: ["b64"], b64: false }, claims)
+      }
+      for (const [why, forged] of Object.entries(forgeries)) {
+        assert.strictEqual(yield* refusal(forged), "StateForged", why)
+      }
+      assert.strictEqual(yield* refusal(forge(header, { ...claims, exp: 0 })), "StateExpired")
+      assert.strictEqual(
+        yield* refusal(forge({ ...header, typ: "question+jwt" }, { ...claims, exp: 0 })),
+        "StateForged"
+      )
     })
   )
 
@@ -119,8 +172,11 @@ describe("StateSigner with another key ring", () => {
     Effect.gen(function* () {
       const before = yield* signedBy(old)
       const after = yield* signedBy(fresh, old)
-      assert.isTrue(before.startsWith("2025."))
-      assert.isTrue(after.startsWith("2026."))
+      const kids = [before, after].map((signed) => decode(signed.split(".")[0] ?? ""))
+      assert.deepStrictEqual(kids, [
+        { alg: "HS256", kid: "2025", typ: "sign-in+jwt" },
+        { alg: "HS256", kid: "2026", typ: "sign-in+jwt" }
+      ])
       for (const signed of [before, after]) {
         assert.strictEqual(yield* Effect.provide(verify(signed), signerWith(fresh, old)), "one")
       }

@@ -1,6 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 
+import { AccessEvent } from "../../../src/server/access/AccessEvents.ts"
 import type { AccountObject } from "../../../src/server/account/AccountObject.ts"
 import { type Listen, listenHeader } from "../../../src/server/account/Session.ts"
 import { ClientId, GrantId, type Principal, UserId } from "../../../src/server/domain/Principal.ts"
@@ -25,6 +26,11 @@ export const identityOf = (
   grantId: GrantId.make(grant),
   scopes
 })
+
+export const grantEnded = (userId: UserId, grantId: GrantId) => AccessEvent.cases.GrantEnded.make({ userId, grantId })
+export const accountClosed = (userId: UserId, deleted = false) =>
+  AccessEvent.cases.AccountClosed.make({ userId, deleted })
+export const accessChanged = (userId: UserId) => AccessEvent.cases.AccessChanged.make({ userId })
 
 export const stubOf = (userId: UserId) => namespace.getByName(userId)
 

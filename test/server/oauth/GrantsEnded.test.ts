@@ -2,11 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-import { Access } from "../../../src/server/access/Access.ts"
-import type { GrantId, UserId } from "../../../src/server/domain/Principal.ts"
-import * as Endings from "../../../src/server/oauth/Endings.ts"
-import { GrantsEnded } from "../../../src/server/oauth/GrantsEnded.ts"
-import { OAuthStorage } from "../../../src/server/oauth/OAuthStorage.ts"
+import { AccessEvent, AccessEvents } from "../../../src/server/access/AccessEvents.ts"
+import { GrantId, UserId } from "../../../src/server/domain/Principal.ts"
+import { publishingEnds } from "../../../src/server/oauth/OAuthStorage.ts"
 import { MemoryKv } from "../../../src/server/testing/MemoryKv.ts"
 import { testApp } from "../../support/TestApp.ts"
 import { jsonOf, type Tokens } from "../../../src/server/testing/Visitor.ts"
@@ -131,14 +129,9 @@ describe("an account that is closed", () => {
 /** The store as the library is given it. */
 const deleting = (...keys: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    const [told, kv]: [Array<string>, MemoryKv] = [[], new MemoryKv()]
-    const ended = Layer.succeed(GrantsEnded, {
-      one: (userId: UserId, grantId: GrantId) => Effect.sync(() => void told.push(`${userId} ${grantId}`)),
-      all: (userId: UserId) => Effect.sync(() => void told.push(userId))
-    })
-    const access = Layer.succeed(Access, { current: () => Effect.never })
-    const layer = Endings.layer.pipe(Layer.provide(Layer.mergeAll(ended, access, kv.layer)))
-    const storage = yield* Effect.provide(OAuthStorage, layer)
+    const [told, kv]: [Array<AccessEvent>, MemoryKv] = [[], new MemoryKv()]
+    const events = Layer.succeed(AccessEvents, { publish: (event) => Effect.sync(() => void told.push(event)) })
+    const storage = yield* Effect.provide(publishingEnds, Layer.merge(events, kv.layer))
     const outcome = yield* Effect.exit(Effect.forEach(keys, (key) => Effect.tryPromise(() => storage.delete(key))))
     kv.outage = true
     yield* Effect.exit(Effect.tryPromise(() => storage.delete("grant:user_ada:one")))
@@ -158,7 +151,8 @@ describe("the store", () => {
         "grant:user_ada"
       )
       assert.strictEqual(outcome._tag, "Success")
-      assert.deepStrictEqual(told, ["user_ada one"])
+      const grant = { userId: UserId.make("user_ada"), grantId: GrantId.make("one") }
+      assert.deepEqual(told, [AccessEvent.cases.GrantEnded.make(grant)])
     })
   )
 })

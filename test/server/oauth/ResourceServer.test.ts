@@ -7,8 +7,12 @@ import * as TestClock from "effect/testing/TestClock"
 import { Access } from "../../../src/server/access/Access.ts"
 import { ClerkSessionTokens } from "../../../src/server/access/ClerkSessionTokens.ts"
 import { GrantId, ClerkSessionId, type GrantProps, UserId } from "../../../src/server/domain/Principal.ts"
-import { AuthorizationServer } from "../../../src/server/oauth/AuthorizationServer.ts"
+import * as AuthorizationServer from "../../../src/server/oauth/AuthorizationServer.ts"
+import { Grants } from "../../../src/server/oauth/Grants.ts"
+import { OAuthEndpoints } from "../../../src/server/oauth/OAuthEndpoints.ts"
+import { type AuthRequest, OAuthLibrary } from "../../../src/server/oauth/OAuthLibrary.ts"
 import { OAuthStorage } from "../../../src/server/oauth/OAuthStorage.ts"
+import { ResourceServer } from "../../../src/server/oauth/ResourceServer.ts"
 import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
 import { FakeAccounts } from "../../../src/server/testing/FakeAccounts.ts"
 import { FakeClerk } from "../../../src/server/testing/FakeClerk.ts"
@@ -24,6 +28,8 @@ interface Line {
   readonly annotations: Readonly<Record<string, unknown>>
 }
 
+type Services = Layer.Success<typeof AuthorizationServer.layer> | OAuthStorage
+
 /** A server of its own for each test, on the time that the library takes from the system, and what it logs. */
 class World {
   readonly clerk = new FakeClerk({ id: "user_ada" })
@@ -38,7 +44,7 @@ class World {
     return lines.map(({ annotations }) => annotations)
   }
 
-  run<A, E>(test: (world: World) => Effect.Effect<A, E, AuthorizationServer | OAuthStorage>) {
+  run<A, E>(test: (world: World) => Effect.Effect<A, E, Services>) {
     const authority = Layer.mergeAll(
       StateSigner.layer,
       Access.layer,
@@ -54,18 +60,33 @@ class World {
   }
 }
 
-const inWorld = <A, E>(test: (world: World) => Effect.Effect<A, E, AuthorizationServer | OAuthStorage>) =>
+const inWorld = <A, E>(test: (world: World) => Effect.Effect<A, E, Services>) =>
   Effect.suspend(() => new World().run(test))
 
+const granting = (subject: GrantProps) => (authRequest: AuthRequest) =>
+  Effect.flatMap(Grants, (grants) => grants.complete(authRequest, subject))
+
+/** A grant with these props in the store. */
+const storing = (props: object) => (request: AuthRequest) =>
+  Effect.flatMap(OAuthLibrary, ({ helpers }) =>
+    Effect.promise(async () => {
+      const { scope } = request
+      return (await helpers.completeAuthorization({ request, userId: ada, metadata: {}, scope, props })).redirectTo
+    })
+  )
+
 /** An access token of Ada's, without consent and sign-in. */
-const given = Effect.fnUntraced(function* (world: World, subject: GrantProps = { userId: ada }) {
-  const server = yield* AuthorizationServer
+const given = Effect.fnUntraced(function* (
+  world: World,
+  make: ReturnType<typeof granting | typeof storing> = granting({ userId: ada })
+) {
+  const endpoints = yield* OAuthEndpoints
   const run = Effect.runPromiseWith(yield* Effect.context())
-  const client = new Visitor((request) => run(server.endpoints(request)))
+  const client = new Visitor((request) => run(endpoints.answer(request)))
   const clientId = yield* Effect.promise(() => client.register())
   const parameters = yield* Effect.promise(() => authorizationRequest(clientId))
   const request = new Request(`https://mcp.example.com/authorize?${new URLSearchParams(parameters).toString()}`)
-  const redirect = yield* server.complete(yield* server.parse(request), subject)
+  const redirect = yield* make(yield* endpoints.parse(request))
   const code = new URL(redirect).searchParams.get("code") ?? ""
   const answer = yield* Effect.promise(async () => (await client.redeem(clientId, code)).json())
   const { access_token: token } = answer as { readonly access_token: string }
@@ -75,10 +96,10 @@ const given = Effect.fnUntraced(function* (world: World, subject: GrantProps = {
 })
 
 const statusOf = Effect.fnUntraced(function* (token: string, resource: "/mcp" | "/sse" = "/mcp") {
-  const server = yield* AuthorizationServer
+  const server = yield* ResourceServer
   const headers = { authorization: `Bearer ${token}` }
   const request = new Request(`https://mcp.example.com${resource}`, { headers })
-  return (yield* server.guard(resource, request, Effect.succeed(new Response("served")))).status
+  return (yield* server.serve(resource, request, Effect.succeed(new Response("served")))).status
 })
 
 describe("the log of refused access tokens", () => {
@@ -134,11 +155,14 @@ describe("the log of refused access tokens", () => {
     )
   )
 
-  it.effect("tells that the session has ended, and of its tokens after that that nobody knows them", () =>
+  it.effect.each([
+    ["", granting({ userId: ada, clerkSessionId: ClerkSessionId.make("sess_1") })],
+    [", in the form that grants were always stored in", storing({ userId: ada, sessionId: "sess_1" })]
+  ] as const)("tells that the session has ended, and then that nobody knows its tokens%s", ([, grant]) =>
     inWorld((world) =>
       Effect.gen(function* () {
         world.clerk.sessions.set("sess_1", "user_ada")
-        const { token, known } = yield* given(world, { userId: ada, sessionId: ClerkSessionId.make("sess_1") })
+        const { token, known } = yield* given(world, grant)
         world.clerk.sessions.clear()
         yield* TestClock.adjust("61 seconds")
         assert.deepStrictEqual([yield* statusOf(token), yield* statusOf(token)], [401, 401])
@@ -154,9 +178,9 @@ describe("the log of refused access tokens", () => {
     inWorld((world) =>
       Effect.gen(function* () {
         const { token, grantId } = yield* given(world)
-        const server = yield* AuthorizationServer
+        const grants = yield* Grants
         assert.strictEqual(yield* statusOf(`${token}x`), 401)
-        yield* server.revoke(ada, grantId)
+        yield* grants.end(ada, grantId)
         assert.strictEqual(yield* statusOf(token), 401)
         assert.strictEqual(yield* statusOf("nonsense"), 401)
         assert.deepStrictEqual(world.refusals, [

@@ -4,8 +4,8 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
 
+import { AccessEvent, AccessEvents } from "../../../src/server/access/AccessEvents.ts"
 import { GrantId, UserId } from "../../../src/server/domain/Principal.ts"
-import { GrantsEnded } from "../../../src/server/oauth/GrantsEnded.ts"
 import { FakeAccounts } from "../../../src/server/testing/FakeAccounts.ts"
 
 /** Tells of an end while the user's object fails so many times, and lets some seconds pass. */
@@ -16,8 +16,9 @@ const tellingTo = (failures: number, { overloaded = false, seconds = 10 } = {}) 
     agents.failures = failures
     agents.overloaded = overloaded
     yield* Effect.gen(function* () {
-      const ended = yield* GrantsEnded
-      yield* ended.one(UserId.make("user_ada"), GrantId.make("grant"))
+      const { publish } = yield* AccessEvents
+      const grant = { userId: UserId.make("user_ada"), grantId: GrantId.make("grant") }
+      yield* publish(AccessEvent.cases.GrantEnded.make(grant))
       yield* TestClock.adjust(`${seconds} seconds`)
     }).pipe(Effect.provide(agents.layer.pipe(Layer.provide(logger))))
     return { ended: agents.ended, log }
@@ -43,7 +44,7 @@ describe("the object of a user", () => {
       assert.deepStrictEqual(ended, [])
       assert.lengthOf(log, 1)
       assert.include(log[0], "The sessions of ended grants were not ended")
-      assert.include(log[0], '"operation":"endGrants"')
+      assert.include(log[0], '"operation":"GrantEnded"')
       assert.notInclude(log[0], "internal detail")
     })
   )

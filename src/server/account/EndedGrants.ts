@@ -1,0 +1,104 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+
+import type { AccessEvent } from "../access/AccessEvents.ts"
+import type { GrantId, Principal } from "../domain/Principal.ts"
+import { closing, limits, type SessionId } from "./Session.ts"
+import { GrantEnded, SessionFailure } from "./SessionFailure.ts"
+import type { SessionServers } from "./SessionServers.ts"
+import type { SessionStore } from "./SessionStore.ts"
+import type { SessionStreams } from "./SessionStreams.ts"
+
+interface Sessions {
+  readonly sql: SqlStorage
+  readonly store: SessionStore
+  readonly streams: SessionStreams
+  readonly servers: SessionServers
+  /** Ends a session at once, whatever it is doing. */
+  readonly remove: (id: SessionId, reason: string) => Effect.Effect<void>
+}
+
+/**
+ * What events end in the object of a user: sessions, streams, requests. A grant that has ended is refused for an hour
+ * more, because a store elsewhere may take its token for a while.
+ */
+export const makeEndedGrants = ({ sql, store, streams, servers: { live }, remove }: Sessions) => {
+  sql.exec("CREATE TABLE IF NOT EXISTS ended_grants (grant_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID")
+
+  const remember = (grantId: GrantId, now: number) => {
+    sql.exec("DELETE FROM ended_grants WHERE time <= ?", now - limits.grantMemory)
+    sql.exec("INSERT OR REPLACE INTO ended_grants (grant_id, time) VALUES (?, ?)", grantId, now)
+  }
+
+  /** Waits until no request of a session is being answered, or until they have had their time. */
+  const answered = (id: SessionId) =>
+    Effect.sync(() => live.unansweredOf(id)).pipe(
+      Effect.repeat({ until: (unanswered) => unanswered === 0, schedule: Schedule.spaced("50 millis") }),
+      Effect.timeoutOption(limits.lastAnswers)
+    )
+
+  /** Ends a session whose client still listens: what it asked before is answered first, on `/sse` over its socket. */
+  const end = Effect.fnUntraced(function* ({ id, wire }: SessionStore["all"][number], reason: string) {
+    store.delete(id)
+    if (wire !== "sse") streams.close(id, closing.ended, reason)
+    yield* Effect.forkDetach(Effect.andThen(answered(id), remove(id, reason)), { startImmediately: true })
+  })
+
+  /** Ends the stream that an ended grant reads of a session that goes on under another one. */
+  const endReading = Effect.fnUntraced(function* (id: SessionId) {
+    // On `/sse` there is no session without its stream.
+    if (store.find(id)?.wire === "sse") yield* remove(id, "revoked")
+    else streams.close(id, closing.ended, "revoked")
+  })
+
+  /**
+   * Ends what was asked under a grant, also in sessions that go on under another one: at once what waits for an answer
+   * of the client, which nobody of that grant can give any more, and the rest once it had its time.
+   */
+  const endRequests = Effect.fnUntraced(function* (ended: GrantId) {
+    const reason = "The connection was ended"
+    for (const { transport } of live.made) transport.end(reason, ({ grantId, waits }) => waits && grantId === ended)
+    yield* Effect.sleep(limits.lastAnswers)
+    for (const { transport } of live.made) transport.end(reason, ({ grantId }) => grantId === ended)
+  })
+
+  const endGrant = Effect.fnUntraced(function* (grantId: GrantId) {
+    remember(grantId, yield* Clock.currentTimeMillis)
+    streams.closeFollowers(grantId)
+    const own = store.ofGrant(grantId)
+    const read = streams.openedUnder(grantId).filter((id) => !own.some((session) => session.id === id))
+    yield* Effect.forEach(read, endReading, { discard: true })
+    yield* Effect.forEach(own, (session) => end(session, "revoked"), { discard: true })
+    yield* Effect.forkDetach(endRequests(grantId), { startImmediately: true })
+  })
+
+  const endAll = Effect.fnUntraced(function* () {
+    streams.closeFollowers()
+    yield* Effect.forEach(store.all, (session) => end(session, "account closed"), { discard: true })
+  })
+
+  return {
+    /**
+     * Acts on an event. Changed access is told to streams without a session only: the lists of sessions are made in the
+     * object, from the snapshot that the object has.
+     */
+    hear: Effect.fn("Sessions.hear")(function* (event: AccessEvent) {
+      switch (event._tag) {
+        case "GrantEnded":
+          return yield* endGrant(event.grantId)
+        case "AccountClosed":
+          return yield* endAll()
+        case "AccessChanged":
+          return streams.tellFollowers()
+      }
+    }),
+
+    /** Fails for a principal whose grant has ended. */
+    refuse: Effect.fnUntraced(function* ({ grantId }: Principal) {
+      const since = (yield* Clock.currentTimeMillis) - limits.grantMemory
+      const found = sql.exec("SELECT 1 FROM ended_grants WHERE grant_id = ? AND time > ?", grantId, since)
+      if (found.toArray().length > 0) return yield* new SessionFailure({ reason: new GrantEnded() })
+    })
+  }
+}

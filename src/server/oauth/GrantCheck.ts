@@ -1,0 +1,76 @@
+import * as Effect from "effect/Effect"
+import * as Match from "effect/Match"
+import * as Schema from "effect/Schema"
+
+import { Access, AccessUnknown, AccountClosed } from "../access/Access.ts"
+import { ClerkSessionTokens, ClerkSessionUnknown } from "../access/ClerkSessionTokens.ts"
+import { ClerkSessionEnded } from "../clerk/ClerkError.ts"
+import { AppConfig } from "../config/AppConfig.ts"
+import type { GrantProps } from "../domain/Principal.ts"
+
+/** What is stored in the grant names no user. */
+export class GrantUnreadable extends Schema.TaggedError<GrantUnreadable>()("GrantUnreadable", {}) {}
+
+/** Why a grant is not good now: for ever, or until Clerk answers again. */
+export class GrantRefused extends Schema.TaggedError<GrantRefused>()("GrantRefused", {
+  reason: Schema.Union([GrantUnreadable, AccountClosed, ClerkSessionEnded, ClerkSessionUnknown, AccessUnknown])
+}) {}
+
+interface Answer {
+  /** At the token endpoint (RFC 6749, section 5.2). `invalid_grant` ends the grant, `temporarily_unavailable` keeps it. */
+  readonly error: "invalid_grant" | "temporarily_unavailable"
+  readonly description: string
+  /** In seconds, where asking again helps. */
+  readonly retryAfter?: number
+  /**
+   * At a resource: `invalid` is 401 `invalid_token` (RFC 6750, section 3.1), `revoked` the same and ends the grant,
+   * `unavailable` is 503, and `served` lets the call go on, which is refused later in words that a person can read.
+   */
+  readonly bearer: "invalid" | "revoked" | "unavailable" | "served"
+  /** What the log says of a refused access token. */
+  readonly log: string
+}
+
+const ended = (description: string, bearer: Answer["bearer"], log: string): Answer => ({
+  error: "invalid_grant",
+  description,
+  bearer,
+  log
+})
+
+const unknown = (description: string, retryAfter: number, bearer: Answer["bearer"], log: string): Answer => ({
+  error: "temporarily_unavailable",
+  description,
+  retryAfter,
+  bearer,
+  log
+})
+
+/** The one table from why a grant is refused to the answers. */
+export const answerTo = Match.typeTags<GrantRefused["reason"], Answer>()({
+  GrantUnreadable: () => ended("Unknown user", "unavailable", "unreadable"),
+  AccountClosed: ({ message }) => ended(message, "invalid", "account closed"),
+  ClerkSessionEnded: ({ message }) => ended(message, "revoked", "session ended"),
+  ClerkSessionUnknown: ({ message }) => unknown(message, 5, "unavailable", "session unknown"),
+  AccessUnknown: ({ message, retryAfterSeconds }) => unknown(message, retryAfterSeconds, "served", "access unknown")
+})
+
+/**
+ * Checks what a grant was made from: the account is open, and the Clerk session that the person signed in with has not
+ * ended. With `SIGN_IN=app` there has to be one: a grant from before that setting has come to its end.
+ */
+export const makeGrantCheck = Effect.gen(function* () {
+  const { SIGN_IN: signIn } = yield* AppConfig
+  const access = yield* Access
+  const tokens = yield* ClerkSessionTokens
+  return Effect.fnUntraced(function* ({ userId, clerkSessionId }: GrantProps) {
+    const session =
+      clerkSessionId !== undefined
+        ? tokens.alive(clerkSessionId)
+        : signIn === "app"
+          ? Effect.fail(new ClerkSessionEnded())
+          : Effect.void
+    const user = Effect.catchTag(access.current(userId), "AccessError", ({ reason }) => Effect.fail(reason))
+    yield* Effect.mapError(Effect.all([user, session], { concurrency: 2 }), (reason) => new GrantRefused({ reason }))
+  })
+})

@@ -1,0 +1,98 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+
+import { AppConfig } from "../config/AppConfig.ts"
+import * as Scope from "../domain/Scope.ts"
+import {
+  AuthorizationFailure,
+  RequestRejected,
+  StorageUnavailable,
+  trustedRedirect,
+  type TrustedRedirect
+} from "./AuthorizationFailure.ts"
+import { ambiguous, promptsOf, refusalOf } from "./AuthorizationParameters.ts"
+import { isAddress, servedByItsAddress } from "./ClientDocument.ts"
+import { attempt, type AuthRequest, OAuthLibrary } from "./OAuthLibrary.ts"
+import { isRedirectUri, redirectUriRule } from "./RedirectUri.ts"
+import { intended } from "./Resource.ts"
+
+/** The endpoints of the OAuth 2.1 authorization server that MCP clients talk to. */
+export class OAuthEndpoints extends Context.Service<
+  OAuthEndpoints,
+  {
+    /** Answers `/token` (RFC 6749, RFC 7009), `/register` (RFC 7591) and the server's metadata (RFC 8414). */
+    readonly answer: (request: Request) => Effect.Effect<Response, StorageUnavailable>
+    /** Checks an authorization request: client, redirect URI, PKCE S256, resource, scopes. */
+    readonly parse: (request: Request) => Effect.Effect<AuthRequest, AuthorizationFailure>
+  }
+>()("oauth/OAuthEndpoints") {
+  static readonly layer = Layer.effect(
+    OAuthEndpoints,
+    Effect.gen(function* () {
+      const { PUBLIC_URL: publicUrl, SIGN_IN: signIn } = yield* AppConfig
+      const { env, freshContext, helpers, provider, scopes } = yield* OAuthLibrary
+      const http = yield* HttpClient.HttpClient
+      const known: ReadonlySet<string> = new Set(scopes)
+
+      return OAuthEndpoints.of({
+        // What the library throws here comes from the storage: it answers the rest itself.
+        answer: (request) =>
+          Effect.tryPromise({
+            try: () => provider.fetch(request, env, freshContext()),
+            catch: (cause) => new StorageUnavailable({ operation: new URL(request.url).pathname, cause })
+          }),
+
+        parse: Effect.fn("OAuthEndpoints.parse")(function* (request) {
+          const parameters = new URL(request.url).searchParams
+          const twice = ambiguous(parameters)
+          if (twice !== undefined) return yield* rejected("invalid_request", `The parameter ${twice} was sent twice`)
+          const redirectUri = parameters.get("redirect_uri")
+          if (redirectUri !== null && !isRedirectUri(redirectUri)) {
+            return yield* rejected("invalid_request", redirectUriRule)
+          }
+          const clientId = parameters.get("client_id") ?? ""
+          if (isAddress(clientId)) {
+            yield* Effect.provideService(servedByItsAddress(publicUrl, clientId), HttpClient.HttpClient, http)
+          }
+          const authRequest = yield* attempt("parseAuthRequest", () =>
+            helpers.parseAuthRequest(withIntendedResource(publicUrl, request))
+          )
+          // A client that names none has registered one, perhaps before there was this rule.
+          if (!isRedirectUri(authRequest.redirectUri)) return yield* rejected("invalid_request", redirectUriRule)
+          const redirect = trustedRedirect(authRequest)
+          const refusal = refusalOf(parameters, signIn === "clerk")
+          if (refusal !== undefined) return yield* rejected(refusal.code, refusal.description, redirect)
+          if (!authRequest.codeChallenge) {
+            return yield* rejected("invalid_request", "code_challenge is required (PKCE, S256)", redirect)
+          }
+          const asked = authRequest.scope.filter((scope) => !openIdScopes.has(scope))
+          const unknown = asked.filter((scope) => !known.has(scope))
+          if (unknown.length > 0) {
+            return yield* rejected("invalid_scope", `This server knows the scopes ${scopes.join(" ")}`, redirect)
+          }
+          return { ...authRequest, scope: [...new Set([Scope.baseline, ...asked])], prompt: promptsOf(parameters) }
+        })
+      })
+    })
+  ).pipe(Layer.provide(FetchHttpClient.layer))
+}
+
+const withIntendedResource = (publicUrl: URL, request: Request): Request => {
+  const url = new URL(request.url)
+  const asked = url.searchParams.getAll("resource")
+  if (asked.length !== 1) return request
+  url.searchParams.set("resource", intended(publicUrl, asked[0] ?? ""))
+  return new Request(url, request)
+}
+
+/** Scopes that OpenID clients add out of habit. They ask for nothing that this server could grant or refuse. */
+const openIdScopes = new Set(["openid", "profile", "email", "offline_access"])
+
+const rejected = (code: RequestRejected["code"], description: string, redirect?: TrustedRedirect) =>
+  new AuthorizationFailure({
+    reason: new RequestRejected({ code, description }),
+    ...(redirect !== undefined && { redirect })
+  })

@@ -1,0 +1,158 @@
+import {
+  AuthorizationError,
+  type AuthRequest as CheckedRequest,
+  CimdFetchError,
+  OAuthAuthorizationServer,
+  OAuthError,
+  type OAuthHelpers
+} from "@cloudflare/workers-oauth-provider"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+
+import { AppConfig } from "../config/AppConfig.ts"
+import { KeepAlive } from "../config/KeepAlive.ts"
+import { ServerInfo } from "../config/ServerInfo.ts"
+import { GrantProps } from "../domain/Principal.ts"
+import type * as Scope from "../domain/Scope.ts"
+import {
+  AuthorizationFailure,
+  ClientUnverifiable,
+  RequestRejected,
+  StorageUnavailable
+} from "./AuthorizationFailure.ts"
+import type { Prompt } from "./AuthorizationParameters.ts"
+import { answerTo, GrantRefused, GrantUnreadable, makeGrantCheck } from "./GrantCheck.ts"
+import { type OAuthStorage, publishingEnds } from "./OAuthStorage.ts"
+import { address } from "./Resource.ts"
+
+/** An authorization request that was checked. The library keeps what is added here with the rest. */
+export interface AuthRequest extends CheckedRequest {
+  /** What the client wants the person to be asked anew. */
+  readonly prompt?: ReadonlyArray<Prompt>
+}
+
+/** A step that leaves cookies behind: whoever answers the browser sends these headers along. */
+export interface WithHeaders {
+  readonly headers: Headers
+}
+
+/** What the library reads of the Worker's environment. */
+export interface ProviderEnv {
+  readonly OAUTH_KV: Omit<OAuthStorage["Service"], "get"> & {
+    readonly get: (key: string, options: KVNamespaceGetOptions<"json">) => Promise<unknown>
+  }
+}
+
+const decodeGrantProps = Schema.decodeUnknownEffect(GrantProps)
+
+const accessTokenLifetime = Duration.toSeconds("1 hour")
+/** A connection that is used stays; one that was left alone this long asks for a new sign-in. */
+const idleGrantLifetime = Duration.toSeconds("30 days")
+
+/** Refuses a code or a refresh token whose grant is not good (RFC 6749, section 5.2). */
+const refusal = ({ reason }: GrantRefused) => {
+  const { error, description, retryAfter } = answerTo(reason)
+  return new OAuthError(error, {
+    description,
+    ...(retryAfter !== undefined && { statusCode: 503, headers: { "Retry-After": String(retryAfter) } })
+  })
+}
+
+const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Scope>) {
+  const { PUBLIC_URL: publicUrl } = yield* AppConfig
+  const check = yield* makeGrantCheck
+  const context = yield* Effect.context()
+  const run = Effect.runPromiseWith(context)
+
+  const refusalOf = (props: unknown) =>
+    decodeGrantProps(props).pipe(
+      Effect.mapError(() => new GrantRefused({ reason: new GrantUnreadable() })),
+      Effect.flatMap(check),
+      Effect.match({ onSuccess: () => undefined, onFailure: refusal })
+    )
+
+  return new OAuthAuthorizationServer<ProviderEnv>({
+    issuer: publicUrl.origin,
+    authorizeEndpoint: new URL("/authorize", publicUrl).href,
+    tokenEndpoint: new URL("/token", publicUrl).href,
+    clientRegistrationEndpoint: new URL("/register", publicUrl).href,
+    clientIdMetadataDocumentEnabled: true,
+    resources: [address(publicUrl, "/mcp"), address(publicUrl, "/sse")],
+    defaultResource: address(publicUrl, "/mcp"),
+    scopesSupported: [...scopes],
+    allowPrivateUseRedirectUris: true,
+    accessTokenTTL: accessTokenLifetime,
+    refreshTokenIdleTTL: idleGrantLifetime,
+    tokenExchangeCallback: async ({ props }) => {
+      const refused = await run(refusalOf(props))
+      if (refused !== undefined) throw refused
+    },
+    onError: ({ code, status, internal }) => {
+      Effect.runSyncWith(context)(
+        Effect.logInfo("OAuth request refused").pipe(
+          Effect.annotateLogs({ code, status, category: internal.category, reason: internal.reason })
+        )
+      )
+    }
+  })
+})
+
+/**
+ * Calls the library. What it throws on purpose becomes a typed failure, with the redirect where it is trusted; what it
+ * throws besides comes from the storage.
+ */
+export const attempt = <A>(operation: string, call: () => Promise<A>): Effect.Effect<A, AuthorizationFailure> =>
+  Effect.tryPromise({
+    try: call,
+    catch: (cause) => {
+      if (cause instanceof CimdFetchError) {
+        return new AuthorizationFailure({ reason: new ClientUnverifiable({ detail: cause.detail }) })
+      }
+      if (!(cause instanceof AuthorizationError)) {
+        return new AuthorizationFailure({ reason: new StorageUnavailable({ operation, cause }) })
+      }
+      const { code, description, redirectUri, state, issuer } = cause
+      return new AuthorizationFailure({
+        reason: new RequestRejected({ code, description }),
+        ...(redirectUri !== undefined && {
+          redirect: { redirectUri, ...(state !== undefined && { state }), ...(issuer !== undefined && { issuer }) }
+        })
+      })
+    }
+  })
+
+/**
+ * `@cloudflare/workers-oauth-provider`, set up once because it caches keys, and shared by all who act through it:
+ * endpoints, consent, grants, resource server. No code and no refresh token yields an access token for a grant that is
+ * refused, and one that is refused for good ends on the way.
+ */
+export class OAuthLibrary extends Context.Service<
+  OAuthLibrary,
+  {
+    readonly provider: OAuthAuthorizationServer<ProviderEnv>
+    readonly helpers: OAuthHelpers
+    /** What the library is handed with each request. */
+    readonly env: ProviderEnv
+    /** An execution context for one request: the library writes `props` and `auth` on it. */
+    readonly freshContext: () => ExecutionContext
+    /** Every scope that this server grants, in the order in which the consent page lists them. */
+    readonly scopes: ReadonlyArray<Scope.Scope>
+  }
+>()("oauth/OAuthLibrary") {
+  static readonly layer = Layer.effect(
+    OAuthLibrary,
+    Effect.gen(function* () {
+      const scopes = [...(yield* ServerInfo).scopes.keys()]
+      const waitUntil = yield* KeepAlive
+      const env: ProviderEnv = { OAUTH_KV: yield* publishingEnds }
+      const provider = yield* makeProvider(scopes)
+      const freshContext = () =>
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the library calls `waitUntil` and nothing else
+        ({ waitUntil, passThroughOnException: () => {}, props: {} }) as ExecutionContext
+      return OAuthLibrary.of({ provider, helpers: provider.getOAuthApi(env), env, freshContext, scopes })
+    })
+  )
+}
