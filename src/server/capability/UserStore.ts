@@ -95,8 +95,8 @@ const pauses = Schedule.exponential("20 millis", 1.7).pipe(
 
 /**
  * A small amount of data for each user: preferences, a cursor, a list. It lives in the user's Durable Object, so that
- * requests with and without a session, wherever they are served, see one value; it is deleted with the user. Declare an
- * entry once, and use it in tools, resources and prompts:
+ * requests with and without a session, wherever they are served, see one value; it is erased some days after the user
+ * was deleted in Clerk. Declare an entry once, and use it in tools, resources and prompts:
  *
  *     const Preferences = UserStore.entry("preferences", Schema.Struct({ language: Schema.String }))
  */
