@@ -102,7 +102,7 @@ describe("the guide to signing in through an app", () => {
     })
     const call = callTool(Orders.toolkit, Layer.provide(Orders.layer, app))
     return Effect.gen(function* () {
-      const mine = yield* call("myOrders", { year: 2026 }, { as: { scopes: ["app:read"], sessionId: "sess_1" } })
+      const mine = yield* call("myOrders", { year: 2026 }, { as: { scopes: ["app:read"], clerkSessionId: "sess_1" } })
       assert.deepEqual(mine, { orders: [{ id: "o1", total: 12.5 }] })
     })
   })

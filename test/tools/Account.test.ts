@@ -33,7 +33,7 @@ describe("userInfo", () => {
 
   it.effect("tells the session where it is known", () =>
     Effect.gen(function* () {
-      const told = yield* call("userInfo", {}, { as: { ...admin, sessionId: "sess_1" } })
+      const told = yield* call("userInfo", {}, { as: { ...admin, clerkSessionId: "sess_1" } })
       assert.deepStrictEqual<unknown>(told, { ...facts, sessionId: "sess_1" })
     })
   )

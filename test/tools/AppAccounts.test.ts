@@ -11,7 +11,7 @@ it.effect("tells people who they are in the app, and nothing besides", () => {
   const app = fakeApp(() => Response.json({ ...ada, internalNote: "a good customer" }))
   const call = callTool(AppAccounts.toolkit, Layer.provide(AppAccounts.layer, app))
   return Effect.gen(function* () {
-    const profile = yield* call("myProfile", {}, { as: { scopes: ["app:read"], sessionId: "sess_1" } })
+    const profile = yield* call("myProfile", {}, { as: { scopes: ["app:read"], clerkSessionId: "sess_1" } })
     assert.deepStrictEqual(profile, ada)
   })
 })

@@ -6,7 +6,7 @@ import { callTool, fakeApp, Recorder, type TestCaller } from "../../src/server/t
 import * as AppAccounts from "../../src/tools/AppAccounts.ts"
 
 const ada = { id: "user_ada", email: "ada@example.com", firstName: "Ada", lastName: "Marlowe", role: "admin" }
-const admin: TestCaller = { role: "admin", scopes: ["app:read"], sessionId: "sess_1" }
+const admin: TestCaller = { role: "admin", scopes: ["app:read"], clerkSessionId: "sess_1" }
 
 const callOn = (app: (request: Request) => Response) =>
   callTool(AppAccounts.toolkit, Layer.provide(AppAccounts.layer, fakeApp(app)))
@@ -173,7 +173,7 @@ describe("the policies of the app's tools", () => {
   ] as const) {
     it.effect(`hold for ${role ?? "no role"} with ${scopes.join(" ") || "no further scope"}`, () =>
       Effect.gen(function* () {
-        const as = { role, scopes, sessionId: "sess_1" }
+        const as = { role, scopes, clerkSessionId: "sess_1" }
         assert.strictEqual(yield* decided("myProfile", as), myProfile)
         assert.strictEqual(yield* decided("listUsers", as), listUsers)
       })

@@ -14,7 +14,7 @@ const appUrl = new URL("https://app.example.com")
 /**
  * `AppApi` on an app that is one function from request to response. Everything between is real: a status that the app
  * should not answer, or JSON that was not agreed, fails as it does in the server. Clerk gives every session a token; a
- * caller without a `sessionId` has to sign in, as in the server.
+ * caller without a `clerkSessionId` has to sign in, as in the server.
  */
 export const fakeApp = (answer: (request: Request) => Response | Promise<Response>): Layer.Layer<AppApi> => {
   const token = () => Effect.succeed(Redacted.make("a-token-of-the-tests"))

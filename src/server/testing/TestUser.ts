@@ -22,7 +22,7 @@ export interface TestCaller extends TestUser {
   readonly clientId?: string
   readonly grantId?: string
   /** The Clerk session, which is known where people sign in through the team's app. */
-  readonly sessionId?: string
+  readonly clerkSessionId?: string
 }
 
 /** The id of the user of whom a test says nothing else. */
@@ -50,5 +50,5 @@ export const principalOf = (caller: TestCaller): Principal => ({
   grantId: GrantId.make(caller.grantId ?? "grantOfAda"),
   clientId: ClientId.make(caller.clientId ?? "the-client"),
   scopes: [baseline, ...(caller.scopes ?? [])],
-  ...(caller.sessionId !== undefined && { sessionId: ClerkSessionId.make(caller.sessionId) })
+  ...(caller.clerkSessionId !== undefined && { clerkSessionId: ClerkSessionId.make(caller.clerkSessionId) })
 })

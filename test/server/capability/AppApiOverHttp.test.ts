@@ -55,7 +55,7 @@ it.live("an app that keeps to the key carries out once what it is asked twice, b
       Layer.provide([tokens, world.connections, FetchHttpClient.layer, SecureRandom.layerWebCrypto])
     )
     const call = callTool(PlaceOrder.toolkit, Layer.provide(PlaceOrder.layer, app))
-    const as = { scopes: ["app:write"], sessionId: "sess_1" }
+    const as = { scopes: ["app:write"], clerkSessionId: "sess_1" }
     const order = call("placeOrder", { item: "tea", count: 2 }, { as })
 
     yield* Effect.gen(function* () {

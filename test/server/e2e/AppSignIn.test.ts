@@ -67,7 +67,7 @@ layer(RunningServer.layerWithApp(app))("sign-in through an app", (it) => {
       const tokens = await client.redeem(attempt, leftFor(await person.browser.open(location)))
       assert.notInclude(person.browser.cookies.join(), token)
       const reply = await legacy(server.mcp, tokens.access_token, "tools/call", { name: "whoAmI", arguments: {} })
-      assert.deepInclude(reply.result?.["structuredContent"], { email: person.email, sessionId: person.sessionId })
+      assert.deepInclude(reply.result?.["structuredContent"], { email: person.email, clerkSessionId: person.sessionId })
       assert.notInclude(server.logs().join("\n"), token)
     })
   )

@@ -40,7 +40,7 @@ describe("signing in through the app", () => {
     const client = await connect(handler, String(tokens["access_token"]))
     // The one place where the session is told: to the person whom it belongs to.
     const { structuredContent } = await client.callTool({ name: "whoAmI", arguments: {} })
-    assert.deepInclude(structuredContent, { userId: "user_ada", sessionId: "sess_ada" })
+    assert.deepInclude(structuredContent, { userId: "user_ada", clerkSessionId: "sess_ada" })
     assert.notInclude(JSON.stringify([kv.dump(), log]), "sess_ada")
   })
 

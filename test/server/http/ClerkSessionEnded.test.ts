@@ -71,7 +71,7 @@ describe("a sign-in with Clerk", () => {
       for (const id of ["sess_earlier", "sess_later"]) clerk.sessions.set(id, "user_ada")
       const client = await connect(handler, (await visitor.signIn("user_ada")).access_token)
       const { structuredContent } = await client.callTool({ name: "whoAmI", arguments: {} })
-      assert.strictEqual((structuredContent as { readonly sessionId?: string }).sessionId, sessionId)
+      assert.strictEqual((structuredContent as { readonly clerkSessionId?: string }).clerkSessionId, sessionId)
     }
   })
 
