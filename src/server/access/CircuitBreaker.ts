@@ -3,9 +3,9 @@ import * as Duration from "effect/Duration"
 import type { ClerkError } from "../clerk/ClerkError.ts"
 import { Lru } from "./Lru.ts"
 
-/** How long Clerk is left alone after a failure that named no time, in milliseconds. */
+/** How long the circuit stays open after a failure without `Retry-After`, in milliseconds. */
 const defaultTime = Duration.toMillis("5 seconds")
-/** The longest that a named time is believed, in milliseconds. */
+/** The longest `Retry-After` that is honoured, in milliseconds. */
 const longestTime = Duration.toMillis("60 seconds")
 
 type Reason = ClerkError["reason"]
@@ -15,17 +15,17 @@ const timeAfter = (reason: Reason): number =>
     ? Math.min(reason.retryAfter * 1_000, longestTime)
     : defaultTime
 
-/** What Clerk failed with, and until when it is left alone, in milliseconds since 1970. */
+/** The failure, and until when the circuit stays open, in milliseconds since 1970. */
 export interface Failure {
   readonly reason: Reason
   readonly until: number
-  /** Clerk was asked several times. */
+  /** Whether Clerk was asked several times already. */
   readonly insisted: boolean
 }
 
 /**
- * Leaves Clerk alone after it failed: about what it was asked, and after a rate limit (429) about everything, because
- * that is one of the Clerk instance. Times are in milliseconds since 1970.
+ * A circuit breaker in front of Clerk: after a failure it opens for the same key, and after a rate limit (429) for every
+ * key, because the limit is one of the Clerk instance. Times are in milliseconds since 1970.
  */
 export const make = <K>() => {
   const failures = new Lru<K, Failure>()
@@ -37,12 +37,12 @@ export const make = <K>() => {
       if (reason._tag === "ClerkUnavailable" && reason.status === 429) limit = failure
     },
 
-    /** Clerk has answered. */
+    /** Closes the circuit: Clerk has answered. */
     close: (key: K): void => {
       failures.delete(key)
     },
 
-    /** The failure for which Clerk shall be left alone now. */
+    /** The failure that keeps the circuit open now, if it is open. */
     failure: (key: K, now: number): Failure | undefined =>
       [failures.get(key), limit].find((failure) => failure !== undefined && now < failure.until)
   }

@@ -20,20 +20,20 @@ import * as SingleFlight from "./SingleFlight.ts"
 /** Why there is no token. */
 export type NoToken = ClerkError
 
-/** How much of its life a token has to have left, in milliseconds; half of it where that is less. */
+/** How long a token has to be valid still, in milliseconds; half of its lifetime if that is less. */
 const margin = Duration.toMillis("10 seconds")
-/** How long an answer about a session holds, in milliseconds. */
+/** How long an answer about a session is cached, in milliseconds. */
 const aliveFor = Duration.toMillis("60 seconds")
-/** How long an app that refuses one token after the other is left with the last one, in milliseconds. */
+/** How long the last token is kept for an app that refuses one token after the other, in milliseconds. */
 const renewedFor = Duration.toMillis("5 seconds")
-/** How long a session counts as alive that Clerk does not speak about, in milliseconds. */
+/** How long a session counts as active while Clerk does not answer, in milliseconds. */
 const doubtFor = Duration.toMillis("5 minutes")
-/** How often Clerk is asked once more for a token that is needed. */
+/** How many times a token request to Clerk is retried. */
 const retries = 2
-/** The longest that somebody waits for that, in milliseconds, before Clerk is asked again. */
+/** The longest pause before a retry, in milliseconds. */
 const longestPause = 2_000
 
-/** The pauses between, unless Clerk names a time. */
+/** The pauses between retries, unless Clerk sends `Retry-After`. */
 const pauses = Schedule.exponential("200 millis").pipe(
   Schedule.setInputType<ClerkError>(),
   Schedule.modifyDelay(({ duration, input: { reason } }) =>
@@ -45,7 +45,7 @@ const pauses = Schedule.exponential("200 millis").pipe(
   )
 )
 
-/** Whether it may help to ask again soon. */
+/** Whether a retry may help. */
 const isPassing = ({ reason }: ClerkError) =>
   reason._tag === "ClerkUnavailable" && (reason.retryAfter ?? 0) * 1_000 <= longestPause
 
@@ -69,7 +69,7 @@ export class ClerkSessionUnknown extends Schema.TaggedError<ClerkSessionUnknown>
   }
 }
 
-/** Clerk's short-lived tokens of sessions. Who gets one learns that the session is alive. */
+/** Clerk's short-lived session tokens. Clerk issues them for active sessions only. */
 export class ClerkSessionTokens extends Context.Service<
   ClerkSessionTokens,
   {
@@ -79,9 +79,9 @@ export class ClerkSessionTokens extends Context.Service<
      * there is no template, say, is alive all the same; the log says so, once.
      */
     readonly alive: (id: ClerkSessionId) => Effect.Effect<void, ClerkSessionEnded | ClerkSessionUnknown>
-    /** A token that is good for some seconds yet. Asks up to three times. */
+    /** A token that is valid for some seconds more. Asks Clerk up to three times. */
     readonly current: (id: ClerkSessionId) => Effect.Effect<Redacted.Redacted, NoToken>
-    /** Another token in place of one that somebody refused; the same one, where it has just been replaced. */
+    /** Another token in place of one that the app refused; if it was replaced a moment ago, that newer one. */
     readonly renewed: (id: ClerkSessionId, refused: Redacted.Redacted) => Effect.Effect<Redacted.Redacted, NoToken>
   }
 >()("access/ClerkSessionTokens") {
@@ -112,14 +112,14 @@ export class ClerkSessionTokens extends Context.Service<
 
       const ask = (id: ClerkSessionId) => share(id, mint(id))
 
-      /** Asks again where that may help soon. */
+      /** Retries where that may help. */
       const insist = (id: ClerkSessionId) =>
         ask(id).pipe(
           Effect.retry({ while: isPassing, times: retries, schedule: pauses }),
           Effect.tapError((error) => leaveAlone(id, error, true))
         )
 
-      /** A new token; where there is none, the old one while it is good. */
+      /** A new token; if there is none, the old one while it is valid. */
       const replace = Effect.fnUntraced(function* (id: ClerkSessionId) {
         const now = yield* Clock.currentTimeMillis
         const failure = breaker.failure(id, now)
@@ -175,7 +175,7 @@ export class ClerkSessionTokens extends Context.Service<
         renewed: Effect.fnUntraced(function* (id, refused) {
           const now = yield* Clock.currentTimeMillis
           const token = tokens.get(id)
-          // Somebody else may have come back with the same token before; and an app may refuse every one.
+          // Another request may have replaced the same token already; and an app may refuse every token.
           const isNew = token !== undefined && token.value !== refused && now < token.goodUntil
           if (token !== undefined && (isNew || now < (renewals.get(id) ?? -Infinity) + renewedFor)) return token.value
           renewals.set(id, now)
@@ -191,7 +191,7 @@ export class ClerkSessionTokens extends Context.Service<
 interface Token {
   readonly value: Redacted.Redacted
   readonly mintedAt: number
-  /** When it gets too old to set out with. */
+  /** When it is too old to be sent. */
   readonly goodUntil: number
   readonly expiresAt: number
 }
@@ -211,7 +211,7 @@ const read = (value: Redacted.Redacted, mintedAt: number): Effect.Effect<Token, 
     })
   )
 
-/** How long to wait until Clerk may be asked for a token that is needed, in milliseconds; none for as long as that takes. */
+/** How long to wait before Clerk is asked again, in milliseconds; undefined if that is too long. */
 const delayAfter = ({ reason, until, insisted }: CircuitBreaker.Failure, now: number): number | undefined => {
   if (reason._tag !== "ClerkUnavailable") return undefined
   if (reason.retryAfter === undefined) return insisted ? undefined : 0

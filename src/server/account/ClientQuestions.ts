@@ -9,14 +9,14 @@ import {
 
 import type { Question } from "./PendingQuestions.ts"
 
-/** Where the questions of a transport wait for their answers. */
+/** Where the open questions of a transport are counted. */
 export interface Asking {
-  /** Answers the limit that would be exceeded. */
+  /** Returns the limit that would be exceeded, if one would. */
   readonly open: (question: Question) => number | undefined
   readonly close: (question: Question) => void
-  /** Calls back when a client that has left had its time to come back. */
+  /** Calls back when the time is over in which a client may come back. */
   readonly later: (check: () => void) => void
-  /** Whether the client reads a stream on which it gets everything. */
+  /** Whether the client reads a stream that carries everything (`/sse`). */
   readonly isListening: () => boolean
 }
 
@@ -59,26 +59,26 @@ export class ClientQuestions {
     return new Set(this.#asked.map(({ request }) => request))
   }
 
-  /** Whether the client is there for one of them. */
+  /** Whether the client still reads the stream of one of them. */
   get isAttended(): boolean {
     return this.#asked.some((question) => question.isAttended())
   }
 
-  /** A message as the client gets it. */
+  /** A message with the ids that the client sees. */
   stamped(message: JSONRPCMessage): JSONRPCMessage {
     if (isJSONRPCRequest(message)) return { ...message, id: `${this.#stamp}${message.id}` }
     if (!isCancellation(message)) return message
     return { ...message, params: { ...message.params, requestId: `${this.#stamp}${message.params.requestId}` } }
   }
 
-  /** A message as the server gets it: none for an answer that nobody waits for. */
+  /** A message with the server's own ids; undefined for an answer that nothing waits for. */
   unstamped(message: unknown): ReadonlyArray<unknown> {
     if (!isAnswer(message)) return [message]
     const id = String(message.id)
     return this.close(id) ? [{ ...message, id: Number(id.slice(this.#stamp.length)) }] : []
   }
 
-  /** Has a request wait for an answer; `of` is undefined for a question that belongs to none. */
+  /** Registers a question. `of`: the request that waits for its answer, if one does. */
   open(id: RequestId, of: Asked | undefined): void {
     if (of !== undefined) {
       const question: Asked = { ...of, isAttended: () => of.isAttended() || this.#asking.isListening() }
@@ -89,7 +89,7 @@ export class ClientQuestions {
     } else this.#open.set(id, undefined)
   }
 
-  /** Whether the question waited. */
+  /** Whether the question was open. */
   close(id: RequestId): boolean {
     const question = this.#open.get(id)
     if (question !== undefined) this.#asking.close(question)
@@ -101,7 +101,7 @@ export class ClientQuestions {
     for (const [id, question] of this.#open) if (question?.request === request) this.close(id)
   }
 
-  /** Abandons, once the client had its time to come back, the questions that it is not there for. */
+  /** Abandons the questions whose streams the client has not come back to in time. */
   checkLater(): void {
     const abandoned = () => this.#asked.filter((question) => !question.isAttended())
     if (abandoned().length > 0) this.#asking.later(() => abandoned().forEach(({ abandon }) => abandon()))

@@ -4,7 +4,7 @@ import type { ClientId } from "../domain/Principal.ts"
 import type { SessionId } from "./Session.ts"
 import type { SessionTransport } from "./SessionTransport.ts"
 
-/** A server in memory and the transport that its session is reached by. */
+/** A server in memory, and the transport of its session. */
 export interface Live {
   readonly server: McpServer
   readonly transport: SessionTransport
@@ -13,9 +13,8 @@ export interface Live {
 }
 
 /**
- * The servers that are held in memory, at most `capacity` and those that wait for the answer to a question. One that is
- * at work or waits stays; of the others the one that was left alone the longest goes first. What it knew is stored, so
- * that its session does not notice.
+ * The servers in memory: at most `capacity`, beside those that wait for the answer to a question. Idle ones are dropped,
+ * least recently used first; their sessions are stored and restored at the next request.
  */
 export class LiveServers {
   readonly #capacity: number
@@ -32,7 +31,7 @@ export class LiveServers {
       .reduce((sum, { transport }) => sum + transport.working, 0)
   }
 
-  /** Those that are there already. */
+  /** The servers that are made. */
   get made(): ReadonlyArray<Live> {
     return [...this.#places.values()].flatMap(({ made }) => made ?? [])
   }
@@ -53,7 +52,7 @@ export class LiveServers {
     return this.#places.get(id)?.made?.transport.answers(request) === true
   }
 
-  /** The session's server, made once for all who ask at the same time. Undefined: every place is taken by one at work. */
+  /** The session's server, made once for concurrent requests. Undefined if every place is taken by a server at work. */
   get(id: SessionId, make: () => Promise<Live>): Promise<Live> | undefined {
     const known = this.#places.get(id)
     if (known === undefined && !this.#makeRoom()) return undefined
@@ -67,7 +66,7 @@ export class LiveServers {
   async drop(id: SessionId): Promise<void> {
     const place = this.#places.get(id)
     this.#places.delete(id)
-    // Whoever asked for a server that could not be made was told.
+    // The request that could not get its server has failed already.
     const live = await place?.live.catch(() => undefined)
     await live?.server.close()
   }
@@ -92,7 +91,7 @@ export class LiveServers {
     if (places.filter(([, state]) => state !== "waiting").length < this.#capacity) return true
     for (const [id, state] of places) {
       if (state !== "idle") continue
-      // Nobody waits for an idle server, and its session lives on.
+      // Nothing waits for an idle server, and its session stays stored.
       this.drop(id).catch(() => {})
       return true
     }
@@ -106,6 +105,6 @@ interface Place {
   made: Live | undefined
 }
 
-/** What waits for a client that has left is idle. */
+/** A server that waits for a client that has left counts as idle. */
 const stateOf = ({ made }: Place): "working" | "waiting" | "idle" =>
   made === undefined || made.transport.working > 0 ? "working" : made.transport.isAttended ? "waiting" : "idle"

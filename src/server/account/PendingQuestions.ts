@@ -1,7 +1,7 @@
 import type { ClientId } from "../domain/Principal.ts"
 import { limits, type SessionId } from "./Session.ts"
 
-/** A question to a client, whose answer a request waits for. */
+/** A question to a client. A request waits for its answer. */
 export interface Question {
   /** Whether the client reads the stream that it was put on. */
   readonly isAttended: () => boolean
@@ -14,13 +14,13 @@ interface Asked {
   readonly clientId: ClientId
 }
 
-/** The questions of one user's sessions, oldest first. They have limits of their own, and take no other place. */
+/** The open questions of one user's sessions, oldest first. They count against limits of their own only. */
 export class PendingQuestions {
   readonly #open = new Map<Question, Asked>()
 
   /**
-   * Lets a question wait for its answer. Where there are as many as may be, the oldest one goes whose client has left;
-   * if all of them are still there, this one is refused, and the limit is the answer.
+   * Adds a question. At a limit, the oldest one whose client has left is dropped; if no client has left, this one is
+   * refused and the limit is returned.
    */
   open(question: Question, asked: Asked): number | undefined {
     const limit =

@@ -13,19 +13,19 @@ import { Frame, retryAfter } from "./Session.ts"
 
 /** Proxies drop a connection that is silent for longer, and a client that has left shows when something is written. */
 const keepAliveEvery = "15 seconds"
-/** How often in a row an object is dialled that does not keep a socket open: for about a minute and a half. */
+/** How many times in a row to reconnect to an object that does not keep a socket open: about a minute and a half. */
 const maxRedials = 12
-/** A socket that was open for so long, in milliseconds, does not count among them. */
+/** A socket that stayed open this long, in milliseconds, resets that count. */
 const steady = 30_000
-/** What is held for a client that reads slowly, in frames and in characters. A longer frame waits alone. */
+/** How much is buffered for a client that reads slowly, in frames and in characters. A longer frame is buffered alone. */
 const capacity = { frames: 1_024, characters: 4 * 1024 * 1024 } as const
 
 const decodeFrame = Schema.decodeUnknownOption(Schema.fromJsonString(Frame))
 
-/** The object answered a dial with something else than a socket: there is nothing left to listen to. */
+/** The object answered a reconnect without a socket: there is nothing left to listen to. */
 class Refused extends Data.TaggedError("Refused")<{ readonly status: number }> {}
 
-/** A socket closed that the object did not want closed. */
+/** A socket closed although the object did not close it. */
 class Lost extends Data.TaggedError("Lost")<{ readonly code: number; readonly overloaded: false }> {}
 
 type Frame = typeof Frame.Type
@@ -33,7 +33,7 @@ type Frame = typeof Frame.Type
 interface Held {
   /** The socket to begin with. */
   readonly socket: WebSocket
-  /** Asks for another one that goes on after the event. */
+  /** Opens another one, which resumes after this event. */
   readonly dial: (lastEventId: string | undefined) => Effect.Effect<Response, AccountUnavailable>
 }
 
@@ -46,7 +46,7 @@ interface ResumableSseOptions extends Held {
 
 const event = (id: string, data: string) => `event: message\nid: ${id}\ndata: ${data}\n\n`
 
-/** Waits for the socket to close, and answers its code. Interrupting it closes the socket. */
+/** Waits until the socket closes and returns its close code. Interrupting it closes the socket. */
 const untilClosed = (socket: WebSocket, onText: (text: string) => void) =>
   Effect.callback<number>((resume) => {
     socket.addEventListener("message", ({ data }) => {

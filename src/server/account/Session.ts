@@ -10,7 +10,7 @@ export type SessionId = typeof SessionId.Type
 export const Wire = Schema.Literals(["streamable", "sse"])
 export type Wire = typeof Wire.Type
 
-/** What of a client's `initialize` is kept: enough to say it again to a new server. */
+/** The part of a client's `initialize` that is stored, enough to initialize a new server with. */
 export const Initialize = Schema.Struct({
   protocolVersion: Schema.String,
   capabilities: Schema.Record(Schema.String, Schema.Json),
@@ -22,7 +22,7 @@ export const Initialize = Schema.Struct({
 })
 export type Initialize = typeof Initialize.Type
 
-/** From which level on a client wants to be told (MCP 2025-11-25, logging). */
+/** The minimum level of log messages that a client wants (MCP 2025-11-25, logging). */
 export const LogLevel = Schema.Literals([
   "debug",
   "info",
@@ -45,12 +45,12 @@ export const SetLevel = Schema.Struct({
 /** A session as it is stored. */
 export const Session = Schema.Struct({
   id: SessionId,
-  /** Whose it is, of all clients of the user. None in a row from before it was stored: then it is the grant's client. */
+  /** The client that owns it. Null in rows from before this was stored: then the client of the grant. */
   clientId: Schema.NullOr(ClientId),
   /** The grant that it was used under last. */
   grantId: GrantId,
   wire: Wire,
-  /** None until the client has introduced itself, which a client of `/sse` does after its session was made. */
+  /** Null until `initialize`, which a client of `/sse` sends after its session was made. */
   initialize: Schema.NullOr(Schema.fromJsonString(Initialize)),
   /** None unless the client has set it. */
   logLevel: Schema.NullOr(LogLevel),
@@ -59,7 +59,7 @@ export const Session = Schema.Struct({
 })
 export type Session = typeof Session.Type
 
-/** What one user may use up, and one client of it: a client that runs wild leaves room for the others. */
+/** Limits of one user, and of one client of the user, so that a runaway client leaves room for the others. */
 export const limits = {
   sessions: 1_024,
   sessionsPerClient: 512,
@@ -68,14 +68,14 @@ export const limits = {
    * restored when they are used.
    */
   liveServers: 32,
-  /** Connections without a session that hear of changed lists. */
+  /** Connections without a session that only hear of changed lists. */
   followers: 256,
   followersPerClient: 128,
-  /** Requests that are being worked on, of one session, of one client and of all. */
+  /** Requests in progress: of one session, of one client, and of all. */
   requestsPerSession: 16,
   requestsPerClient: 32,
   requests: 64,
-  /** Questions to the client that wait for an answer, which their requests do as well. */
+  /** Questions to clients without an answer yet; their requests are in progress meanwhile. */
   questionsPerSession: 16,
   questionsPerClient: 32,
   questions: 64,
@@ -91,13 +91,13 @@ export const limits = {
   eventAge: 5 * 60_000,
   eventLength: 256 * 1024,
   eventBytes: 16 * 1024 * 1024,
-  /** How long requests under a revoked grant are answered that were asked before, in milliseconds. */
+  /** How long requests that were in progress when their grant was revoked may still be answered, in milliseconds. */
   lastAnswers: 5_000,
-  /** How long an ended grant is refused, in milliseconds: a store elsewhere may take its token for a while. */
+  /** How long an ended grant is remembered and refused, in milliseconds: KV may serve its token for up to a minute more. */
   grantMemory: 3_600_000
 } as const
 
-/** The first limit that is exceeded, of counts that are held against one each. */
+/** The first of these limits that its count exceeds. */
 export const exceeded = (counts: ReadonlyArray<readonly [count: number, limit: number]>): number | undefined =>
   counts.find(([count, limit]) => count > limit)?.[1]
 
@@ -116,11 +116,11 @@ export interface Post {
 /** The messages of a body, which may be one or a batch (MCP 2025-03-26). */
 export const messages = (body: unknown): ReadonlyArray<unknown> => (Array.isArray(body) ? body : [body])
 
-/** The end of a session, as its client asks for it. */
+/** A client's request to end its session (DELETE). */
 export type Removal = Pick<Post, "principal" | "sessionId">
 
 /**
- * What is said with the upgrade that opens a session's stream. Without a session id, it opens a session of `/sse`;
+ * What the Worker sends with the upgrade that opens a session's stream. Without a session id, it opens a session of `/sse`;
  * `changes` needs no session, and hears of changed lists only.
  */
 export const Listen = Schema.Struct({
@@ -128,7 +128,7 @@ export const Listen = Schema.Struct({
   wire: Schema.Literals([...Wire.literals, "changes"]),
   sessionId: Schema.optionalKey(Schema.String),
   lastEventId: Schema.optionalKey(Schema.String),
-  /** Said by the Worker for a client whose stream it holds still: it counts as no use of the session by that grant. */
+  /** Set when the Worker reconnects for a client whose stream it still holds: not a use of the session by that grant. */
   again: Schema.optionalKey(Schema.Literal(true))
 })
 export type Listen = typeof Listen.Type
@@ -137,7 +137,7 @@ export type Listen = typeof Listen.Type
 export const listenHeader = "x-account-listen"
 export const ListenHeader = Schema.fromJsonString(Listen)
 
-/** One event of a session's stream, as it travels over the socket. Without `data` it only tells the latest id. */
+/** One event of a session's stream, as sent over the socket. Without `data` it only carries the latest id. */
 export const Frame = Schema.Struct({ id: Schema.String, data: Schema.optionalKey(Schema.String) })
 
 /** How long a client waits before it resumes a stream, in milliseconds (MCP 2025-11-25, Streamable HTTP). */

@@ -8,12 +8,12 @@ import type { AccountUnavailable } from "./AccountStub.ts"
 /** No session of that id belongs to this user and this client. Whether it belongs to others is not told. */
 export class SessionNotFound extends Schema.TaggedError<SessionNotFound>()("SessionNotFound", {}) {}
 
-/** The user, or this client of the user, has as many open sessions as may be, and all of them are at work. */
+/** The limit of open sessions, of the user or of this client, is reached and all of them are at work. */
 export class TooManySessions extends Schema.TaggedError<TooManySessions>()("TooManySessions", {
   limit: Schema.Int
 }) {}
 
-/** The session, its client, or all of the user's together, have as many requests at work as they may have. */
+/** The limit of requests in progress is reached: of the session, its client, or the user. */
 export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooManyRequests", {
   limit: Schema.Int
 }) {}
@@ -21,12 +21,12 @@ export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooM
 /** A request has the id of another one whose stream is still open, or that came with it. */
 export class RequestIdInUse extends Schema.TaggedError<RequestIdInUse>()("RequestIdInUse", {}) {}
 
-/** As many connections without a session hear of changes as may, of the user or of this client. */
+/** The limit of connections that follow changes is reached: of the user or of this client. */
 export class TooManyFollowers extends Schema.TaggedError<TooManyFollowers>()("TooManyFollowers", {
   limit: Schema.Int
 }) {}
 
-/** As many sessions of the user are at work as may be. */
+/** The limit of sessions at work is reached. */
 export class SessionsBusy extends Schema.TaggedError<SessionsBusy>()("SessionsBusy", { limit: Schema.Int }) {}
 
 /** An `initialize` whose parameters are not those of one, or too much. */
@@ -34,7 +34,7 @@ export class InitializeRejected extends Schema.TaggedError<InitializeRejected>()
   description: Schema.String
 }) {}
 
-/** The grant was revoked a short while ago: what let this request in has not heard of it yet. */
+/** The grant was revoked a short while ago, and the Worker that let this request in did not see that yet. */
 export class GrantEnded extends Schema.TaggedError<GrantEnded>()("GrantEnded", {}) {}
 
 /** An event id that this server never gave out. */
@@ -99,7 +99,7 @@ export const answer: (reason: SessionFailure["reason"]) => Response = Match.type
   TooManyRequests: ({ limit }) =>
     tryLater(`No more than ${limit} requests may wait for an answer. Send this one again later.`),
   RequestIdInUse: () => refusal(400, -32600, "Invalid Request: the id of a request that is still being answered"),
-  // When one of them ends is not known.
+  // It is not known when one of them ends.
   TooManyFollowers: ({ limit }) =>
     refusal(429, -32000, `There are ${limit} open subscriptions, the most there can be. Close one first.`),
   SessionsBusy: ({ limit }) => tryLater(`${limit} of your sessions are busy. Send this request again later.`),

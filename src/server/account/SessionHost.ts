@@ -24,7 +24,7 @@ const decodeListen = Schema.decodeUnknownEffect(ListenHeader)
 
 const sweep = "sweep"
 
-/** Runs the sessions on what a Durable Object gives: SQLite, sockets that outlive the instance, one alarm. */
+/** Runs the sessions on SQLite, hibernating sockets and the alarm of a Durable Object. */
 export class SessionHost extends LifecycleCapability {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Services, never>
   #sessions: Sessions | undefined
@@ -65,7 +65,7 @@ export class SessionHost extends LifecycleCapability {
     )
   }
 
-  /** The Worker has nothing to say on a socket. */
+  /** The Worker sends nothing on a socket. */
   onWebSocketMessage(socket: WebSocket): boolean {
     return attachmentOf(socket) !== undefined
   }
@@ -106,8 +106,8 @@ export class SessionHost extends LifecycleCapability {
   }
 
   /**
-   * What breaks in here would break again. Thrown, the Worker would take it for an object that is away and have its
-   * client come back, and the lifecycle would make a socket of it that closes at once.
+   * A defect becomes an answer here. If it were thrown, the Worker would take the object for unavailable and have the
+   * client retry, and the lifecycle would answer an upgrade with a socket that closes at once.
    */
   #answer(run: (sessions: Sessions) => Effect.Effect<Response, SessionFailure>): Promise<Response> {
     return this.#runtime.runPromise(

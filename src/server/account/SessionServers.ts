@@ -17,10 +17,10 @@ import { SessionTransport } from "./SessionTransport.ts"
 
 const { limits } = Session
 
-/** What the servers need of the object. */
+/** What the servers need from the object. */
 export interface Surroundings {
   readonly streams: SessionStreams
-  /** Has `sweep` called at this time, unless it is due earlier. */
+  /** Schedules `sweep` for this time, unless it is due earlier. */
   readonly sweepAt: (time: number) => Promise<void>
 }
 
@@ -29,7 +29,7 @@ interface Found extends Session.Session {
   readonly clientId: ClientId
 }
 
-/** The servers behind the sessions of one user, made when they are needed, and what they are asked. */
+/** The servers behind the sessions of one user, made on demand. */
 export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepAt }: Surroundings) {
   const factory = yield* ServerFactory
   const random = yield* SecureRandom.SecureRandom
@@ -40,12 +40,12 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
 
   const kept = (time: number) => sweepAt(time + limits.eventAge)
 
-  /** The session's server: the one in memory, or a new one that is told what the client said first. */
+  /** The session's server: the one in memory, or a new one that gets the stored `initialize`. */
   const serverOf = Effect.fnUntraced(function* ({ id, clientId, wire, initialize, logLevel }: Found) {
     const epoch = Hex.encode(yield* random.randomBytes(6))
     const make = async (): Promise<Live> => {
       const server = factory.make({ listChanged: true })
-      // Faults of clients, and clients that left. It is no event target.
+      // Called for faults of clients and for clients that left. The SDK's server is no event target.
       // oxlint-disable-next-line unicorn/prefer-add-event-listener
       server.server.onerror = ({ name }) =>
         log(Effect.logDebug("MCP request of a session not served").pipe(Effect.annotateLogs({ error: name })))
@@ -74,7 +74,7 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
     return lost.length < unanswered.length
   })
 
-  /** Why further requests are refused; answers and cancellations are always taken, because they make room. */
+  /** Why further requests are refused. Answers and cancellations are always accepted, because they end requests. */
   const refused = (body: unknown, { transport, clientId }: Live): SessionFailure["reason"] | undefined => {
     const ids = Session.messages(body).flatMap((message) => (isJSONRPCRequest(message) ? [message.id] : []))
     if (!transport.distinguishes(ids)) return new RequestIdInUse()
@@ -88,13 +88,13 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
   }
 
   return {
-    /** Hands a session's server what its client posted. */
+    /** Passes what a client posted to its session's server. */
     receive: Effect.fnUntraced(function* (session: Found, post: Session.Post, body: unknown) {
       const server = yield* serverOf(session)
       const reason = refused(body, server)
       if (reason !== undefined) return yield* new SessionFailure({ reason })
       const authInfo = toAuthInfo(post.principal, post.resourceMetadataUrl)
-      // At once: what two requests were admitted to must not be one place.
+      // Without a pause after the check above, so that two requests cannot take the last free place.
       const answer = server.transport.receive(body, {
         authInfo,
         grantId: post.principal.grantId,
@@ -103,10 +103,10 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
       return yield* Effect.promise(() => answer)
     }),
 
-    /** Answers what is open of the stream of an event with an error, if no server works on it. */
+    /** Answers the open requests of an event's stream with an error, unless a server works on them. */
     settle,
 
-    /** The rest of the stream of a request, after an event: the answers of requests, and what comes before them. */
+    /** The rest of a request's stream after an event: notifications and answers. */
     resume: Effect.fnUntraced(function* (session: Found, lastEventId: string) {
       const open = yield* settle(session, lastEventId)
       if (!open && !streams.hasAnswer(session, lastEventId)) {
@@ -116,7 +116,7 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
       return yield* Effect.promise(() => transport.resume(lastEventId, session.initialize?.protocolVersion))
     }),
 
-    /** Those that are in memory. */
+    /** The servers in memory. */
     live,
 
     /** Whether a session's server has something to do, or waits for a client that is there. */

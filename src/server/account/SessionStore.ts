@@ -6,7 +6,7 @@ import { Initialize, limits, type LogLevel, type SessionId, Session, type Wire }
 
 const decodeSession = Schema.decodeUnknownSync(Session)
 const encodeInitialize = Schema.encodeSync(Schema.fromJsonString(Initialize))
-/** Its id is all that it takes to end a session, whatever else its row may hold. */
+/** The two columns that ending a session needs, whatever else its row holds. */
 const decodeOpen = Schema.decodeUnknownSync(
   Schema.Struct({ id: Schema.String.pipe(Schema.brand("SessionId")), wire: Schema.String })
 )
@@ -22,13 +22,13 @@ const decodeText = Schema.decodeUnknownSync(Schema.Struct({ value: Schema.String
 const columns = `id, client_id AS clientId, grant_id AS grantId, wire, initialize, used_at AS usedAt,
   (SELECT level FROM log_levels WHERE session_id = id) AS logLevel`
 
-/** Of all clients if it is none. */
+/** Matches all clients if the parameter is null. */
 const ofClient = "(?1 IS NULL OR client_id = ?1)"
 
-/** Of an event, in bytes. */
+/** The size of an event in bytes. */
 const size = "length(CAST(message AS BLOB))"
 
-/** An event's number holds its time: microseconds since 1970, so that numbers grow across evictions, too. */
+/** Events are numbered by time, in microseconds since 1970, so that numbers also grow across evictions. */
 const seqPerMilli = 1_000
 
 /** Who uses a session. */
@@ -56,7 +56,7 @@ export class SessionStore {
       ) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     `)
-    // Objects from before a session was its client's have no such column.
+    // Objects made before sessions stored their client have no such column.
     const [known] = sql.exec("SELECT 1 FROM pragma_table_info('sessions') WHERE name = 'client_id'").toArray()
     if (known === undefined) sql.exec("ALTER TABLE sessions ADD COLUMN client_id TEXT")
     this.#eventBytes = decodeSize(sql.exec(`SELECT ifnull(sum(${size}), 0) AS size FROM events`).one()).size
@@ -84,7 +84,7 @@ export class SessionStore {
     )
   }
 
-  /** Keeps in mind who used a session, and when. */
+  /** Stores who used a session, and when. */
   use(id: SessionId, { clientId, grantId }: Holder, now: number): void {
     const row = "client_id = ?, grant_id = ?, used_at = ?"
     this.#sql.exec(`UPDATE sessions SET ${row} WHERE id = ?`, clientId, grantId, now, id)
@@ -121,12 +121,12 @@ export class SessionStore {
     return this.#open("used_at <= ?", time)
   }
 
-  /** The sessions of one client or of all, the one that was left alone the longest first. */
+  /** The sessions of one client or of all, least recently used first. */
   leastUsedFirst(clientId: ClientId | null) {
     return this.#open(`${ofClient} ORDER BY used_at`, clientId)
   }
 
-  /** When the session that was left alone the longest was used last. */
+  /** When the least recently used session was used. */
   get leastUsed(): number | undefined {
     return decodeTime(this.#sql.exec("SELECT min(used_at) AS time FROM sessions").one()).time ?? undefined
   }
@@ -137,7 +137,7 @@ export class SessionStore {
     return this.#lastSeq
   }
 
-  /** Keeps an event. Drops the session's oldest beyond its limit, and the user's oldest beyond theirs. */
+  /** Stores an event, and deletes the oldest ones beyond the limits of the session and of the user. */
   append(id: SessionId, stream: string, seq: number, message: string): void {
     const added = this.#sql.exec(
       `INSERT INTO events (session_id, seq, stream, message) VALUES (?, ?, ?, ?) RETURNING ${size} AS size`,
@@ -153,7 +153,7 @@ export class SessionStore {
       limits.events
     )
     if (this.#eventBytes <= limits.eventBytes) return
-    // More than needs to go, so that it is not looked for at every event.
+    // Deletes more than necessary, so that this does not run at every event.
     this.#deleteEvents(
       `seq <= (SELECT max(seq) FROM (SELECT seq, sum(${size}) OVER (ORDER BY seq DESC) AS kept FROM events) WHERE kept > ?)`,
       limits.eventBytes * 0.75
@@ -172,7 +172,7 @@ export class SessionStore {
       .map((row) => decodeEvent(row))
   }
 
-  /** Remembers a request that a stream is to answer, until `closeRequest`. */
+  /** Stores that a stream has to answer this request, until `closeRequest`. */
   openRequest(session: SessionId, request: RequestId, stream: string): void {
     this.#sql.exec(
       "INSERT OR REPLACE INTO requests (session_id, id, stream) VALUES (?, ?, ?)",
@@ -191,7 +191,7 @@ export class SessionStore {
     return found.toArray().map((row) => decodeRequest(row).id)
   }
 
-  /** Forgets the open requests of sessions that are no more. */
+  /** Deletes the open requests of sessions that no longer exist. */
   deleteLostRequests(): void {
     this.#sql.exec("DELETE FROM requests WHERE session_id NOT IN (SELECT id FROM sessions)")
   }
@@ -206,7 +206,7 @@ export class SessionStore {
     return time === null ? undefined : Math.floor(time / seqPerMilli)
   }
 
-  /** What the user might do at the last request. */
+  /** What the user was allowed at the last request. */
   get access(): string | undefined {
     return this.#fact("access")
   }
@@ -214,7 +214,7 @@ export class SessionStore {
     this.#setFact("access", value)
   }
 
-  /** The number of the event that told the lists had changed, for the last time. Kept once for all sessions. */
+  /** The number of the latest list-changed event, one for all sessions. */
   get listsChangedAt(): number | undefined {
     const seq = this.#fact("listsChangedAt")
     return seq === undefined ? undefined : Number(seq)

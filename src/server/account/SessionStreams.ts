@@ -9,8 +9,8 @@ import type { SessionStore } from "./SessionStore.ts"
 import { type Outlet, standalone } from "./SessionTransport.ts"
 
 /**
- * What stays with a socket while the object sleeps: the session whose stream it carries, or the client of a follower,
- * and the number that a stream began with which goes on from no other.
+ * Attached to a socket so that it survives hibernation: the session whose stream it carries, or the client of a
+ * follower, and for a stream that resumes no other the number of its first event.
  */
 const Attachment = Schema.Struct({
   session: Schema.NullOr(SessionId),
@@ -27,13 +27,16 @@ const followerTag = "follower"
 
 const eventId = (stream: string, seq: number) => `${stream}.${seq}`
 
-/** Reads an id that `eventId` wrote. */
+/** Parses an id that `eventId` made. */
 const parseEventId = (id: string) => {
   const [, stream, seq] = /^([\w-]{1,64})\.(\d{1,16})$/u.exec(id) ?? []
   return stream === undefined ? undefined : { stream, seq: Number(seq) }
 }
 
-/** Whether an event belongs to the stream of a request, not to the session's own; undefined: no event's id. */
+/**
+ * Whether an event belongs to the stream of a request (true) or to the session's own (false); undefined for what is no
+ * event id.
+ */
 export const isOfRequest = (id: string): boolean | undefined => {
   const event = parseEventId(id)
   return event && event.stream !== standalone
@@ -86,12 +89,12 @@ export class SessionStreams {
     }
   }
 
-  /** The requests that the stream of an event is to answer still. */
+  /** The requests that the stream of this event has not answered yet. */
   unanswered({ id }: Session, lastEventId: string): ReadonlyArray<RequestId> {
     return this.#store.openRequests(id, parseEventId(lastEventId)?.stream ?? "")
   }
 
-  /** Answers requests of that stream, on which no server works any more. */
+  /** Answers requests of that stream with an error: no server works on them any more. */
   async tellLost(
     session: Session,
     lastEventId: string,
@@ -103,7 +106,7 @@ export class SessionStreams {
     await Promise.all(requests.map((id) => outlet.storeEvent(stream, { jsonrpc: "2.0", id, error: lost })))
   }
 
-  /** Whether the stream of an event has an answer that came after it. */
+  /** Whether the stream of this event has a later event that is an answer. */
   hasAnswer({ id }: Session, lastEventId: string): boolean {
     const after = parseEventId(lastEventId)
     if (after === undefined) return false
@@ -111,14 +114,14 @@ export class SessionStreams {
     return missed.some(({ message }) => isAnswer(JSON.parse(message)))
   }
 
-  /** Whether the session's stream of an event gave way to another one, which is open and did not go on from it. */
+  /** Whether another stream of the session is open that replaced the one of this event and did not resume it. */
   isReplaced({ id }: Session, lastEventId: string): boolean {
     const seq = parseEventId(lastEventId)?.seq ?? 0
     const open = this.#sockets.get(sessionTag(id)).filter(({ readyState }) => readyState === WebSocket.OPEN)
     return open.some((socket) => (attachmentOf(socket)?.begun ?? 0) > seq)
   }
 
-  /** Accepts the socket on which a grant reads a session's stream, in place of an older one, and tells what it missed. */
+  /** Accepts the socket on which a grant reads a session's stream, closes an older one, and sends the missed events. */
   open({ id }: Session, { grantId }: Principal, lastEventId: string | undefined): WebSocket {
     this.close(id, closing.replaced, "replaced by a newer stream")
     const after = lastEventId === undefined ? undefined : parseEventId(lastEventId)
@@ -143,7 +146,7 @@ export class SessionStreams {
     return this.#sockets.get(sessionTag(id)).some(({ readyState }) => readyState === WebSocket.OPEN)
   }
 
-  /** How many sockets hear of changed lists only: those of a client, or all. */
+  /** How many sockets only hear of changed lists: those of one client, or all. */
   followers(client?: ClientId): number {
     return this.#followers().filter((socket) => client === undefined || attachmentOf(socket)?.client === client).length
   }
@@ -155,7 +158,7 @@ export class SessionStreams {
     return client
   }
 
-  /** Closes what belongs to no session: all of it, or what was opened under a grant. */
+  /** Closes the sockets that belong to no session: all, or those opened under one grant. */
   closeFollowers(grant?: GrantId): void {
     for (const socket of this.#followers(grant)) socket.close(closing.ended, "revoked")
   }
@@ -164,7 +167,7 @@ export class SessionStreams {
     for (const socket of this.#sockets.get(sessionTag(id))) socket.close(code, reason)
   }
 
-  /** Says on every open stream of the user that the lists have changed, and on a resumed one when it comes back. */
+  /** Tells every open stream of the user that the lists have changed; one that is resumed later is told then. */
   tellListsChanged(): void {
     this.#tellListsChanged(this.#sockets.get())
   }
@@ -192,7 +195,7 @@ export class SessionStreams {
     return { client, server }
   }
 
-  /** Tells the latest event's id, and before it of a change that was missed. */
+  /** Sends the id of the latest event, after a notification of a missed change if there was one. */
   #begin(socket: WebSocket, after: number | undefined): void {
     const changedAt = this.#store.listsChangedAt
     if (after !== undefined && changedAt !== undefined && changedAt > after) {
@@ -214,7 +217,7 @@ export class SessionStreams {
   }
 }
 
-/** What a client is told on resuming in place of an answer that was too long to be kept. Anything else is not made up for. */
+/** Replaces, when a client resumes, an answer that was too long to be kept. Other events that were too long are dropped. */
 const tooLong = (message: JSONRPCMessage): string | undefined =>
   isAnswer(message)
     ? JSON.stringify({
@@ -237,7 +240,7 @@ const sendListsChanged = (socket: WebSocket, seqs: ReadonlyArray<number>): void 
   const attachment = attachmentOf(socket)
   if (attachment === undefined || socket.readyState !== WebSocket.OPEN) return
   const ids = seqs.map((seq) => eventId(standalone, seq))
-  // A follower is told once, and says it in the words of its own protocol version.
+  // A follower gets one message and translates it to its own protocol version.
   if (attachment.session === null) return socket.send(encodeFrame({ id: ids.at(-1) ?? "", data: "changed" }))
   for (const [index, id] of ids.entries()) {
     const data = JSON.stringify({ jsonrpc: "2.0", method: `notifications/${lists[index]}/list_changed` })

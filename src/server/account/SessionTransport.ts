@@ -16,12 +16,12 @@ import { type Initialize, type LogLevel, type SessionId, retryAfter } from "./Se
 import { refusal } from "./SessionFailure.ts"
 import { watched } from "./WatchedStream.ts"
 
-/** The stream of a session that belongs to no request, as the SDK names it to the event store. */
+/** The SDK's name, in its event store, for the stream of a session that belongs to no request. */
 export const standalone = "_GET_stream"
 
 const address = "https://account-agent.invalid/mcp"
 
-/** How often something is written to a silent stream, in milliseconds: only that shows a client which has left. */
+/** How often a comment is written to a silent stream, in milliseconds: only a failed write shows that a client has left. */
 const keepAliveMs = 5_000
 
 interface Delivery {
@@ -30,28 +30,28 @@ interface Delivery {
   readonly protocolVersion?: string | undefined
 }
 
-/** Where the events of a session go. */
+/** Where a session's events are stored and sent. */
 export interface Outlet extends EventStore {
-  /** Remembers requests whose answers a stream is to carry, until they are answered. */
+  /** Stores which requests a stream has to answer, until they are answered. */
   readonly opened: (stream: string, requests: ReadonlyArray<RequestId>) => void
   /** Forgets a request that gets no answer. */
   readonly dropped: (request: RequestId) => void
-  /** The one stream of a session that has no other. */
+  /** The session's own stream, for a session on `/sse`, which has no other. */
   readonly only: string | undefined
 }
 
-/** What the client posted at once: one stream carries the answers to its requests. */
+/** The requests of one POST: one stream carries their answers. */
 interface Posted {
   readonly requests: ReadonlyArray<RequestId>
   readonly unanswered: Set<RequestId>
   readonly grantId: GrantId | undefined
-  /** Whether somebody reads the stream that came with it. */
+  /** Whether the client still reads the stream of that POST. */
   isRead: boolean
-  /** Whether the requests are remembered beyond the server. */
+  /** Whether the requests are stored, so that they survive this server. */
   remembered: boolean
 }
 
-/** What an event belongs to that the SDK stores: it names the stream, but not the requests. */
+/** The POST that an event of the SDK belongs to: the SDK names the stream, but not the requests. */
 const storing = new AsyncLocalStorage<Posted | undefined>()
 
 /** The SDK's transport for one session that may outlive the server behind it. `epoch` is another for each server. */
@@ -62,14 +62,14 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   readonly #remember: (posted: Posted, stream: string) => void
   readonly #events: { muted: boolean }
   readonly #onUnsent: (error: unknown) => void
-  /** Each request, and what came with it. */
+  /** The POST of each open request. */
   readonly #posts = new Map<RequestId, Posted>()
   readonly #answering = new Set<RequestId>()
   readonly #questions: ClientQuestions
-  /** How many streams of requests are open that the client resumed. */
+  /** How many resumed request streams are open. */
   #resumed = 0
 
-  /** `onUnsent` hears of an answer that could neither be stored nor sent. */
+  /** `onUnsent` is called for an answer that could neither be stored nor sent. */
   constructor(id: SessionId, epoch: string, outlet: Outlet, onUnsent: (error: unknown) => void, asking: Asking) {
     const events = { muted: false }
     const remember = (posted: Posted, stream: string) => {
@@ -85,7 +85,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
         storeEvent: async (stream, message) => {
           if (events.muted) return ""
           const posted = storing.getStore()
-          // Before its first event, nobody can resume a stream; after its only answer, nobody needs to.
+          // A stream cannot be resumed before its first event, and need not be after its only answer.
           if (posted !== undefined && !(isAnswer(message) && posted.requests.length === 1)) {
             remember(posted, stream)
           }
@@ -103,17 +103,17 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     this.#questions = new ClientQuestions(epoch, asking)
   }
 
-  /** How many requests of the client wait for their answer, which counts once it is stored. */
+  /** How many requests are unanswered. An answer counts once it is stored. */
   get unanswered(): number {
     return [...this.#posts.keys()].filter((id) => this.answers(id)).length
   }
 
-  /** How many of them do not wait for the client in turn. */
+  /** How many of them do not wait for the client's answer to a question. */
   get working(): number {
     return this.unanswered - this.#questions.waiting.size
   }
 
-  /** Whether the client is there for one of the questions that it was asked. */
+  /** Whether the client still reads the stream of one of its open questions. */
   get isAttended(): boolean {
     return this.#questions.isAttended
   }
@@ -123,12 +123,12 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     return this.#posts.get(id)?.unanswered.has(id) === true
   }
 
-  /** Whether requests of these ids can be told from those whose streams are open, and from each other. */
+  /** Whether these request ids are distinct, and none is used by a request whose stream is open. */
   distinguishes(ids: ReadonlyArray<RequestId>): boolean {
     return new Set(ids).size === ids.length && !ids.some((id) => this.#posts.has(id))
   }
 
-  /** Says what is stored of a client to the new server behind this transport; the client hears nothing of it. */
+  /** Replays the stored `initialize` to the new server behind this transport; the client gets no answer to it. */
   async restore(initialize: Initialize, level: LogLevel | null): Promise<void> {
     const say = async (method: string, params: object) =>
       (await this.receive({ jsonrpc: "2.0", id: `restore ${method}`, method, params })).text()
@@ -139,7 +139,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     this.#events.muted = false
   }
 
-  /** Takes what a client posted, JSON. It counts as unanswered before this returns. */
+  /** Takes the JSON that a client posted. Its requests count as unanswered before this returns. */
   async receive(body: unknown, { authInfo, grantId, protocolVersion }: Delivery = {}): Promise<Response> {
     const posted: ReadonlyArray<unknown> = Array.isArray(body) ? body : [body]
     const messages = posted.flatMap((message) => this.#questions.unstamped(message))
@@ -172,7 +172,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     }
   }
 
-  /** Goes on with the stream of a request after the given event. */
+  /** Resumes the stream of a request after the given event. */
   async resume(eventId: string, protocolVersion: string | undefined): Promise<Response> {
     const request = this.#request("GET", protocolVersion)
     request.headers.set("last-event-id", eventId)
@@ -234,7 +234,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     for (const request of post.requests) this.#posts.delete(request)
   }
 
-  /** Has a request wait for an answer of the client. */
+  /** Marks a request as waiting for an answer of the client. */
   #openQuestion(id: RequestId, request: RequestId | undefined): void {
     const post = request === undefined ? undefined : this.#posts.get(request)
     if (request === undefined || post === undefined) return this.#questions.open(id, undefined)
@@ -245,7 +245,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     })
   }
 
-  /** Ends a request, and tells why on its stream, or to whoever resumes that. */
+  /** Ends a request, and tells why on its stream, or when the client resumes that stream. */
   #end(requestId: RequestId, reason: string): void {
     this.onmessage?.({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId, reason } })
     this.#closeWith(requestId, reason, { told: true }).catch(this.#onUnsent)
@@ -269,8 +269,8 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   }
 
   /**
-   * The SDK answers a cancelled request with nothing, and would keep its stream open for good. It is told of an answer,
-   * which a client that comes back to the stream gets only if it is to be `told`.
+   * The SDK does not answer a cancelled request and would keep its stream open for ever. So it is given an answer, which
+   * a client that resumes the stream gets only if `told` is set.
    */
   async #closeWith(id: RequestId, message: string, { told }: { readonly told: boolean }): Promise<void> {
     if (!this.answers(id) || this.#answering.has(id)) return

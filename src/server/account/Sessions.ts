@@ -34,7 +34,10 @@ const isInitialize = Schema.is(Schema.Struct({ method: Schema.Literal("initializ
 const isSetLevel = Schema.is(Session.SetLevel)
 const decodeInitialize = Schema.decodeUnknownEffect(Schema.Struct({ params: Session.Initialize }))
 
-/** Before a session was its client's, it was the grant's that had opened it. */
+/**
+ * Whether the session belongs to the client of this principal. Rows from before sessions stored a client belong to the
+ * grant that opened them.
+ */
 const holds = (principal: Principal, { clientId, grantId }: Session.Session): boolean =>
   clientId === null ? grantId === principal.grantId : clientId === principal.clientId
 
@@ -47,8 +50,8 @@ export interface Host extends Surroundings {
 }
 
 /**
- * The sessions of one user. A session belongs to the client that opened it, under whatever grant of the two it is used;
- * for any other client it does not exist. It ends with the grant that it was used under last.
+ * The sessions of one user. A session belongs to the client that opened it, whichever grant of the user and client is
+ * used; for any other client it does not exist. It ends with the grant that it was used under last.
  */
 export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, sweepAt }: Host) {
   const access = yield* Access
@@ -56,10 +59,10 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
   const { SESSION_IDLE_HOURS: idleHours = defaultIdleHours } = yield* AppConfig
   const idle = Duration.toMillis(Duration.hours(idleHours))
   const servers = yield* makeSessionServers({ streams, sweepAt })
-  /** When sessions were used last whose rows say less than a minute earlier. */
+  /** When sessions were last used, where the stored time is up to a minute older. */
   const used = new Map<Session.SessionId, number>()
 
-  /** The session of a client, which from now on is used under the grant of this request, unless the Worker says it `again`. */
+  /** Finds the session of a client and notes the grant of this request as its last one, unless `again` is set. */
   const find = Effect.fnUntraced(function* (
     principal: Principal,
     id: string | undefined,
@@ -88,7 +91,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
     yield* servers.drop(id)
   })
 
-  /** Ends those that were idle the longest where there are as many as may be, of one client or of all. */
+  /** Makes room for one more session within a limit, of one client or of all: the longest idle ones are ended. */
   const makeRoom = Effect.fnUntraced(function* (limit: number, clientId: ClientId | null) {
     const excess = store.count(clientId) + 1 - limit
     if (excess <= 0) return
@@ -96,11 +99,11 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
     used.clear()
     const idle = store.leastUsedFirst(clientId).filter(({ id }) => !servers.isAtWork(id))
     if (idle.length < excess) return yield* fail(new TooManySessions({ limit }))
-    // A client that listens may come back, but hosted ones leave their streams open for good.
+    // Sessions without an open stream go first; those with one go too, because hosted clients never close theirs.
     const listening = idle.filter(({ id }) => streams.isOpen(id))
     const left = idle.filter((session) => !listening.includes(session))
     for (const { id } of [...left, ...listening].slice(0, excess)) {
-      // It may have got something to do while another one ended.
+      // It may have got a request while another one was ended.
       if (!servers.isAtWork(id)) yield* remove(id, "made room for a newer one")
     }
   })
@@ -127,7 +130,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
 
   const ended = makeEndedGrants({ sql, store, streams, servers, remove })
 
-  /** Tells every open stream when what the user may use is not what it was at the last request. */
+  /** Tells every open stream when what the user may use has changed since the last request. */
   const noticeAccess = Effect.fnUntraced(
     function* ({ userId }: Principal) {
       const now = allowing(yield* access.current(userId))
@@ -136,7 +139,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
       store.access = now
       if (before !== undefined) streams.tellListsChanged()
     },
-    // Whoever cannot be judged is refused when a tool is called, in words that a person can read.
+    // If the user's access is unknown, the call itself is refused later, in words that a person can read.
     Effect.catchTag("AccessError", () => Effect.void)
   )
 
@@ -153,7 +156,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
     if (JSON.stringify(initialize).length > limits.initialize) {
       return yield* rejected(`an initialize may have ${limits.initialize} bytes`)
     }
-    // As the SDK negotiates: a version that it does not know becomes the latest one with sessions.
+    // As the SDK negotiates: an unknown version becomes the latest one with sessions.
     const { protocolVersion: asked } = initialize
     const protocolVersion = SUPPORTED_PROTOCOL_VERSIONS.includes(asked) ? asked : LATEST_PROTOCOL_VERSION
     return { ...initialize, protocolVersion }
@@ -181,12 +184,12 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
       if (set !== undefined && response.ok) store.setLogLevel(session.id, set.params.level)
       if (wire === "streamable" || !response.ok) return response
       if (initialize !== undefined) store.initialize(session.id, initialize)
-      // The answer goes to the socket, as every event of such a session does.
+      // The answer is sent over the socket, as every event of such a session.
       yield* Effect.promise(async () => response.body?.cancel())
       return new Response(null, { status: 202 })
     }),
 
-    /** Ends a session on its client's word. */
+    /** Ends a session at its client's request. */
     remove: Effect.fn("Sessions.remove")(function* ({ principal, sessionId }: Session.Removal) {
       const { id } = yield* find(principal, sessionId, "streamable")
       yield* remove(id, "ended by the client")
@@ -232,12 +235,12 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
     /** Acts on what has changed for the user. */
     hear: ended.hear,
 
-    /** A stream was closed by its client. One of `/sse` cannot be opened again: its session is of no more use. */
+    /** A client closed its stream. A stream of `/sse` cannot be opened again, so its session ends. */
     left: Effect.fnUntraced(function* (id: Session.SessionId) {
       if (store.find(id)?.wire === "sse") yield* remove(id, "left by the client")
     }),
 
-    /** Ends the sessions that were left alone for too long, forgets old events, and answers when to come again. */
+    /** Ends sessions that were idle for too long, deletes old events, and returns when to run next. */
     sweep: Effect.fn("Sessions.sweep")(function* () {
       const now = yield* Clock.currentTimeMillis
       for (const { id } of store.unusedSince(now - idle)) yield* remove(id, "expired")

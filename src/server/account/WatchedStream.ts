@@ -25,6 +25,6 @@ const watchedStream = <A>(stream: ReadableStream<A>, onGone: () => void): Readab
   })
 }
 
-/** The answer, with a body that tells once when it has ended, has broken, or is read by nobody any more. */
+/** The response with a body that calls back once: when it ends, fails, or is cancelled. */
 export const watched = (answer: Response, onGone: () => void): Response =>
   answer.body === null ? answer : new Response(watchedStream(answer.body, onGone), answer)

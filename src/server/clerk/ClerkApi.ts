@@ -43,7 +43,7 @@ const ClerkSession = Schema.Struct({
   lastActiveAt: Schema.Finite
 })
 
-/** A session with one of these does not come back. One that is `pending` waits for the person to do something. */
+/** A session with one of these states has ended for good. A `pending` one waits for the person to do something. */
 const endedStatuses = new Set(["abandoned", "ended", "expired", "removed", "replaced", "revoked"])
 
 const ClerkToken = Schema.Struct({ jwt: Schema.RedactedFromValue(Schema.NonEmptyString) })
@@ -51,7 +51,7 @@ const ClerkToken = Schema.Struct({ jwt: Schema.RedactedFromValue(Schema.NonEmpty
 /** How long Clerk may take to answer one call. */
 const timeout = Duration.seconds(5)
 
-/** The most that Clerk puts on one page of a list, and how many pages are read. */
+/** The largest page that Clerk returns, and how many pages are read. */
 const pageSize = 500
 const maxPages = 5
 
@@ -190,7 +190,7 @@ const list = Effect.fnUntraced(
   })
 )
 
-/** What it means that something is not there. */
+/** What a 404 means, by what was asked for. */
 const absent = (operation: string, code: string | undefined): ClerkError["reason"] => {
   if (code === "resource_not_found") {
     if (operation.startsWith("users.")) return new UserNotFound()

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 
 import { AppConfig, isLoopback } from "../config/AppConfig.ts"
 
-/** Web pages of hosted clients, which call from the browser. */
+/** Origins of hosted clients that call from the browser. */
 const hostedClients = ["claude.ai", "claude.com", "chatgpt.com"]
 const loopbackHosts = ["localhost", "127.0.0.1", "[::1]"]
 

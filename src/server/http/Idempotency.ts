@@ -16,10 +16,10 @@ import type { AuthorizationFailure } from "../oauth/AuthorizationFailure.ts"
 import { OAuthStorage } from "../oauth/OAuthStorage.ts"
 import { fromResponse } from "./WebRequest.ts"
 
-/** How long an answer is given again, in seconds. Workers KV keeps nothing for less. */
+/** How long an answer is repeated, in seconds: the shortest time to live of Workers KV. */
 const lifetime = 60
 
-/** An answer as plain data: what one request made, another may send. */
+/** A response as plain data, so that another request can send it. */
 const Answer = Schema.fromJsonString(
   Schema.Struct({
     status: Schema.Int,
@@ -90,7 +90,7 @@ export class Idempotency extends Context.Service<
             await storage.put(name, stored, { expirationTtl: lifetime })
           })
         },
-        // Without it a repeated form is refused, and nothing else.
+        // If it is not stored, a repeated form is refused; nothing else is lost.
         (kept) => Effect.ignore(kept)
       )
 
@@ -125,7 +125,7 @@ export class Idempotency extends Context.Service<
           const handleHash = yield* hash(handle)
           const transaction = yield* Effect.tryPromise(() => storage.get(`transaction:${handleHash}`))
           if (transaction !== null) return yield* Effect.fail("not used up")
-          // Another isolate may still be on the way from using the handle up to keeping its answer.
+          // Another isolate may have used the handle up and not stored its answer yet.
           return yield* Effect.retry(kept(name, secret), { times: 2, schedule: Schedule.spaced("500 millis") })
         })
         const answer = yield* share(

@@ -1,8 +1,11 @@
-/** Line breaks to some clients, which no standard of event streams counts as such. JSON has them in strings only. */
+/**
+ * Characters that some clients take for line breaks although the event stream format does not. In JSON they occur in
+ * strings only.
+ */
 const breaks = /[\u0085\u2028\u2029]/gu
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
 
-/** Escapes the three in bytes of UTF-8, wherever these are cut. Bytes that hold none of them pass as they are. */
+/** Escapes the three characters in UTF-8 chunks that may be cut anywhere. Chunks without them pass unchanged. */
 const escaping = (): TransformStream<Uint8Array, Uint8Array> => {
   const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true })
   const encoder = new TextEncoder()
@@ -10,7 +13,7 @@ const escaping = (): TransformStream<Uint8Array, Uint8Array> => {
   return new TransformStream({
     transform: (bytes, controller) => {
       const continued = cut
-      // Only what ends in ASCII is sure to end with a whole character.
+      // A chunk that ends in ASCII ends with a whole character.
       cut = (bytes.at(-1) ?? 0) > 0x7f
       // One of the three begins with one of these.
       if (!continued && !cut && !bytes.includes(0xc2) && !bytes.includes(0xe2)) return controller.enqueue(bytes)

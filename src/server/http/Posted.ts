@@ -9,10 +9,10 @@ import { refusal } from "../account/SessionFailure.ts"
 import { faultOf } from "../mcp/InvalidParams.ts"
 import { maxRequestBodySize } from "../mcp/StatelessLane.ts"
 
-/** How deep JSON of a client may be nested, in levels: what walks it later may do so by recursion. */
+/** How many levels deep JSON may be nested, because later code recurses into it. */
 const maxDepth = 128
 
-/** Whether JSON is nested deeper than that, told from the text alone: nothing is built of it. */
+/** Whether JSON is nested deeper than that, found in the text before it is parsed. */
 export const isTooDeep = (json: string): boolean => {
   let depth = 0
   let quoted = false
@@ -20,7 +20,7 @@ export const isTooDeep = (json: string): boolean => {
     const code = json.charCodeAt(at)
     if (code === quote) quoted = !quoted
     else if (quoted) at += code === backslash ? 1 : 0
-    // As in ASCII: [ and {, ] and } differ in one bit.
+    // In ASCII, [ and { differ in one bit, as do ] and }.
     else if ((code | 0x20) === 0x7b) depth++
     else if ((code | 0x20) === 0x7d) depth--
   }
@@ -30,7 +30,7 @@ export const isTooDeep = (json: string): boolean => {
 const quote = 0x22
 const backslash = 0x5c
 
-/** JSON knows numbers that are too large for a double, and means infinity by them: what takes them has to say so. */
+/** `JSON.parse` turns numbers that are too large for a double into infinity: schemas have to refuse it (`Finite`). */
 const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
 
 /** The message that a request carries. */

@@ -1,7 +1,7 @@
 const json = "application/json"
 const events = "text/event-stream"
 
-/** Whether a client takes a media type, by its `Accept` (RFC 9110, section 12.5.1); one that says nothing takes all. */
+/** Whether a client's `Accept` allows a media type (RFC 9110, section 12.5.1); without the header everything is allowed. */
 export const takes = ({ headers }: Request, mediaType: string): boolean => {
   const [type = ""] = mediaType.split("/")
   const ranges = (headers.get("accept") ?? "*/*").split(",").map((range) => range.split(";")[0]?.trim().toLowerCase())
@@ -24,14 +24,14 @@ const answers = (stream: string): ReadonlyArray<string> =>
 export const takesAnswers = (request: Request): boolean => takes(request, json) || takes(request, events)
 
 /**
- * An answer in a form that the client takes: those that take JSON only get it as one JSON body, without what the server
- * would have told them along the way.
+ * The response in a form that the client accepts: for clients that accept JSON only, one JSON body without the
+ * notifications of the stream.
  */
 export const fitted = async (request: Request, response: Response): Promise<Response> => {
   const streams = response.headers.get("content-type")?.startsWith(events) === true
   if (!streams || takes(request, events)) return response
   const found = answers(await response.text())
-  // The requests were taken, and cancelled before they were answered: their client waits for nothing any more.
+  // The requests were cancelled before they were answered, so the client waits for nothing.
   if (found.length === 0) return new Response(null, { status: 202 })
   const headers = new Headers(response.headers)
   headers.set("content-type", json)

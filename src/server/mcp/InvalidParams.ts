@@ -13,7 +13,7 @@ const Issue = Schema.Struct({
   message: Schema.String
 })
 
-/** What the SDK's validation finds wrong with a message. `errors`: what each alternative of a union found. */
+/** The issues that the SDK's validation finds in a message. `errors`: the issues of each member of a union. */
 const Issues = Schema.Array(
   Schema.Struct({ ...Issue.fields, errors: Schema.optionalKey(Schema.Array(Schema.Array(Issue))) })
 )
@@ -21,13 +21,13 @@ const Issues = Schema.Array(
 const decodeIssues = Schema.decodeUnknownOption(Issues)
 const parseIssues = Schema.decodeOption(Schema.fromJsonString(Issues))
 
-/** How many faults are named, of which a message can have as many as it has members. */
+/** How many issues are named at most; a message can have any number. */
 const most = 5
 
 const inWords = ({ path, message }: typeof Issue.Type): string =>
   [...path, message.replace(/^Invalid input: /u, "")].join(": ")
 
-/** The faults in words that a person can act on, each after the place where it is. */
+/** The issues in words, each after its path. */
 const words = (issues: typeof Issues.Type): string =>
   issues
     .slice(0, most)
@@ -40,7 +40,7 @@ const words = (issues: typeof Issues.Type): string =>
     })
     .join("; ")
 
-/** Why a value is no such message, and whether only its `params` are wrong. Undefined if it is one. */
+/** Why a value does not match this schema, and whether only its `params` are wrong. Undefined if it matches. */
 export const faultOf = (schema: StandardSchemaV1Sync, value: unknown) => {
   const { issues: found } = schema["~standard"].validate(value)
   if (found === undefined) return undefined
@@ -48,7 +48,7 @@ export const faultOf = (schema: StandardSchemaV1Sync, value: unknown) => {
   return { words: words(issues), inParams: issues.length > 0 && issues.every(({ path: [root] }) => root === "params") }
 }
 
-/** The SDK answers what does not fit its schemas with the issues as JSON, most of them as its own failure. */
+/** The SDK answers a message that fails validation with the issues as JSON, mostly as an internal error. */
 const untold = /^(?:Invalid tools\/call (request|result): )?(\[\s*\{[^]*\])$/u
 
 const told = (message: JSONRPCMessage): JSONRPCMessage => {
@@ -63,7 +63,7 @@ const told = (message: JSONRPCMessage): JSONRPCMessage => {
   return { ...message, error }
 }
 
-/** A server that answers parameters of the wrong type as the client's fault, in words (JSON-RPC 2.0, section 5.1). */
+/** A server that answers parameters of the wrong type with -32602 and words (JSON-RPC 2.0, section 5.1). */
 export class ProtocolServer extends McpServer {
   override connect(transport: Transport): Promise<void> {
     const send = transport.send.bind(transport)

@@ -15,11 +15,11 @@ import { ConsentTime, SignIn } from "./SignIn.ts"
 /** Where the app takes people who come to sign in. */
 const appPath = "/auth/mcp"
 
-/** What a browser keeps in one cookie, less its name (RFC 6265, section 6.1). Clerk's own cookie has the same bound. */
+/** The longest value that fits into one cookie (RFC 6265, section 6.1). Clerk's own cookie has the same limit. */
 const longestToken = 4_000
 const isToken = (text: string) => text.length <= longestToken && /^[\w-]+\.[\w-]+\.[\w-]+$/u.test(text)
 
-/** Each sign-in has its own: two at a time do not disturb each other. */
+/** Each sign-in has a cookie of its own, so that two at a time do not interfere. */
 const cookieName = (state: string) => `__Host-app-proof-${state.slice(-16)}`
 const cookie = (name: string, value: string, maxAge: number) =>
   `${name}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; Secure; SameSite=Lax`
@@ -28,9 +28,9 @@ const cookiesOf = (request: Request) => Cookies.parseHeader(request.headers.get(
 /**
  * `SIGN_IN=app`: an app of the team, where the person has a Clerk session, and which posts that session's token back.
  *
- * The post comes from another site, so it carries no cookie that would tell whose sign-in this is. It is answered with
- * the token in a cookie of this server and a redirect to this server, and that request carries both. So the token never
- * stands in an address, nor in any store, and a `state` is worth something in the browser that it was made for, once.
+ * The post comes from another site, so it carries none of this server's cookies. The answer puts the token into a cookie
+ * and redirects to this server; that next request carries both cookies. So the token is never in an address or a store,
+ * and a `state` works once, in the browser that it was made for.
  */
 export const layer = (appUrl: URL) =>
   Layer.effect(
@@ -74,7 +74,7 @@ export const layer = (appUrl: URL) =>
         handle: pending.verify,
 
         posted: {
-          // Whoever makes a browser fail often shall not fill it with proofs.
+          // Repeated failures must not pile up cookies in the browser.
           leftovers: (request) => {
             const query = new URL(request.url).searchParams
             const name = cookieName(query.get("state") ?? "")

@@ -26,7 +26,7 @@ export const isRedirectUri = (text: string): boolean => {
   const url = URL.parse(text)
   return (
     url !== null &&
-    // Spaces around it and control characters, which a parser of addresses takes away.
+    // Surrounding spaces and control characters, which URL parsers strip.
     !/[\p{Cc}#]|^\s|\s$/u.test(text) &&
     url.username + url.password === "" &&
     (url.protocol === "https:" || (url.protocol === "http:" ? isLoopback(url.hostname) : isAppScheme(url.protocol)))
@@ -38,8 +38,8 @@ export const redirectUriRule =
   "A redirect URI is https, http on a loopback host such as localhost, or has an app's own scheme"
 
 /**
- * Who gets the code, as a person reads it: a host, or the scheme of an app on the device. The host in such an address
- * belongs to nobody.
+ * Who receives the code, in words for a person: a host, or the scheme of an app on the device (whose address may hold a
+ * host, but nobody owns it).
  */
 export const receiverOf = (redirectUri: string): { readonly name: string; readonly ownScheme: boolean } => {
   const { host, protocol } = new URL(redirectUri)
