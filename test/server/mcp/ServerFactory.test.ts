@@ -111,6 +111,17 @@ it.effect("tells clients of both eras what the server is called, its icons and i
   }).pipe(Effect.provide(layer))
 )
 
+it.effect("lists come whole: a cursor that nobody was given is refused, an empty one is none", () =>
+  Effect.gen(function* () {
+    for (const method of ["tools/list", "resources/list", "resources/templates/list", "prompts/list"]) {
+      const { error } = yield* send(method, { cursor: "made-up" })
+      assert.strictEqual(error.code, -32602, method)
+      const { result } = yield* send(method, { cursor: "" })
+      assert.notProperty(result, "nextCursor", method)
+    }
+  }).pipe(Effect.provide(layer))
+)
+
 describe("a 2025-era session", () => {
   it.effect("asks with elicitation what a tool asks", () =>
     Effect.gen(function* () {
