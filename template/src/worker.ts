@@ -8,6 +8,8 @@ const server = make({
   name: "my-mcp-server",
   title: "My MCP Server",
   version: "0.1.0",
+  // On the pages that people meet. Colour, logo and support address go here, too.
+  brand: { name: "My MCP Server" },
   // Each with the sentence that the consent page shows.
   scopes: { "stock:read": "See what is in stock" },
   settings: [Stock.StockSettings],

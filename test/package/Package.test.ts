@@ -50,6 +50,7 @@ describe("the packed library", () => {
       "dist/dev/cli.js",
       "dist/dev/Vitest.js",
       "dist/dev/clerk/ClerkStandIn.js",
+      "docs/writing-tools.md",
       "template/_gitignore",
       "template/src/worker.ts",
       "README.md",
@@ -58,7 +59,9 @@ describe("the packed library", () => {
     ]) {
       assert.include(files, `package/${file}`)
     }
-    const foreign = files.filter((file) => !/^package\/(?:dist\/(?:src\/server|dev)\/|template\/|[^/]*$)/u.test(file))
+    const foreign = files.filter(
+      (file) => !/^package\/(?:dist\/(?:src\/server|dev)\/|template\/|docs\/|[^/]*$)/u.test(file)
+    )
     assert.deepStrictEqual(foreign, [""])
   })
 

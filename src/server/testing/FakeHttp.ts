@@ -5,10 +5,10 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 
-/** What a network does that carries nothing. */
+/** Answer with it where the network is to fail. */
 export const networkDown = Symbol("the network is down")
 
-/** The network as a function: every request of the HTTP client goes to `answer`. */
+/** `HttpClient` as a function, for services that call an API: every request goes to `answer`. */
 export const fakeHttp = (answer: (request: Request) => Effect.Effect<Response | typeof networkDown>) =>
   Layer.succeed(
     HttpClient.HttpClient,

@@ -19,6 +19,8 @@ export interface TestServerOptions {
   readonly users?: ReadonlyArray<TestUser>
   /** The team's own settings and bindings, and what is to differ from `testSettings`. */
   readonly settings?: Readonly<Record<string, unknown>>
+  /** Layers of the test's own in place of stand-ins, such as `Layer.mock(ClerkApi, { user, memberships })`. */
+  readonly outside?: Layer.Layer<never>
 }
 
 /** A whole server in this process, and what stands around it. */
@@ -63,7 +65,7 @@ type Served<Settings extends ReadonlyArray<unknown>> = Pick<ServerDefinition<Set
  */
 export const testServer = <Settings extends ReadonlyArray<unknown> = []>(
   served: { readonly server: Server } | Served<Settings>,
-  { users = [{}], settings = {} }: TestServerOptions = {}
+  { users = [{}], settings = {}, outside = Layer.empty }: TestServerOptions = {}
 ): TestServer => {
   const described = { name: "test-server", title: "Test server", version: "0.0.0", scopes: {} }
   const server = "server" in served ? served.server : define({ ...described, ...served })
@@ -84,7 +86,7 @@ export const testServer = <Settings extends ReadonlyArray<unknown> = []>(
   const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
   const env = { ...testSettings, ACCOUNT_AGENT: accounts.namespace, ...settings }
   const { handler } = HttpRouter.toWebHandler(
-    application(server, env, Layer.merge(clerk.layer, kv.layer)).pipe(
+    application(server, env, Layer.mergeAll(clerk.layer, kv.layer, outside)).pipe(
       Layer.provideMerge(Layer.merge(logger, clock)),
       Layer.orDie
     ),

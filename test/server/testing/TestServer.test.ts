@@ -1,6 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 
+import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
+import { ClerkApi, testServer } from "../../../src/server/testing/index.ts"
+import { clerkUser } from "../../../src/server/testing/TestUser.ts"
 import { testApp } from "../../support/TestApp.ts"
+import * as People from "../fixture/People.ts"
 
 describe("testServer", () => {
   it("signs each user in as who they are, on what their client was granted", async () => {
@@ -18,5 +24,18 @@ describe("testServer", () => {
     server.wait(61)
     assert.isBelow((await (await server.connect({ id: "user_ada" })).listTools()).tools.length, before)
     assert.deepEqual(server.accounts.told, ["user_ada"])
+  })
+
+  it("takes a layer of the test's own in place of a stand-in", async () => {
+    const clerk = Layer.mock(ClerkApi, {
+      user: (id) => Effect.succeed(clerkUser({ id, firstName: "Grace" })),
+      memberships: () => Effect.succeed([])
+    })
+    const server = testServer(
+      { catalogue: Catalogue.layer(Catalogue.tools(People.toolkit, People.layer)) },
+      { outside: clerk }
+    )
+    const { structuredContent } = await (await server.connect({})).callTool({ name: "whoAmI", arguments: {} })
+    assert.deepInclude(structuredContent, { firstName: "Grace" })
   })
 })
