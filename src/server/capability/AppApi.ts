@@ -98,10 +98,15 @@ export class AppApi extends Context.Service<
         // An answer that nobody reads to its end would hold its connection.
         const http = HttpClient.withScope(yield* HttpClient.HttpClient)
 
-        /** A path such as "//elsewhere", which would carry the token out of the house, is a mistake of the tool's. */
+        /** The token goes to the app, and to no other place in it than the tool names. */
         const request = (method: "GET" | WriteMethod, path: string, query: Query) => {
           const url = new URL(path, appUrl)
           if (url.origin !== appUrl.origin) return Effect.die(new TypeError("a path of the app must stay in the app"))
+          if (!isPlainPath(path)) {
+            return Effect.die(
+              new TypeError("a path has no ., .., ?, # or \\: encode its parts with encodeURIComponent")
+            )
+          }
           url.search = new URLSearchParams(query).toString()
           return Effect.succeed(HttpClientRequest.acceptJson(HttpClientRequest.make(method)(url)))
         }
@@ -167,6 +172,10 @@ export class AppApi extends Context.Service<
             const answered = yield* asUser((token) =>
               Effect.retry(once(token), { while: isWorthRetrying, times: retries, schedule: pauses })
             ).pipe(Effect.mapError((error) => (lost ? unsettled(error) : error)))
+            // An earlier try may have been carried out, whatever the app says of this user by now.
+            if (lost && (answered.status === 401 || answered.status === 403)) {
+              return yield* unsettled(unavailable("no answer", { status: answered.status }))
+            }
             return yield* settleWrite(answered, answer)
           }, Effect.tapError(log))
           // Without a decoder for the answer, `A` is void.
@@ -203,6 +212,10 @@ export class AppApi extends Context.Service<
     })
   )
 }
+
+/** Whether a path leads where it seems to: parsers of addresses resolve dots, and read a backslash as /. */
+const isPlainPath = (path: string): boolean =>
+  !/[?#\\]/u.test(path) && !path.split("/").some((part) => /^(?:\.|%2e){1,2}$/iu.test(part))
 
 type WriteMethod = "POST" | "PUT" | "PATCH" | "DELETE"
 

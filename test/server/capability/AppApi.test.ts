@@ -137,9 +137,16 @@ describe("AppApi", () => {
     "/\\elsewhere.example/api",
     "/\t/elsewhere.example/api",
     "//app.example.com:444/api",
-    "//app.example.com.elsewhere.example/api"
+    "//app.example.com.elsewhere.example/api",
+    // What a path leads to that was put together of parts which nobody encoded.
+    "/api/projects/../../admin",
+    "/api/projects/%2E%2e/admin",
+    "/api/projects/..\\admin",
+    "/api/projects/.",
+    "/api/projects?admin=1",
+    "/api/projects#"
   ] as const) {
-    it.effect(`does not take the token out of the app: ${JSON.stringify(path)}`, () =>
+    it.effect(`does not take the token elsewhere: ${JSON.stringify(path)}`, () =>
       inWorld((world) =>
         Effect.gen(function* () {
           const exit = yield* Effect.exit(call(path))

@@ -201,6 +201,20 @@ describe("a write to the app", () => {
     )
   )
 
+  it.effect("may have happened where an answer was lost, and the app refuses the user after that", () =>
+    inWorld((world) =>
+      Effect.gen(function* () {
+        const refused = (status: number) => new Response(null, { status })
+        for (const later of [[refused(403)], [refused(401), refused(401)]]) {
+          const { reason } = yield* failing(world, place, networkDown, ...later)
+          assert.deepInclude(reason, { _tag: "AppUnavailable", mayHaveHappened: true })
+        }
+        const { reason } = yield* failing(world, place, refused(403))
+        assert.strictEqual(reason._tag, "AppForbidden")
+      })
+    )
+  )
+
   it.effect("waits for an app that is still at an earlier try", () =>
     inWorld((world) =>
       Effect.gen(function* () {
