@@ -183,7 +183,7 @@ export const account = (server: Server, env: Env, events: OwnEvents) =>
     )
   ).pipe(
     Layer.provideMerge(Log.layer),
-    // The Worker serves nothing but a list of what is missing, so that no object is ever reached without settings.
+    // The Worker sends no request to an object without settings. An alarm may wake one, and fails until they are set.
     Layer.orDie
   )
 

@@ -19,7 +19,7 @@ export const AccessEvent = Schema.TaggedUnion({
 })
 export type AccessEvent = typeof AccessEvent.Type
 
-/** What the log says of an event that could not be delivered. Nothing is allowed on the strength of that. */
+/** What the log says of an event that could not be delivered. Requests are checked all the same; only what is open stays open. */
 const undelivered = AccessEvent.match({
   GrantEnded: () => "The sessions of ended grants were not ended",
   AccountClosed: () => "The sessions of ended grants were not ended",

@@ -76,8 +76,8 @@ export abstract class AccountObject extends DurableObject<Env> {
 
   /** Everything here that an event concerns. */
   async #act(event: AccessEvent): Promise<void> {
-    await this.#erasure.hear(event)
     await this.#sessions.hear(event)
+    await this.#erasure.hear(event)
   }
 }
 

@@ -21,7 +21,7 @@ interface Sessions {
 
 /**
  * What events end in the object of a user: sessions, streams, requests. A grant that has ended is refused for an hour
- * more, because a store elsewhere may take its token for a while.
+ * more, because KV may serve its token for up to a minute more, and clocks differ.
  */
 export const makeEndedGrants = ({ sql, store, streams, servers: { live }, remove }: Sessions) => {
   sql.exec("CREATE TABLE IF NOT EXISTS ended_grants (grant_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID")
@@ -38,7 +38,7 @@ export const makeEndedGrants = ({ sql, store, streams, servers: { live }, remove
       Effect.timeoutOption(limits.lastAnswers)
     )
 
-  /** Ends a session whose client still listens: what it asked before is answered first, on `/sse` over its socket. */
+  /** Ends a session. What it asked before is answered first, on `/sse` over its socket. */
   const end = Effect.fnUntraced(function* ({ id, wire }: SessionStore["all"][number], reason: string) {
     store.delete(id)
     if (wire !== "sse") streams.close(id, closing.ended, reason)
@@ -48,7 +48,7 @@ export const makeEndedGrants = ({ sql, store, streams, servers: { live }, remove
   /** Ends the stream that an ended grant reads of a session that goes on under another one. */
   const endReading = Effect.fnUntraced(function* (id: SessionId) {
     // On `/sse` there is no session without its stream.
-    if (store.find(id)?.wire === "sse") yield* remove(id, "revoked")
+    if (store.wireOf(id) === "sse") yield* remove(id, "revoked")
     else streams.close(id, closing.ended, "revoked")
   })
 
@@ -68,8 +68,8 @@ export const makeEndedGrants = ({ sql, store, streams, servers: { live }, remove
     streams.closeFollowers(grantId)
     const own = store.ofGrant(grantId)
     const read = streams.openedUnder(grantId).filter((id) => !own.some((session) => session.id === id))
-    yield* Effect.forEach(read, endReading, { discard: true })
     yield* Effect.forEach(own, (session) => end(session, "revoked"), { discard: true })
+    yield* Effect.forEach(read, endReading, { discard: true })
     yield* Effect.forkDetach(endRequests(grantId), { startImmediately: true })
   })
 
@@ -80,8 +80,8 @@ export const makeEndedGrants = ({ sql, store, streams, servers: { live }, remove
 
   return {
     /**
-     * Acts on an event. Changed access is told to streams without a session only: the lists of sessions are made in the
-     * object, from the snapshot that the object has.
+     * Acts on an event. Changed access is told to streams without a session only: sessions notice a change themselves,
+     * at their next request.
      */
     hear: Effect.fn("Sessions.hear")(function* (event: AccessEvent) {
       switch (event._tag) {

@@ -22,7 +22,8 @@ type Found = "deleted" | "unknown" | "there"
 
 /**
  * Erases what is stored for a user who was deleted in Clerk: some days after it was found out, if Clerk still says so
- * then. A server with the key of another Clerk instance hears that of every user, and loses nothing by it.
+ * then. The key of another Clerk instance makes every user look deleted: it has to stay wrong for all those days
+ * to erase anything.
  */
 export class Erasure extends LifecycleCapability {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Access | UserEntries, never>

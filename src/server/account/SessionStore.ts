@@ -73,6 +73,11 @@ export class SessionStore {
     return row && decodeSession(row)
   }
 
+  /** How the client of a session speaks, whatever else its row holds. */
+  wireOf(id: SessionId): string | undefined {
+    return this.#open("id = ?", id)[0]?.wire
+  }
+
   insert(id: SessionId, { clientId, grantId }: Holder, wire: Wire, now: number): void {
     this.#sql.exec(
       "INSERT INTO sessions (id, client_id, grant_id, wire, used_at) VALUES (?, ?, ?, ?, ?)",

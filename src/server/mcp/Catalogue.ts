@@ -64,7 +64,7 @@ export class Catalogue extends Context.Service<Catalogue, Entries>()("mcp/Catalo
   static readonly layer = <Needs extends ReadonlyArray<unknown>>(
     ...parts: Parts<Needs>
   ): Layer.Layer<Catalogue, never, Exclude<Needs[number], RequestServices | Scope.Scope>> =>
-    Layer.effect(Catalogue, asked(entriesOf<Needs[number]>(parts)))
+    Layer.effect(Catalogue, withoutRequirements(entriesOf<Needs[number]>(parts)))
 
   /** The tools of a toolkit, with the layer of their handlers. */
   static readonly tools = <Tools extends Handlers, R>(
@@ -115,17 +115,22 @@ export class Catalogue extends Context.Service<Catalogue, Entries>()("mcp/Catalo
  * A program whose services are those of the fiber that runs it: the signature of `layer` asks for those that are taken
  * when the catalogue is built, and `provideBuilt` adds those of a request when there is one.
  */
-const asked = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E> =>
+const withoutRequirements = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E> =>
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   Effect.updateContext(program, (context: Context.Context<never>) => context as Context.Context<R>)
 
-/** Provides a program that runs for a request with what was there when the catalogue was built. */
+/**
+ * Provides a program that runs for a request with what was there when the catalogue was built. What it opens is closed
+ * with the request.
+ */
 const provideBuilt = <R>() =>
   Effect.map(
     Effect.context<R>(),
     (built) =>
       <A, E>(program: Effect.Effect<A, E, R | RequestServices>): Effect.Effect<A, E, RequestServices> =>
-        Effect.updateContext(program, (request: Context.Context<RequestServices>) => Context.merge(built, request))
+        Effect.updateContext(Effect.scoped(program), (request: Context.Context<RequestServices>) =>
+          Context.merge(built, request)
+        )
   )
 
 const entriesOf = Effect.fnUntraced(function* <R>(parts: ReadonlyArray<Part<R>>): Effect.fn.Return<Entries, never, R> {

@@ -95,7 +95,8 @@ export class ServerFactory extends Context.Service<
             serve(ctx, policy, name, args, call(args)).pipe(
               Effect.catchTags({ AccessError: refused, NotPermitted: refused })
             ),
-            ctx
+            ctx,
+            name
           )
 
         for (const tool of catalogue.tools) {

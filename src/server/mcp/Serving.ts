@@ -81,7 +81,8 @@ const protocolError = (failure: Failure, { ctx, name, uri }: Asked): Effect.Effe
 const unexpected =
   ({ mcpReq, http }: ServerContext, name: string) =>
   (cause: Cause.Cause<ProtocolError>) =>
-    Cause.hasDies(cause)
+    // A request that was cancelled needs no answer; a program that interrupts itself has failed.
+    Cause.hasDies(cause) || (Cause.hasInterruptsOnly(cause) && !mcpReq.signal.aborted)
       ? Incident.report(`${mcpReq.method} failed unexpectedly`, cause).pipe(
           Effect.annotateLogs({ name, ...Authorize.callerOf(http?.authInfo) }),
           Effect.flatMap((reference) =>
@@ -95,8 +96,8 @@ export const make = Effect.gen(function* () {
   const runPromise = Effect.runPromiseWith(yield* Effect.context<Services>())
 
   /**
-   * Failures become protocol errors, and cancelling the request interrupts the program. `name` is for the log: what of
-   * the server's was asked for. `uri`: the address of the resource that was asked for.
+   * Failures become protocol errors, and cancelling the request interrupts the program. `name` is for the log: the tool,
+   * resource or prompt. `uri`: the address of the resource that was asked for.
    */
   const run = <A>(
     program: Effect.Effect<A, Failure, Services>,
@@ -106,7 +107,7 @@ export const make = Effect.gen(function* () {
   ): Promise<A> =>
     runPromise(
       program.pipe(
-        Effect.catch((failure) => Effect.flip(protocolError(failure, { ctx, name, uri }))),
+        Effect.catch((failure) => Effect.flatMap(protocolError(failure, { ctx, name, uri }), Effect.fail)),
         Effect.catchCause(unexpected(ctx, name))
       ),
       { signal: ctx.mcpReq.signal }

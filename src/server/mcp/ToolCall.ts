@@ -45,7 +45,7 @@ export const execution = (tool: Tool.Any, { context, handler }: Handler, wrap: M
       ({ message }) => new InvalidArguments({ message })
     )
     const principal = yield* CurrentPrincipal
-    const handling = Effect.updateContext(handler(decoded, unheard), (input: Context.Context<never>) =>
+    const handling = Effect.updateContext(handler(decoded, noPreliminaryResults), (input: Context.Context<never>) =>
       Context.merge(context, input)
     )
     const value = yield* wrap(handling, { tool, principal, arguments: decoded })
@@ -124,7 +124,7 @@ type Failed = Failure | ToolRefused | Schema.SchemaError
 /** The handler of a tool as a toolkit keeps it, with the services that it was built with. */
 export interface Handler {
   readonly context: Context.Context<never>
-  readonly handler: (args: unknown, context: typeof unheard) => Effect.Effect<unknown, Failure>
+  readonly handler: (args: unknown, context: typeof noPreliminaryResults) => Effect.Effect<unknown, Failure>
 }
 
 /** A tool whose schemas have what they need. */
@@ -145,8 +145,8 @@ const provided = (tool: Tool.Any) => tool as Provided
 /** Every fault of the arguments is named at once, unknown names among them. */
 const strict: SchemaAST.ParseOptions = { onExcessProperty: "error", errors: "all" }
 
-/** Results come whole: progress is what a client hears before. */
-const unheard = { preliminary: () => Effect.void }
+/** A client gets progress along the way, and the result at the end. */
+const noPreliminaryResults = { preliminary: () => Effect.void }
 
 const isRefused = Schema.is(ToolRefused)
 const isInvalid = Schema.is(InvalidArguments)
@@ -154,11 +154,11 @@ const isInvalid = Schema.is(InvalidArguments)
 /** A failure that a model and a person read: it is the tool's answer, not an error of the protocol. */
 export const toolError = (message: string): CallToolResult => ({ isError: true, content: [text(message)] })
 
-/** Its own words, or what it is made of if it has none. */
+/** A failure's own words, or its fields without what caused it. */
 export const messageOf = (failure: unknown): string =>
-  Predicate.hasProperty(failure, "message") && Predicate.isString(failure.message)
+  Predicate.hasProperty(failure, "message") && Predicate.isString(failure.message) && failure.message !== ""
     ? failure.message
-    : JSON.stringify(failure)
+    : JSON.stringify(withoutCauses(failure))
 
 /** The fields that a client may see: what caused a failure is for the log. */
 export const withoutCauses = (fields: unknown): unknown =>
@@ -179,7 +179,7 @@ const payloadOf = (block: ContentBlock): string => {
   return block.uri
 }
 
-/** Whether texts have more bytes than allowed. A character of UTF-16 has at most 3, so that most need no count. */
+/** The bytes of texts in UTF-8, if they are more than allowed. A UTF-16 unit has at most 3, so that most need no count. */
 const bytesOver = (texts: ReadonlyArray<string>, maxBytes: number): number | undefined => {
   const most = texts.reduce((sum, { length }) => sum + length * 3, 0)
   if (most <= maxBytes) return undefined
@@ -194,7 +194,9 @@ const inUnits = (bytes: number): string =>
 const withinLimit = (tool: Tool.Any) => {
   const { maxBytes, advice = Manifest.howToAskForLess(tool) } = Context.get(tool.annotations, ResultLimit)
   return (result: CallToolResult): CallToolResult => {
-    const bytes = bytesOver(result.content.map(payloadOf), maxBytes)
+    const beside = result.structuredContent !== undefined && tool.toModelOutput !== undefined
+    const structured = beside ? [JSON.stringify(result.structuredContent)] : []
+    const bytes = bytesOver([...result.content.map(payloadOf), ...structured], maxBytes)
     if (bytes === undefined) return result
     return toolError(
       `The result is too large: ${inUnits(bytes)}, where ${inUnits(maxBytes)} are allowed. Nothing of it was sent. ${advice}`

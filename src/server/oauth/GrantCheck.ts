@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Match from "effect/Match"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 import { Access, AccessUnknown, AccountClosed } from "../access/Access.ts"
@@ -71,6 +72,13 @@ export const makeGrantCheck = Effect.gen(function* () {
           ? Effect.fail(new ClerkSessionEnded())
           : Effect.void
     const user = Effect.catchTag(access.current(userId), "AccessError", ({ reason }) => Effect.fail(reason))
-    yield* Effect.mapError(Effect.all([user, session], { concurrency: 2 }), (reason) => new GrantRefused({ reason }))
+    const [ofUser, ofSession] = yield* Effect.all([Effect.result(user), Effect.result(session)], { concurrency: 2 })
+    const reasons = [...failureOf(ofUser), ...failureOf(ofSession)]
+    // What has ended for good is certain, whatever else nobody can tell at the moment.
+    const reason = reasons.find((each) => answerTo(each).error === "invalid_grant") ?? reasons[0]
+    if (reason !== undefined) return yield* new GrantRefused({ reason })
   })
 })
+
+const failureOf = <E>(result: Result.Result<unknown, E>): ReadonlyArray<E> =>
+  Result.isFailure(result) ? [result.failure] : []

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Prompt from "effect/ai/Prompt"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 import * as Context from "effect/Context"
@@ -137,6 +138,40 @@ describe("resources, templates and prompts", () => {
   )
 })
 
+it.effect("closes what a resource opened with each request", () => {
+  let open = 0
+  const opened = Effect.acquireRelease(
+    Effect.sync(() => (open += 1)),
+    () => Effect.sync(() => (open -= 1))
+  )
+  const content = Effect.map(opened, String)
+  const file = Resource.file({ ...described, uri: "files://one", name: "one", mediaType: "text/plain", content })
+  return Effect.gen(function* () {
+    for (let times = 0; times < 2; times++) {
+      assert.strictEqual((yield* send("resources/read", { uri: "files://one" })).result.contents[0].text, "1")
+      assert.strictEqual(open, 0)
+    }
+  }).pipe(Effect.provide(protocol(Catalogue.layer(file))))
+})
+
+it.effect("a program that interrupts itself has failed: the client gets a reference", () => {
+  const file = Resource.file({
+    ...described,
+    uri: "files://gone",
+    name: "gone",
+    mediaType: "text/plain",
+    content: Effect.interrupt
+  })
+  return logging((lines) =>
+    Effect.gen(function* () {
+      const { error } = yield* send("resources/read", { uri: "files://gone" })
+      assert.strictEqual(error.code, -32603)
+      assert.match(error.message, /report the reference [2-9A-HJ-NP-Z]{8}\.$/u)
+      assert.lengthOf(lines, 1)
+    }).pipe(Effect.provide(protocol(Catalogue.layer(file))))
+  )
+})
+
 const Fetch = Tool.make("fetch", {
   description: "Fetches a text",
   parameters: Schema.Struct({ length: Schema.Int, letter: Schema.optionalKey(Schema.String) }),
@@ -148,12 +183,21 @@ const small = Tool.make("small", { description: "Small", success: Schema.String 
   .annotate(Policy.Required, Policy.signedIn)
   .annotate(ResultLimit, { maxBytes: 2_000, advice: "There is no way." })
 
-const toolkit = Toolkit.make(Fetch, small)
+const summed = Tool.make("summed", {
+  description: "Summed",
+  success: Schema.Struct({ text: Schema.String }),
+  toModelOutput: () => [Prompt.textPart({ text: "short" })]
+})
+  .annotate(Policy.Required, Policy.signedIn)
+  .annotate(ResultLimit, { maxBytes: 100 })
+
+const toolkit = Toolkit.make(Fetch, small, summed)
 const tools = Catalogue.tools(
   toolkit,
   toolkit.toLayer({
     fetch: ({ length, letter = "x" }) => (length < 0 ? Effect.fail(closed) : Effect.succeed(letter.repeat(length))),
-    small: () => Effect.succeed("é".repeat(1_001))
+    small: () => Effect.succeed("é".repeat(1_001)),
+    summed: () => Effect.succeed({ text: "x".repeat(200) })
   })
 )
 
@@ -192,6 +236,14 @@ describe("the result of a tool", () => {
         content[0].text,
         "The result is too large: 2 KiB, where 2 KiB are allowed. Nothing of it was sent. There is no way."
       )
+    }).pipe(Effect.provide(protocol(Catalogue.layer(tools))))
+  )
+
+  it.effect("counts structured content where the model gets other words", () =>
+    Effect.gen(function* () {
+      const { isError, content } = yield* call("summed")
+      assert.isTrue(isError)
+      assert.match(content[0].text, /^The result is too large: 1 KiB/u)
     }).pipe(Effect.provide(protocol(Catalogue.layer(tools))))
   )
 
@@ -299,6 +351,7 @@ describe("a catalogue with faults", () => {
         'odd name cannot be the name of a tool: 1 to 128 letters, digits, "_", "-" and "." can.',
         "There are two tools of the name fetch. Each needs a name of its own.",
         "There are two tools of the name small. Each needs a name of its own.",
+        "There are two tools of the name summed. Each needs a name of its own.",
         "There are two resources of the name books://secret. Each needs a name of its own.",
         "There are two resource templates of the name book. Each needs a name of its own.",
         "There are two prompts of the name review. Each needs a name of its own.",

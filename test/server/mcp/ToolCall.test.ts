@@ -31,6 +31,8 @@ class NotSaved extends Schema.TaggedError<NotSaved>()("NotSaved", { reason: Stor
 
 const save = (failureMode: "error" | "return") =>
   Tool.make(`save-${failureMode}`, { success: Schema.Struct({}), failure: NotSaved, failureMode })
+class Plain extends Schema.TaggedError<Plain>()("Plain", { left: Schema.Int, cause: Schema.Defect() }) {}
+const plain = Tool.make("plain", { success: Schema.Struct({}), failure: Plain })
 const refuse = Tool.make("refuse", {
   success: Schema.Struct({}),
   failure: Schema.Struct({ _tag: Schema.Literal("Full"), left: Schema.Int })
@@ -53,7 +55,7 @@ const Sketch = Tool.make("sketch", {
 })
 const Wait = Tool.make("wait", { success: Schema.Struct({}) })
 const Broken = Tool.make("broken", { success: Schema.Struct({ hunter2: Schema.Int }) })
-const toolkit = Toolkit.make(Travel, Sketch, Wait, Broken, save("error"), save("return"), refuse)
+const toolkit = Toolkit.make(Travel, Sketch, Wait, Broken, save("error"), save("return"), refuse, plain)
 
 /** The tools, and what became of the one that waits. */
 const withTools = <A, E>(
@@ -73,6 +75,7 @@ const withTools = <A, E>(
     const handlers = toolkit.toLayer({
       "save-error": () => notSaved,
       "save-return": () => notSaved,
+      plain: () => Effect.fail(new Plain({ left: 0, cause: new Error("the password is hunter2") })),
       refuse: () => Effect.fail({ _tag: "Full", left: 0 } as const),
       travel: Effect.fnUntraced(function* ({ to, distance }) {
         const report = yield* Progress
@@ -220,6 +223,16 @@ describe("a tool call", () => {
         const text = textOf(yield* call("refuse"))
         assert.match(text, /^\{"_tag":"Full","left":0\} Reference [2-9A-HJ-NP-Z]{8}$/u)
         assert.include(log[0], '"reason":"Full"')
+      })
+    )
+  )
+
+  it.effect("says what a failure without words is made of, and nothing of its cause", () =>
+    withTools(() =>
+      Effect.gen(function* () {
+        const text = textOf(yield* call("plain"))
+        assert.match(text, /"left":0.* Reference [2-9A-HJ-NP-Z]{8}$/u)
+        assert.notInclude(text, "hunter2")
       })
     )
   )
