@@ -39,7 +39,7 @@ export const declared = <A, F extends FailureSchema, R>(
       if (isNotFound(failure)) return Effect.fail(failure)
       // Nothing else is in the error channel where no schema was declared.
       if (schema === undefined) return Effect.die(failure)
-      return Effect.flatMap(Effect.orDie(Schema.encodeUnknownEffect(schema)(failure)), (encoded) =>
+      return Effect.flatMap(Effect.orDie(Schema.encodeUnknownEffect(Schema.toCodecJson(schema))(failure)), (encoded) =>
         Effect.fail(new DeclaredFailure({ failure, encoded }))
       )
     })

@@ -66,7 +66,7 @@ const protocolError = (failure: Failure, { ctx, name, uri }: Asked): Effect.Effe
           Authorize.callerOf(ctx.http?.authInfo)
         ),
         (reference) => {
-          const message = `${messageOf(failure.failure)} Reference ${reference}`
+          const message = `${messageOf(failure.failure, failure.encoded)} Reference ${reference}`
           return new ProtocolError(ProtocolErrorCode.InternalError, message, withoutCauses(failure.encoded))
         }
       )

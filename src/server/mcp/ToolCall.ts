@@ -49,7 +49,8 @@ export const execution = (tool: Tool.Any, { context, handler }: Handler, wrap: M
       Context.merge(context, input)
     )
     const value = yield* wrap(handling, { tool, principal, arguments: decoded })
-    return { value, encoded: yield* encode(value) }
+    // A result that does not fit its schema is a fault of the tool, whatever failures it declares.
+    return { value, encoded: yield* Effect.orDie(encode(value)) }
   })
 }
 
@@ -71,7 +72,7 @@ const failureKey = "clerk-mcp-worker/failure"
 export const make = (tool: Tool.Any, handler: Handler, wrap: Middleware) => {
   const { name, successSchema, failureSchema } = provided(tool)
   const execute = execution(tool, handler, wrap)
-  const encodeFailure = Schema.encodeUnknownEffect(failureSchema)
+  const encodeFailure = Schema.encodeUnknownEffect(Schema.toCodecJson(failureSchema))
   const isDeclared = Schema.is(failureSchema)
   const isObject = Manifest.isObject(successSchema)
   const limited = withinLimit(tool)
@@ -84,7 +85,7 @@ export const make = (tool: Tool.Any, handler: Handler, wrap: Middleware) => {
   const declared = Effect.fnUntraced(function* (failure: unknown) {
     const fields = isDeclared(failure) ? yield* encodeFailure(failure) : undefined
     const reference = yield* Incident.declared(`Tool ${name} failed`, failure)
-    const result = toolError(`${messageOf(failure)} Reference ${reference}`)
+    const result = toolError(`${messageOf(failure, fields)} Reference ${reference}`)
     return fields === undefined ? result : { ...result, _meta: { [failureKey]: withoutCauses(fields) } }
   })
 
@@ -119,7 +120,7 @@ interface Failure {
 }
 
 /** Why a handler gave no result that can be sent. */
-type Failed = Failure | ToolRefused | Schema.SchemaError
+type Failed = Failure | ToolRefused
 
 /** The handler of a tool as a toolkit keeps it, with the services that it was built with. */
 export interface Handler {
@@ -154,11 +155,11 @@ const isInvalid = Schema.is(InvalidArguments)
 /** A failure that a model and a person read: it is the tool's answer, not an error of the protocol. */
 export const toolError = (message: string): CallToolResult => ({ isError: true, content: [text(message)] })
 
-/** A failure's own words, or its fields without what caused it. */
-export const messageOf = (failure: unknown): string =>
+/** A failure's own words, or its fields as its schema encodes them, without what caused it. */
+export const messageOf = (failure: unknown, encoded: unknown): string =>
   Predicate.hasProperty(failure, "message") && Predicate.isString(failure.message) && failure.message !== ""
     ? failure.message
-    : JSON.stringify(withoutCauses(failure))
+    : JSON.stringify(withoutCauses(encoded) ?? {})
 
 /** The fields that a client may see: what caused a failure is for the log. */
 export const withoutCauses = (fields: unknown): unknown =>

@@ -28,7 +28,7 @@ describe("domain", () => {
   )
 
   it("reads and writes grants as they have always been stored", () => {
-    const stored = { userId: "user_ada", clerkSessionId: "sess_1" }
+    const stored = { userId: "user_ada", sessionId: "sess_1" }
     const props = Schema.decodeUnknownSync(GrantProps)(stored)
     assert.deepStrictEqual(props, { userId: UserId.make("user_ada"), clerkSessionId: ClerkSessionId.make("sess_1") })
     assert.deepStrictEqual(Schema.encodeSync(GrantProps)(props), stored)

@@ -32,6 +32,14 @@ class NotSaved extends Schema.TaggedError<NotSaved>()("NotSaved", { reason: Stor
 const save = (failureMode: "error" | "return") =>
   Tool.make(`save-${failureMode}`, { success: Schema.Struct({}), failure: NotSaved, failureMode })
 class Plain extends Schema.TaggedError<Plain>()("Plain", { left: Schema.Int, cause: Schema.Defect() }) {}
+class Dated extends Schema.TaggedError<Dated>()("Dated", { since: Schema.Date }) {
+  override readonly message = "Too early."
+}
+const dated = Tool.make("dated", { success: Schema.Struct({}), failure: Dated })
+const structural = Tool.make("structural", {
+  success: Schema.Struct({ n: Schema.Int }),
+  failure: Schema.Struct({ message: Schema.String })
+})
 const plain = Tool.make("plain", { success: Schema.Struct({}), failure: Plain })
 const refuse = Tool.make("refuse", {
   success: Schema.Struct({}),
@@ -55,7 +63,18 @@ const Sketch = Tool.make("sketch", {
 })
 const Wait = Tool.make("wait", { success: Schema.Struct({}) })
 const Broken = Tool.make("broken", { success: Schema.Struct({ hunter2: Schema.Int }) })
-const toolkit = Toolkit.make(Travel, Sketch, Wait, Broken, save("error"), save("return"), refuse, plain)
+const toolkit = Toolkit.make(
+  Travel,
+  Sketch,
+  Wait,
+  Broken,
+  save("error"),
+  save("return"),
+  refuse,
+  plain,
+  dated,
+  structural
+)
 
 /** The tools, and what became of the one that waits. */
 const withTools = <A, E>(
@@ -75,7 +94,12 @@ const withTools = <A, E>(
     const handlers = toolkit.toLayer({
       "save-error": () => notSaved,
       "save-return": () => notSaved,
-      plain: () => Effect.fail(new Plain({ left: 0, cause: new Error("the password is hunter2") })),
+      plain: () =>
+        Effect.fail(
+          Object.assign(new Plain({ left: 0, cause: new Error("the password is hunter2") }), { password: "hunter2" })
+        ),
+      dated: () => Effect.fail(new Dated({ since: new Date(0) })),
+      structural: () => Effect.succeed({ n: 0.5 }),
       refuse: () => Effect.fail({ _tag: "Full", left: 0 } as const),
       travel: Effect.fnUntraced(function* ({ to, distance }) {
         const report = yield* Progress
@@ -233,6 +257,25 @@ describe("a tool call", () => {
         const text = textOf(yield* call("plain"))
         assert.match(text, /"left":0.* Reference [2-9A-HJ-NP-Z]{8}$/u)
         assert.notInclude(text, "hunter2")
+      })
+    )
+  )
+
+  it.effect("holds fields of a failure as JSON", () =>
+    withTools(() =>
+      Effect.gen(function* () {
+        const { _meta } = yield* call("dated")
+        assert.deepEqual(_meta?.["clerk-mcp-worker/failure"], { _tag: "Dated", since: "1970-01-01T00:00:00.000Z" })
+      })
+    )
+  )
+
+  it.effect("takes a result that is not as declared for a fault of the server, whatever its failures look like", () =>
+    withTools(() =>
+      Effect.gen(function* () {
+        const result = yield* call("structural")
+        assert.match(textOf(result), /report the reference [2-9A-HJ-NP-Z]{8}\.$/u)
+        assert.notProperty(result, "_meta")
       })
     )
   )

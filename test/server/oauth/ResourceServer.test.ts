@@ -157,7 +157,7 @@ describe("the log of refused access tokens", () => {
 
   it.effect.each([
     ["", granting({ userId: ada, clerkSessionId: ClerkSessionId.make("sess_1") })],
-    [", in the form that grants were always stored in", storing({ userId: ada, clerkSessionId: "sess_1" })]
+    [", in the form that grants were always stored in", storing({ userId: ada, sessionId: "sess_1" })]
   ] as const)("tells that the session has ended, and then that nobody knows its tokens%s", ([, grant]) =>
     inWorld((world) =>
       Effect.gen(function* () {
