@@ -4,6 +4,7 @@ import { OAuthClient, type Parameters } from "../../support/OAuthClient.ts"
 import { consentForm } from "../../support/Person.ts"
 import { onServer, RunningServer, type Server } from "../../support/RunningServer.ts"
 import type { Page } from "../../support/WebBrowser.ts"
+import { unread } from "../../support/Unread.ts"
 
 /** A person looks at the consent page. */
 const looking = async (server: Server, request?: Parameters) => {
@@ -157,7 +158,7 @@ layer(RunningServer.layer)("attacks on consent", (it) => {
       const { form, target, person } = await looking(server)
       const large = new URLSearchParams(form)
       large.set("padding", "x".repeat(64 * 1024))
-      isRefused(await person.browser.send(target, large), 413)
+      await unread(async () => isRefused(await person.browser.send(target, large), 413))
       const json = await fetch(target, {
         method: "POST",
         headers: { "content-type": "application/json", cookie: person.browser.cookies.join("; ") },

@@ -3,6 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import { OAuthClient, type Parameters } from "../../support/OAuthClient.ts"
 import { onServer, RunningServer, type Server } from "../../support/RunningServer.ts"
 import { legacy } from "../../support/Wire.ts"
+import { unread } from "../../support/Unread.ts"
 
 /** A code that was handed out and not redeemed yet, with the request that would redeem it. */
 const codeInHand = async (server: Server, request?: Parameters) => {
@@ -167,7 +168,9 @@ layer(RunningServer.layer)("attacks on the token endpoint", (it) => {
       const { client, redemption } = await codeInHand(server)
       const fields = { ...redemption, client_id: client.id }
       const large = new URLSearchParams({ ...fields, padding: "x".repeat(64 * 1024) })
-      await isError(await fetch(`${server.url}/token`, { method: "POST", body: large }), 413, "invalid_request")
+      await unread(async () =>
+        isError(await fetch(`${server.url}/token`, { method: "POST", body: large }), 413, "invalid_request")
+      )
       const json = await fetch(`${server.url}/token`, {
         method: "POST",
         headers: { "content-type": "application/json" },

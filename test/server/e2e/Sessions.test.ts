@@ -6,6 +6,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { OAuthClient } from "../../support/OAuthClient.ts"
 import { onServer, RunningServer, type Server } from "../../support/RunningServer.ts"
 import { connectV1, connectV2, Login } from "../../support/SdkClients.ts"
+import { unread } from "../../support/Unread.ts"
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds))
 
@@ -192,7 +193,8 @@ layer(RunningServer.layer)("sessions", (it) => {
       }
       assert.deepEqual(await send("{"), [400, -32700])
       assert.deepEqual(await send("{}", "text/plain"), [415, -32000])
-      assert.deepEqual(await send(JSON.stringify({ padding: "x".repeat(1024 * 1024) })), [413, -32000])
+      const large = JSON.stringify({ padding: "x".repeat(1024 * 1024) })
+      assert.deepEqual(await unread(() => send(large)), [413, -32000])
     })
   )
 })
