@@ -10,7 +10,9 @@ export const Todos = UserStore.entry("todos", Schema.Array(Schema.String))
 
 const AddTodo = Tool.make("addTodo", {
   description: "Put something on the user’s list of things to do.",
-  parameters: Schema.Struct({ text: Schema.String.check(Schema.isMaxCodePoints(500)) }),
+  parameters: Schema.Struct({
+    text: Schema.String.check(Schema.isMaxCodePoints(500)).annotate({ description: "What to do" })
+  }),
   success: Schema.Struct({ todos: Schema.Array(Schema.String) }),
   failure: UserStoreError,
   dependencies: [UserStore, CurrentPrincipal]
