@@ -53,7 +53,7 @@ const guide = ({ worker, clerk, app, settings = {}, own }: Addresses) => `
   Either opens a browser: allow the client there, then choose as whom to sign in.
   ${
     isLoopback(new URL(worker).hostname)
-      ? 'Without internet, Claude Code and Codex need one thing more: README.md, "Without internet".'
+      ? 'Without internet, Claude Code and Codex need one thing more: README.md, "Connect a client".'
       : `Only that address is served. Use a browser on this machine: the Clerk stand-in is here.`
   }
 
