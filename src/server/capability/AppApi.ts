@@ -213,9 +213,9 @@ export class AppApi extends Context.Service<
   )
 }
 
-/** Whether a path leads where it seems to: parsers of addresses resolve dots, and read a backslash as /. */
+/** Whether a path leads where it seems to: URL parsers resolve dots, drop tabs and line breaks, and read a backslash as /. */
 const isPlainPath = (path: string): boolean =>
-  !/[?#\\]/u.test(path) && !path.split("/").some((part) => /^(?:\.|%2e){1,2}$/iu.test(part))
+  !/[?#\\\p{Cc}]/u.test(path) && !path.split("/").some((part) => /^(?:\.|%2e){1,2}$/iu.test(part))
 
 type WriteMethod = "POST" | "PUT" | "PATCH" | "DELETE"
 

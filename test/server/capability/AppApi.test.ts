@@ -142,6 +142,8 @@ describe("AppApi", () => {
     "/api/projects/../../admin",
     "/api/projects/%2E%2e/admin",
     "/api/projects/..\\admin",
+    "/api/projects/.\t./admin",
+    "/api/projects/\n../admin",
     "/api/projects/.",
     "/api/projects?admin=1",
     "/api/projects#"
