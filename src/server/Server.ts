@@ -62,11 +62,12 @@ const authority = <E, R>(access: Layer.Layer<Access, E, R>, events: OwnEvents) =
     Layer.provideMerge(Layer.mergeAll(StateSigner.layer, ClerkSessionTokens.layer, AccountStubs.layer))
   )
 
-type Proof = Access | AppConfig | OAuthLibrary | ClerkApi | ClerkJwt | ClerkOAuth | StateSigner
+/** What a sign-in needs. */
+type SignInNeeds = Access | AppConfig | OAuthLibrary | ClerkApi | ClerkJwt | ClerkOAuth | StateSigner
 
 /** Who may do what, and how they prove it. */
 const Authorization = Layer.unwrap(
-  Effect.map(AppConfig, (config): Layer.Layer<SignIn, never, Proof> =>
+  Effect.map(AppConfig, (config): Layer.Layer<SignIn, never, SignInNeeds> =>
     config.SIGN_IN === "clerk" ? ClerkSignIn.layer : AppSignIn.layer(config.APP_URL)
   )
 ).pipe(Layer.provideMerge(authority(AccessWatch.layer, workerEvents)))
@@ -134,7 +135,7 @@ const servers = (catalogue: CatalogueLayer) =>
   )
 
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
-const lanes = (catalogue: CatalogueLayer) =>
+const statelessLane = (catalogue: CatalogueLayer) =>
   StatelessLane.layer.pipe(
     Layer.provide(Layer.provide(servers(catalogue), UserStores.ofAccounts)),
     Layer.provide(AccountChanges.layer)
@@ -150,7 +151,7 @@ const compose = <E, R>(
   outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>
 ) =>
   routes.pipe(
-    Layer.provide(lanes(catalogue)),
+    Layer.provide(statelessLane(catalogue)),
     Layer.catchTag("DefinitionError", misconfigured),
     Layer.merge(answerHeaders),
     Layer.provideMerge(Idempotency.layer),

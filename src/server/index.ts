@@ -16,7 +16,7 @@ export { ResultLimit } from "./capability/ResultLimit.ts"
 export * as Resource from "./capability/Resource.ts"
 export * as ResourceTemplate from "./capability/ResourceTemplate.ts"
 export * as PromptTemplate from "./capability/PromptTemplate.ts"
-export { NotFound } from "./capability/ContentFailure.ts"
+export { NotFound } from "./capability/Content.ts"
 export * as Completion from "./capability/Completion.ts"
 
 export { Elicitation } from "./capability/Elicitation.ts"

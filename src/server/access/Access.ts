@@ -16,7 +16,7 @@ import * as UserSnapshot from "./UserSnapshot.ts"
 
 /** The account may not use the server any more: it was banned in Clerk, which can be undone, or deleted. */
 export class AccountClosed extends Schema.TaggedError<AccountClosed>()("AccountClosed", {
-  deleted: Schema.optionalKey(Schema.Boolean)
+  deleted: Schema.Boolean
 }) {
   override readonly message = "This account can no longer use this server."
 }

@@ -45,7 +45,7 @@ export const layer = Layer.effect(
         current(userId).pipe(
           Effect.tap(open),
           Effect.tapError(({ reason }) =>
-            reason._tag === "AccountClosed" ? close(userId, reason.deleted === true) : Effect.void
+            reason._tag === "AccountClosed" ? close(userId, reason.deleted) : Effect.void
           )
         )
     })

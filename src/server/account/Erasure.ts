@@ -56,7 +56,7 @@ export class Erasure extends LifecycleCapability {
       Effect.match({
         onSuccess: (): Found => "there",
         onFailure: ({ reason }): Found =>
-          reason._tag === "AccessUnknown" ? "unknown" : reason.deleted === true ? "deleted" : "there"
+          reason._tag === "AccessUnknown" ? "unknown" : reason.deleted ? "deleted" : "there"
       })
     )
   }

@@ -1,15 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import type { Policy } from "../access/Policy.ts"
-import { type ContentFailure, declared, type FailureSchema, type NotFound } from "./ContentFailure.ts"
-
-interface Described {
-  readonly name: string
-  readonly title: string
-  readonly description: string
-  readonly policy: Policy
-}
+import { type ContentFailure, declaring, type Described, type FailureSchema, type NotFound } from "./Content.ts"
 
 /** A resource at a fixed address. `R`: the services that it needs. */
 export interface Resource<out R = never> extends Described {
@@ -22,7 +14,7 @@ export interface Resource<out R = never> extends Described {
 
 /**
  * A resource that answers with JSON: `content`, encoded with `schema`. It may fail with `NotFound`, and with what
- * `failure` describes. Without a policy that admits somebody, nobody sees it.
+ * `failure` describes.
  */
 export const make = <A, I, R = never, F extends FailureSchema = Schema.Never>(
   options: Described & {
@@ -34,11 +26,12 @@ export const make = <A, I, R = never, F extends FailureSchema = Schema.Never>(
 ): Resource<R> => {
   const { schema, content, failure, ...described } = options
   const encode = Schema.encodeEffect(Schema.fromJsonString(schema))
+  const declared = declaring(failure)
   return {
     _tag: "Resource",
     ...described,
     mediaType: "application/json",
-    read: Effect.flatMap(declared(content, failure), (value) => Effect.orDie(encode(value)))
+    read: Effect.flatMap(declared(content), (value) => Effect.orDie(encode(value)))
   }
 }
 
@@ -52,5 +45,5 @@ export const file = <R = never, F extends FailureSchema = Schema.Never>(
   }
 ): Resource<R> => {
   const { content, failure, ...described } = options
-  return { _tag: "Resource", ...described, read: declared(content, failure) }
+  return { _tag: "Resource", ...described, read: declaring(failure)(content) }
 }

@@ -1,21 +1,16 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import type { Policy } from "../access/Policy.ts"
 import type { Completions, CompletionsOf, NeededBy } from "./Completion.ts"
-import { type ContentFailure, declared, type FailureSchema, type NotFound } from "./ContentFailure.ts"
+import { type ContentFailure, declaring, type Described, type FailureSchema, type NotFound } from "./Content.ts"
 
 /**
  * A family of resources that answer with JSON, one for each way to fill in the address (RFC 6570). `R`: the services
  * that it needs.
  */
-export interface ResourceTemplate<out R = never> {
+export interface ResourceTemplate<out R = never> extends Described {
   readonly _tag: "ResourceTemplate"
   readonly uriTemplate: string
-  readonly name: string
-  readonly title: string
-  readonly description: string
-  readonly policy: Policy
   readonly complete: Completions<R>
   /** The JSON text of the resource whose address has these values. Fails where no resource can have them. */
   readonly read: (values: unknown) => Effect.Effect<string, ContentFailure, R>
@@ -24,7 +19,7 @@ export interface ResourceTemplate<out R = never> {
 /**
  * Describes a family of resources. `parameters` decodes the values in the address, which arrive as they stand there: take
  * `Schema.StringFromUriComponent` for a text that may be percent-encoded. `content` is encoded with `schema`; it may fail
- * with `NotFound`, and with what `failure` describes. Without a policy that admits somebody, nobody sees it.
+ * with `NotFound`, and with what `failure` describes.
  */
 export const make = <
   A,
@@ -34,21 +29,20 @@ export const make = <
   R = never,
   F extends FailureSchema = Schema.Never,
   Complete = {}
->(options: {
-  readonly uriTemplate: string
-  readonly name: string
-  readonly title: string
-  readonly description: string
-  readonly policy: Policy
-  readonly parameters: Schema.Codec<A, I>
-  readonly schema: Schema.Codec<B, J>
-  readonly failure?: F
-  readonly content: (values: A) => Effect.Effect<B, NotFound | F["Type"], R>
-  /** What to suggest for a value while a person types. */
-  readonly complete?: CompletionsOf<I, Complete>
-}): ResourceTemplate<R | NeededBy<Complete>> => {
+>(
+  options: Described & {
+    readonly uriTemplate: string
+    readonly parameters: Schema.Codec<A, I>
+    readonly schema: Schema.Codec<B, J>
+    readonly failure?: F
+    readonly content: (values: A) => Effect.Effect<B, NotFound | F["Type"], R>
+    /** What to suggest for a value while a person types. */
+    readonly complete?: CompletionsOf<I, Complete>
+  }
+): ResourceTemplate<R | NeededBy<Complete>> => {
   const { parameters, schema, content, failure, complete = {}, ...described } = options
   const decode = Schema.decodeUnknownEffect(parameters)
+  const declared = declaring(failure)
   const encode = Schema.encodeEffect(Schema.fromJsonString(schema))
   return {
     _tag: "ResourceTemplate",
@@ -56,7 +50,7 @@ export const make = <
     complete,
     read: (values) =>
       Effect.flatMap(decode(values), (decoded) =>
-        Effect.flatMap(declared(content(decoded), failure), (value) => Effect.orDie(encode(value)))
+        Effect.flatMap(declared(content(decoded)), (value) => Effect.orDie(encode(value)))
       )
   }
 }

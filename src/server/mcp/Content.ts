@@ -1,6 +1,8 @@
 import type { ContentBlock } from "@modelcontextprotocol/server"
 import type * as Prompt from "effect/ai/Prompt"
 import * as Base64 from "effect/encoding/Base64"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
 
 export const text = (text: string): ContentBlock => ({ type: "text", text })
 
@@ -17,3 +19,20 @@ export const block = (part: Prompt.ToolModelOutputPart): ContentBlock => {
   const uri = URL.canParse(fileName) ? fileName : `content:${encodeURIComponent(fileName)}`
   return { type: "resource", resource: { uri, blob: data, mimeType } }
 }
+
+/** A failure's own words, or its fields as its schema encodes them, without what caused it. */
+export const messageOf = (failure: unknown, encoded: unknown): string =>
+  Predicate.hasProperty(failure, "message") && Predicate.isString(failure.message) && failure.message !== ""
+    ? failure.message
+    : JSON.stringify(withoutCauses(encoded) ?? {})
+
+/** The fields that a client may see: what caused a failure is for the log. */
+export const withoutCauses = (fields: unknown): unknown =>
+  Array.isArray(fields)
+    ? fields.map(withoutCauses)
+    : Predicate.isObject(fields)
+      ? Record.map(
+          Record.filter(fields, (_, key) => key !== "cause"),
+          withoutCauses
+        )
+      : fields

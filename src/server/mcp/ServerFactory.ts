@@ -4,6 +4,7 @@ import {
   ProtocolError,
   ProtocolErrorCode,
   ResourceTemplate as UriResources,
+  type ScopeChallengeHandler,
   type ServerContext
 } from "@modelcontextprotocol/server"
 import * as Context from "effect/Context"
@@ -49,6 +50,7 @@ export class ServerFactory extends Context.Service<
       const { run, listed, scopeChallenge } = yield* Serving.make
       const { resources, templates, prompts } = catalogue
       const tools = new Map(catalogue.tools.map((tool) => [tool.listed.name, tool]))
+      const registrations = registrationsOf(catalogue, scopeChallenge)
 
       const make = ({ listChanged }: { readonly listChanged: boolean }): McpServer => {
         const server = new ProtocolServer(
@@ -99,32 +101,22 @@ export class ServerFactory extends Context.Service<
             name
           )
 
-        for (const tool of catalogue.tools) {
-          const { inputSchema, outputSchema, ...metadata } = tool.listed
-          const config = {
-            ...metadata,
-            inputSchema: Manifest.advertised(inputSchema),
-            ...(outputSchema !== undefined && { outputSchema: Manifest.advertised(outputSchema) }),
-            scopeChallenge: scopeChallenge(tool.policy)
-          }
-          server.registerTool(metadata.name, config, (args, ctx) => callTool(tool, args, ctx))
+        for (const { tool, config } of registrations.tools) {
+          server.registerTool(tool.listed.name, config, (args, ctx) => callTool(tool, args, ctx))
         }
 
-        for (const { listed, policy, read } of resources) {
-          const { uri, name, ...metadata } = listed
-          const config = { ...metadata, cacheHint, scopeChallenge: scopeChallenge(policy) }
+        for (const { listed, policy, read, config } of registrations.resources) {
+          const { uri, name, mimeType } = listed
           server.registerResource(name, uri, config, (_uri, ctx) =>
-            run(serve(ctx, policy, uri, undefined, Effect.map(read, contents(uri, listed.mimeType))), ctx, name, uri)
+            run(serve(ctx, policy, uri, undefined, Effect.map(read, contents(uri, mimeType))), ctx, name, uri)
           )
         }
 
-        for (const { listed, policy, read } of templates) {
-          const { uriTemplate, name, ...metadata } = listed
-          const config = { ...metadata, cacheHint, scopeChallenge: scopeChallenge(policy) }
-          const uris = new UriResources(uriTemplate, { list: undefined })
+        for (const { listed, policy, read, uris, config } of registrations.templates) {
+          const { name, mimeType } = listed
           server.registerResource(name, uris, config, ({ href }, values, ctx) =>
             run(
-              serve(ctx, policy, href, undefined, Effect.map(read(values), contents(href, listed.mimeType))),
+              serve(ctx, policy, href, undefined, Effect.map(read(values), contents(href, mimeType))),
               ctx,
               name,
               href
@@ -132,13 +124,8 @@ export class ServerFactory extends Context.Service<
           )
         }
 
-        for (const { listed, argsSchema, policy, content } of prompts) {
+        for (const { listed, policy, content, config } of registrations.prompts) {
           const { name } = listed
-          const config = {
-            ...listed,
-            argsSchema: Manifest.advertised(argsSchema),
-            scopeChallenge: scopeChallenge(policy)
-          }
           server.registerPrompt(name, config, (values, ctx) =>
             run(serve(ctx, policy, name, values, Effect.map(content(values ?? {}), messages)), ctx, name)
           )
@@ -185,6 +172,40 @@ export class ServerFactory extends Context.Service<
 }
 
 type Tool = Catalogue["Service"]["tools"][number]
+
+/** What the SDK is told of each part: the same for every server, so made once. */
+const registrationsOf = (
+  { tools, resources, templates, prompts }: Catalogue["Service"],
+  scopeChallenge: (policy: Policy.Policy) => ScopeChallengeHandler
+) => ({
+  tools: tools.map((tool) => {
+    const { name: _, inputSchema, outputSchema, ...metadata } = tool.listed
+    const config = {
+      ...metadata,
+      inputSchema: Manifest.advertised(inputSchema),
+      ...(outputSchema !== undefined && { outputSchema: Manifest.advertised(outputSchema) }),
+      scopeChallenge: scopeChallenge(tool.policy)
+    }
+    return { tool, config }
+  }),
+  resources: resources.map((resource) => {
+    const { uri: _, name: __, ...metadata } = resource.listed
+    return { ...resource, config: { ...metadata, cacheHint, scopeChallenge: scopeChallenge(resource.policy) } }
+  }),
+  templates: templates.map((template) => {
+    const { uriTemplate, name: _, ...metadata } = template.listed
+    const uris = new UriResources(uriTemplate, { list: undefined })
+    return { ...template, uris, config: { ...metadata, cacheHint, scopeChallenge: scopeChallenge(template.policy) } }
+  }),
+  prompts: prompts.map(({ argsSchema, ...prompt }) => {
+    const config = {
+      ...prompt.listed,
+      argsSchema: Manifest.advertised(argsSchema),
+      scopeChallenge: scopeChallenge(prompt.policy)
+    }
+    return { ...prompt, config }
+  })
+})
 
 /** A resource as it is sent (MCP, resources, resource contents). */
 const contents = (uri: string, mimeType: string) => (content: string | Uint8Array) => ({

@@ -13,14 +13,14 @@ import * as Effect from "effect/Effect"
 
 import type { Access, AccessError } from "../access/Access.ts"
 import type * as Policy from "../access/Policy.ts"
-import type { ContentFailure } from "../capability/ContentFailure.ts"
+import type { ContentFailure } from "../capability/Content.ts"
 import * as Incident from "../observability/Incident.ts"
 import type { StateSigner } from "../oauth/StateSigner.ts"
 import * as Authorize from "./Authorize.ts"
 import type { NothingToComplete } from "./Completions.ts"
+import { messageOf, withoutCauses } from "./Content.ts"
 import type * as Manifest from "./Manifest.ts"
 import type { StateRefused } from "./MultiRoundTrip.ts"
-import { messageOf, withoutCauses } from "./ToolCall.ts"
 
 /** What the server itself needs to serve a request. */
 type Services = Access | StateSigner | Digest.Digest

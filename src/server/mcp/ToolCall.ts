@@ -4,8 +4,6 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
-import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 
@@ -14,7 +12,7 @@ import { ResultLimit } from "../capability/ResultLimit.ts"
 import { type Middleware, ToolRefused } from "../capability/ToolMiddleware.ts"
 import { CurrentPrincipal } from "../domain/Principal.ts"
 import * as Incident from "../observability/Incident.ts"
-import { block, text } from "./Content.ts"
+import { block, messageOf, text, withoutCauses } from "./Content.ts"
 import * as Manifest from "./Manifest.ts"
 
 /** The arguments do not fit the tool's parameters. `message` names every fault. */
@@ -154,23 +152,6 @@ const isInvalid = Schema.is(InvalidArguments)
 
 /** A failure that a model and a person read: it is the tool's answer, not an error of the protocol. */
 export const toolError = (message: string): CallToolResult => ({ isError: true, content: [text(message)] })
-
-/** A failure's own words, or its fields as its schema encodes them, without what caused it. */
-export const messageOf = (failure: unknown, encoded: unknown): string =>
-  Predicate.hasProperty(failure, "message") && Predicate.isString(failure.message) && failure.message !== ""
-    ? failure.message
-    : JSON.stringify(withoutCauses(encoded) ?? {})
-
-/** The fields that a client may see: what caused a failure is for the log. */
-export const withoutCauses = (fields: unknown): unknown =>
-  Array.isArray(fields)
-    ? fields.map(withoutCauses)
-    : Predicate.isObject(fields)
-      ? Record.map(
-          Record.filter(fields, (_, key) => key !== "cause"),
-          withoutCauses
-        )
-      : fields
 
 /** What a block of content carries. */
 const payloadOf = (block: ContentBlock): string => {

@@ -61,7 +61,7 @@ const cases: ReadonlyArray<readonly [reason: Reason, code: string, status: numbe
   [new ClerkUnavailable({ operation: "token" }), "temporarily_unavailable", 503],
   [new ClerkMisconfigured({ operation: "token", status: 401, code: "invalid_client" }), "server_error", 500],
   [new ClerkUnexpected({ operation: "token", detail: "no id_token" }), "server_error", 502],
-  [new AccountClosed(), "access_denied", 403],
+  [new AccountClosed({ deleted: false }), "access_denied", 403],
   [new AccessUnknown({ retryAfterSeconds: 5, passes: true }), "temporarily_unavailable", 503],
   [new AccessUnknown({ retryAfterSeconds: 5, passes: false }), "server_error", 500],
   [new StorageUnavailable({ operation: "get", cause: new Error("secret detail") }), "temporarily_unavailable", 503]

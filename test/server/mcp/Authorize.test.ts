@@ -71,7 +71,10 @@ describe("Authorize", () => {
     }).pipe(Effect.provide(knows("admin")))
   )
 
-  for (const reason of [new AccessUnknown({ retryAfterSeconds: 5, passes: true }), new AccountClosed()]) {
+  for (const reason of [
+    new AccessUnknown({ retryAfterSeconds: 5, passes: true }),
+    new AccountClosed({ deleted: false })
+  ]) {
     it.effect(`refuses, lists nothing and asks for no other token: ${reason._tag}`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(Authorize.authorize(Policy.signedIn, sent("mcp:tools"), who))
