@@ -14,6 +14,7 @@ import { ServerFactory } from "../../src/server/mcp/ServerFactory.ts"
 import { StatelessLane } from "../../src/server/mcp/StatelessLane.ts"
 import type { Catalogue } from "../../src/server/mcp/Catalogue.ts"
 import { StateSigner } from "../../src/server/oauth/StateSigner.ts"
+import { testSettings } from "../../src/server/testing/TestSettings.ts"
 import { description } from "./TestConfig.ts"
 
 export const principal = (change: Partial<typeof Principal.Encoded> = {}): Principal =>
@@ -37,22 +38,10 @@ const snapshot: UserSnapshot = {
   takenAt: 0
 }
 
-const storage = { get: () => {}, put: () => {}, delete: () => {}, list: () => {} }
-
-const config = Layer.effect(
-  AppConfig,
-  AppConfig.decode({
-    PUBLIC_URL: "http://localhost:8788",
-    SIGN_IN: "clerk",
-    CLERK_FRONTEND_API: "http://localhost:1",
-    CLERK_CLIENT_ID: "client",
-    CLERK_CLIENT_SECRET: "secret",
-    CLERK_SECRET_KEY: "sk_test_x",
-    STATE_SIGNING_KEYS: `test:${btoa("0123456789abcdef0123456789abcdef")}`,
-    OAUTH_KV: storage,
-    ACCOUNT_AGENT: { getByName: () => {} }
-  })
-).pipe(Layer.orDie, (config) => Layer.provideMerge(ServerInfo.layer(description), config))
+const config = Layer.effect(AppConfig, AppConfig.decode({ ...testSettings, PUBLIC_URL: "http://localhost:8788" })).pipe(
+  Layer.orDie,
+  (config) => Layer.provideMerge(ServerInfo.layer(description), config)
+)
 
 /** The protocol as it ships on a given catalogue, for one user whom everybody knows. */
 export const protocol = <R>(

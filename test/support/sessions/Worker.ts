@@ -22,18 +22,7 @@ import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
 import { Elicitation } from "../../../src/server/capability/Elicitation.ts"
 import { ClientLog } from "../../../src/server/capability/ClientLog.ts"
 import { Progress } from "../../../src/server/capability/Progress.ts"
-
-const settings = {
-  PUBLIC_URL: "https://mcp.example.com",
-  SIGN_IN: "clerk",
-  CLERK_FRONTEND_API: "https://clerk.example.com",
-  CLERK_CLIENT_ID: "the-oauth-application",
-  CLERK_CLIENT_SECRET: "client-secret-of-the-tests",
-  CLERK_SECRET_KEY: "sk_test_of_the_tests",
-  STATE_SIGNING_KEYS: `first:${btoa("the first key of the ring: 32 bytes and more")}`,
-  OAUTH_KV: { get: null, put: null, delete: null, list: null },
-  ACCOUNT_AGENT: { getByName: null }
-}
+import { testSettings } from "../../../src/server/testing/TestSettings.ts"
 
 /** What Clerk says of every user; a test changes it. */
 export const clerk = { role: "admin", deleted: new Set<string>() }
@@ -154,7 +143,7 @@ const servicesWith = (events: OwnEvents) =>
     Layer.provideMerge(Access.layer),
     Layer.provideMerge(Clerk),
     Layer.provide(ServerInfo.layer(description)),
-    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(settings))))
+    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(testSettings))))
   )
 
 /** The object of a user with tools that show what a session does, and a Clerk that is a variable. */
