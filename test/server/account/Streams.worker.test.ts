@@ -421,6 +421,20 @@ describe("a session whose row cannot be read", () => {
     assert.strictEqual((await other.post(request(1, "ping"))).status, 404)
     assert.strictEqual((await broken.post(request(1, "ping"))).status, 404)
   })
+
+  it("does not keep the streams open that a revoked grant reads of sessions under a newer grant", async () => {
+    const user = freshUser()
+    const [older, newer] = ["grant-1", "grant-2"].map((grant) => identityOf(user, grant, ["mcp:tools"], "client"))
+    const sessions = await Promise.all([1, 2].map(() => Session.open(older!)))
+    const streams = await Promise.all(sessions.map((session) => session.stream()))
+    for (const session of sessions) await messagesOf(await session.as(newer!).post(request(1, "ping")))
+    await runInDurableObject(stubOf(user), (_, { storage }) => {
+      storage.sql.exec("UPDATE sessions SET initialize = 'no JSON' WHERE id = ?", sessions[0]!.id)
+    })
+    await stubOf(user).hear(grantEnded(user, older!.grantId))
+    await until(() => streams.every(({ state }) => state.closed === closing.ended))
+    assert.lengthOf(await messagesOf(await sessions[1]!.as(newer!).post(request(2, "ping"))), 1)
+  })
 })
 
 describe("beyond the limits", () => {

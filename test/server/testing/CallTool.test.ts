@@ -10,7 +10,15 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 
-import { ClientLog, CurrentPrincipal, CurrentUser, Elicitation, Policy, Progress } from "../../../src/server/index.ts"
+import {
+  ClientLog,
+  CurrentPrincipal,
+  CurrentUser,
+  Elicitation,
+  Policy,
+  Progress,
+  ResultLimit
+} from "../../../src/server/index.ts"
 import { callTool, Recorder, Replies } from "../../../src/server/testing/index.ts"
 
 class Prices extends Context.Service<Prices, { readonly of: (item: string) => Effect.Effect<number> }>()(
@@ -41,7 +49,9 @@ const Return = Tool.make("return", {
 const Order = Tool.make("order", {
   success: Schema.Struct({ said: Schema.String }),
   dependencies: [Elicitation, CurrentPrincipal]
-}).annotate(Policy.Required, Policy.signedIn)
+})
+  .annotate(Policy.Required, Policy.signedIn)
+  .annotate(ResultLimit, { maxBytes: 1 })
 
 const Broken = Tool.make("broken", { success: Schema.Struct({}) }).annotate(Policy.Required, Policy.signedIn)
 const Unannounced = Tool.make("unannounced", { success: Schema.Struct({}) })
@@ -141,6 +151,12 @@ describe("callTool", () => {
       assert.strictEqual(closed.said, "Cancelled")
     })
   })
+
+  it.effect("does not limit the size of a result", () =>
+    Effect.gen(function* () {
+      assert.isAbove((yield* call("order", {})).said.length, 1)
+    })
+  )
 
   it.effect("plays a client that cannot be asked, or not everything", () =>
     Effect.gen(function* () {

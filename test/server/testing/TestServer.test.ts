@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 
+import { Settings } from "../../../src/server/index.ts"
 import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
 import { ClerkApi, testServer } from "../../../src/server/testing/index.ts"
 import { clerkUser } from "../../../src/server/testing/TestUser.ts"
@@ -37,5 +39,20 @@ describe("testServer", () => {
     )
     const { structuredContent } = await (await server.connect({})).callTool({ name: "whoAmI", arguments: {} })
     assert.deepInclude(structuredContent, { firstName: "Grace" })
+  })
+
+  it("rejects with the settings that are missing", async () => {
+    class Acme extends Settings.make<Acme>()(
+      "test/Acme",
+      Schema.Struct({ ACME_REGION: Schema.String.annotate({ description: "where the data is" }) })
+    ) {}
+    const catalogue = Catalogue.layer(Catalogue.tools(People.toolkit, People.layer))
+    const error = await testServer({ catalogue, settings: [Acme] })
+      .connect({})
+      .catch((rejected: unknown) => rejected)
+    assert.deepInclude(error, {
+      _tag: "ConfigurationError",
+      problems: [{ name: "ACME_REGION", problem: "missing", expected: "where the data is" }]
+    })
   })
 })
