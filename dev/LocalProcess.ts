@@ -33,18 +33,18 @@ export class ProcessSilent extends Schema.TaggedError<ProcessSilent>()("ProcessS
   }
 }
 
-export interface LocalProcessOptions<E, R> {
+export interface LocalProcessOptions<A, E, R> {
   /** As messages call it. */
   readonly name: string
   readonly command: ChildProcess.Command
   /** Succeeds once the process can be used; tried again until then. */
-  readonly answers: Effect.Effect<unknown, E, R>
+  readonly answers: Effect.Effect<A, E, R>
   /** Whether a line of its log is worth a person's attention. */
   readonly worthPrinting: (line: string) => boolean
 }
 
-/** Runs a server as long as the scope lives, and waits until it answers. */
-export const startProcess = Effect.fnUntraced(function* <E, R>(options: LocalProcessOptions<E, R>) {
+/** Runs a server as long as the scope lives, and waits until it answers, and with what. */
+export const startProcess = Effect.fnUntraced(function* <A, E, R>(options: LocalProcessOptions<A, E, R>) {
   const { name, command, answers, worthPrinting } = options
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const child = yield* spawner.spawn(command)
@@ -63,12 +63,12 @@ export const startProcess = Effect.fnUntraced(function* <E, R>(options: LocalPro
     child.exitCode,
     (exitCode) => new ProcessStopped({ name, exitCode, output: whileStarting?.join("\n") ?? "" })
   )
-  yield* Effect.raceFirst(Effect.retry(answers, Schedule.spaced("200 millis")), stopped).pipe(
+  const answer = yield* Effect.raceFirst(Effect.retry(answers, Schedule.spaced("200 millis")), stopped).pipe(
     Effect.timeoutOrElse({
       duration: "90 seconds",
       orElse: () => Effect.fail(new ProcessSilent({ name, output: whileStarting?.join("\n") ?? "" }))
     })
   )
   whileStarting = undefined
-  return { stopped }
+  return { answer, stopped }
 })

@@ -1,9 +1,12 @@
+import * as CliError from "effect/cli/CliError"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as FileSystem from "effect/FileSystem"
 import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as ChildProcess from "effect/process/ChildProcess"
+import * as Schema from "effect/Schema"
 import { envFile } from "./DevVars.ts"
 import { startProcess } from "./LocalProcess.ts"
 
@@ -21,6 +24,22 @@ const signingKey = Effect.gen(function* () {
   return `local:${Base64.encode(yield* random.randomBytes(32))}`
 })
 
+/** The Worker runs, and serves nothing but what is wrong with its settings or its definition. */
+export class NotSetUp extends Schema.TaggedError<NotSetUp>()("NotSetUp", { message: Schema.String }) {
+  override get [CliError.userMessage](): string {
+    return this.message
+  }
+}
+
+/** What keeps the Worker from serving, if something does. Fails while it does not answer. */
+const whatIsWrong = Effect.fnUntraced(function* (url: string) {
+  const response = yield* HttpClient.get(`${url}/health`, { accept: "text/plain" })
+  const text = yield* response.text
+  if (response.status === 500 && text.startsWith("This server is not set up yet")) return text
+  yield* HttpClientResponse.filterStatusOk(response)
+  return undefined
+})
+
 export interface LocalWorkerOptions {
   readonly port: number
   readonly settings: Readonly<Record<string, string>>
@@ -36,10 +55,9 @@ export interface LocalWorkerOptions {
 export const startWorker = Effect.fnUntraced(function* (options: LocalWorkerOptions) {
   const { port, entry, storage, quiet = false } = options
   const url = `http://localhost:${port}`
-  const http = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
   const settings = { PUBLIC_URL: url, STATE_SIGNING_KEYS: yield* signingKey, ...options.settings }
   const { protocol } = new URL(settings.PUBLIC_URL)
-  const { stopped } = yield* startProcess({
+  const { answer, stopped } = yield* startProcess({
     name: "The Worker",
     command: ChildProcess.make(
       "wrangler",
@@ -58,8 +76,9 @@ export const startWorker = Effect.fnUntraced(function* (options: LocalWorkerOpti
       // The bundler writes NODE_ENV into the Worker, and Clerk's SDK behaves differently under "test".
       { stdin: "ignore", env: { NODE_ENV: "development" }, extendEnv: true }
     ),
-    answers: http.get(`${url}/health`),
+    answers: whatIsWrong(url),
     worthPrinting: (line) => !quiet && !line.includes(" /health ")
   })
+  if (answer !== undefined) return yield* new NotSetUp({ message: answer })
   return { url, stopped }
 })

@@ -193,10 +193,19 @@ describe("handler", () => {
     }
   })
 
+  it("names it in plain text to a program that asks for that", async () => {
+    const handle = hosted(fixture.server, { ...settings, FIXTURE_COLOUR: "" }, keepAlive)
+    const asked = { headers: { accept: "text/plain" } }
+    const response = await handle(new Request("https://mcp.example.com/health", asked))
+    assert.strictEqual(response.status, 500)
+    assert.match(response.headers.get("content-type") ?? "", /^text\/plain/u)
+    assert.match(await response.text(), /^This server is not set up yet: FIXTURE_COLOUR is missing: /u)
+  })
+
   it("serves the application from a complete environment, asking nothing of the outside to start", async () => {
     const handle = hosted(fixture.server, settings, keepAlive)
     const landing = await handle(new Request("https://mcp.example.com/"))
-    assert.include(await landing.text(), "https://mcp.example.com/mcp")
+    assert.include(await landing.text(), "claude mcp add --transport http fixture-server https://mcp.example.com/mcp")
     assert.strictEqual((await handle(new Request("https://mcp.example.com/health"))).status, 200)
     assert.strictEqual((await handle(new Request("https://mcp.example.com/nothing"))).status, 404)
   })
