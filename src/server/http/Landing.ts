@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 
 import { AppConfig } from "../config/AppConfig.ts"
+import { ServerInfo } from "../config/ServerInfo.ts"
 import { address } from "../oauth/Resource.ts"
 import { html } from "./Html.ts"
 import { errorPage, page } from "./Page.ts"
@@ -8,6 +9,7 @@ import { errorPage, page } from "./Page.ts"
 /** `GET /`: what this is, for a person who opened the address in a browser. */
 export const landing = Effect.gen(function* () {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
+  const { name } = yield* ServerInfo
   const mcp = address(publicUrl, "/mcp")
   return yield* page(
     `${publicUrl.host} is an MCP server`,
@@ -16,7 +18,7 @@ export const landing = Effect.gen(function* () {
       <p>Your client opens a page of this server, on which you decide what it may do, and then you sign in.</p>
       <fieldset>
         <legend>Claude Code</legend>
-        <code>claude mcp add --transport http example ${mcp}</code>, then <code>claude mcp login example</code> to sign
+        <code>claude mcp add --transport http ${name} ${mcp}</code>, then <code>claude mcp login ${name}</code> to sign
         in
       </fieldset>
       <fieldset>
