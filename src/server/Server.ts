@@ -4,12 +4,15 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 
 import { Access } from "./access/Access.ts"
-import * as AccessWatch from "./access/AccessWatch.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
 import * as UserStores from "./account/UserStores.ts"
-import type { OwnEvents } from "./account/AccountObject.ts"
-import { AccountStubs, workerEvents } from "./account/AccountStub.ts"
+import * as AccountAccess from "./account/AccountAccess.ts"
+import type { AccountLayer } from "./account/AccountObject.ts"
+import { AccountStubs, authorities, ownAuthority } from "./account/AccountStub.ts"
+import { Authority } from "./account/Authority.ts"
+import * as GrantRecords from "./account/GrantRecords.ts"
+import * as RecordedSnapshots from "./account/RecordedSnapshots.ts"
 import { ClerkApi } from "./clerk/ClerkApi.ts"
 import { ClerkJwt } from "./clerk/ClerkJwt.ts"
 import { ClerkOAuth } from "./clerk/ClerkOAuth.ts"
@@ -29,8 +32,9 @@ import { StatelessLane } from "./mcp/StatelessLane.ts"
 import * as AppSignIn from "./oauth/AppSignIn.ts"
 import * as AuthorizationServer from "./oauth/AuthorizationServer.ts"
 import * as ClerkSignIn from "./oauth/ClerkSignIn.ts"
-import { userGrants } from "./oauth/Grants.ts"
-import type { OAuthLibrary } from "./oauth/OAuthLibrary.ts"
+import { GrantCheck } from "./oauth/GrantCheck.ts"
+import { Grants, userGrants } from "./oauth/Grants.ts"
+import { OAuthLibrary } from "./oauth/OAuthLibrary.ts"
 import { OAuthStorage } from "./oauth/OAuthStorage.ts"
 import type { SignIn } from "./oauth/SignIn.ts"
 import { StateSigner } from "./oauth/StateSigner.ts"
@@ -54,12 +58,24 @@ export const Outside = Layer.mergeAll(
   OAuthStorage.layer
 )
 
-/** Who may do what, and what ends when they may no more. `events`: the adapter that hears of that here. */
-const authority = <E, R>(access: Layer.Layer<Access, E, R>, events: OwnEvents) =>
-  AuthorizationServer.layer.pipe(
-    Layer.provideMerge(access),
-    Layer.provide(events),
-    Layer.provideMerge(Layer.mergeAll(StateSigner.layer, ClerkSessionTokens.layer, AccountStubs.layer))
+/** The authorization server in the Worker. What it says of a user, the user's object says. */
+const authorizationServer = AuthorizationServer.layer.pipe(
+  Layer.provide([AccountAccess.grantStorage, GrantCheck.layerElsewhere]),
+  Layer.provideMerge(AccountAccess.access),
+  Layer.provideMerge(authorities),
+  Layer.provideMerge(Layer.mergeAll(StateSigner.layer, ClerkSessionTokens.layer, AccountStubs.layer))
+)
+
+/** The authority over one user, in the user's object or in its stand-in. */
+const authorityOver = ({ userId, events }: Parameters<AccountLayer>[0]) =>
+  Grants.layer.pipe(
+    Layer.provide(ownAuthority(userId)),
+    Layer.provideMerge(Authority.layer(userId)),
+    Layer.provide(OAuthLibrary.layer),
+    Layer.provide([GrantRecords.grantStorage, GrantCheck.layer]),
+    Layer.provideMerge(Layer.merge(Access.layer, ClerkSessionTokens.layer)),
+    Layer.provide([events, RecordedSnapshots.layer]),
+    Layer.provideMerge(Layer.mergeAll(StateSigner.layer, AccountStubs.layer))
   )
 
 /** What a sign-in needs. */
@@ -70,7 +86,7 @@ const Authorization = Layer.unwrap(
   Effect.map(AppConfig, (config): Layer.Layer<SignIn, never, SignInNeeds> =>
     config.SIGN_IN === "clerk" ? ClerkSignIn.layer : AppSignIn.layer(config.APP_URL)
   )
-).pipe(Layer.provideMerge(authority(AccessWatch.layer, workerEvents)))
+).pipe(Layer.provideMerge(authorizationServer))
 
 /** What the library lends to what clients can use, beside the services of each request. */
 type Lent = AppApi | AppConfig | UserGrants | UserStore
@@ -171,12 +187,12 @@ export const application = <E, R>(
     Layer.provideMerge(branded(server))
   )
 
-/** What the object of a user needs to host sessions, built from the object's environment. */
-export const account = (server: Server, env: Env, events: OwnEvents) =>
+/** What the object of a user needs, built from the object's environment. */
+export const account = (server: Server, env: Env, user: Parameters<AccountLayer>[0]) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
       Layer.mergeAll(Layer.provide(servers(catalogue), UserStores.inObject), SecureRandom.layerWebCrypto).pipe(
-        Layer.provideMerge(authority(Access.layer, events)),
+        Layer.provideMerge(authorityOver(user)),
         Layer.provideMerge(Outside),
         Layer.provideMerge(info),
         Layer.provideMerge(Layer.succeed(AppConfig, config))
@@ -186,6 +202,23 @@ export const account = (server: Server, env: Env, events: OwnEvents) =>
     Layer.provideMerge(Log.layer),
     // The Worker sends no request to an object without settings. An alarm may wake one, and fails until they are set.
     Layer.orDie
+  )
+
+/** The authority over a user by itself, on a given outside world: for tests, whose users have no objects. */
+export const authority = <E, R>(
+  server: Server,
+  env: Env,
+  outside: Layer.Layer<Layer.Success<typeof Outside>, E, R>,
+  user: Parameters<AccountLayer>[0]
+) =>
+  Layer.unwrap(
+    Effect.map(server.configure(env), ({ info, config }) =>
+      authorityOver(user).pipe(
+        Layer.provideMerge(outside),
+        Layer.provideMerge(info),
+        Layer.provideMerge(Layer.succeed(AppConfig, config))
+      )
+    )
   )
 
 /**

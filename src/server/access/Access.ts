@@ -6,12 +6,13 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { ClerkApi } from "../clerk/ClerkApi.ts"
-import { ClerkError, ClerkUnexpected } from "../clerk/ClerkError.ts"
+import { ClerkError, ClerkUnavailable, ClerkUnexpected } from "../clerk/ClerkError.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import type { UserId } from "../domain/Principal.ts"
+import { AccessEvent, AccessEvents } from "./AccessEvents.ts"
 import * as CircuitBreaker from "./CircuitBreaker.ts"
-import { Lru } from "./Lru.ts"
 import * as SingleFlight from "./SingleFlight.ts"
+import { type ClerkSaid, Snapshots } from "./Snapshots.ts"
 import * as UserSnapshot from "./UserSnapshot.ts"
 
 /** The account may not use the server any more: it was banned in Clerk, which can be undone, or deleted. */
@@ -49,85 +50,104 @@ export class AccessError extends Schema.TaggedError<AccessError>()("AccessError"
 const freshFor = Duration.toMillis("60 seconds")
 /** How much older it may grow while Clerk does not answer, in milliseconds. */
 const staleFor = Duration.toMillis("5 minutes")
+/** How long Clerk may take to say all of it, however many questions that takes. */
+const timeout = Duration.seconds(5)
+
+const { AccessChanged, AccountClosed: Closed } = AccessEvent.cases
+
 /** What a user may do now. */
 export class Access extends Context.Service<
   Access,
   {
     /**
      * The user's snapshot, at most 60 s old; while Clerk does not answer, at most 5 minutes older. Concurrent
-     * questions about one user are one question to Clerk.
+     * questions about one user are one question to Clerk, and take 5 s at most.
      */
     readonly current: (userId: UserId) => Effect.Effect<UserSnapshot.UserSnapshot, AccessError>
   }
 >()("access/Access") {
+  /**
+   * Asks Clerk, and publishes what is new: that the user may do something else than Clerk said before, or that the
+   * account was closed.
+   */
   static readonly layer = Layer.effect(
     Access,
     Effect.gen(function* () {
       const clerk = yield* ClerkApi
+      const snapshots = yield* Snapshots
+      const events = yield* AccessEvents
       const share = SingleFlight.make<void, never>(yield* KeepAlive)
-      const answers = new Lru<UserId, Answer>()
       const breaker = CircuitBreaker.make<UserId>()
 
-      const ask = Effect.fnUntraced(function* (userId: UserId) {
-        const takenAt = yield* Clock.currentTimeMillis
-        const [user, memberships] = yield* Effect.all([clerk.user(userId), clerk.memberships(userId)], {
-          concurrency: 2
+      const ask = Effect.fnUntraced(
+        function* (userId: UserId) {
+          const takenAt = yield* Clock.currentTimeMillis
+          const [user, memberships] = yield* Effect.all([clerk.user(userId), clerk.memberships(userId)], {
+            concurrency: 2
+          })
+          // Facts about somebody else are worse than none.
+          if (user.id !== userId) {
+            const detail = "another user than was asked for"
+            return yield* new ClerkError({ reason: new ClerkUnexpected({ operation: "users.getUser", detail }) })
+          }
+          const snapshot = user.banned ? null : UserSnapshot.fromClerk(user, memberships, takenAt)
+          return { takenAt, snapshot, deleted: false }
+        },
+        Effect.catchReason("ClerkError", "UserNotFound", () =>
+          Effect.map(Clock.currentTimeMillis, (takenAt) => ({ takenAt, snapshot: null, deleted: true }))
+        ),
+        Effect.timeoutOrElse({
+          duration: timeout,
+          orElse: () => Effect.fail(new ClerkError({ reason: new ClerkUnavailable({ operation: "users.getUser" }) }))
         })
-        // Facts about somebody else are worse than none.
-        if (user.id !== userId) {
-          const detail = "another user than was asked for"
-          return yield* new ClerkError({ reason: new ClerkUnexpected({ operation: "users.getUser", detail }) })
+      )
+
+      const tell = (userId: UserId, before: ClerkSaid | undefined, { snapshot, deleted }: ClerkSaid) => {
+        if (snapshot === null) {
+          const known = before?.snapshot === null && before.deleted === deleted
+          return known ? Effect.void : events.publish(Closed.make({ userId, deleted }))
         }
-        return { takenAt, snapshot: user.banned ? undefined : UserSnapshot.fromClerk(user, memberships, takenAt) }
-      })
+        const allowed = before?.snapshot
+        if (!allowed || UserSnapshot.allowing(allowed) === UserSnapshot.allowing(snapshot)) return Effect.void
+        return events.publish(AccessChanged.make({ userId }))
+      }
 
       const refresh = Effect.fn("Access.refresh")(
         function* (userId: UserId) {
-          answers.set(userId, yield* ask(userId))
+          const said: ClerkSaid = yield* ask(userId)
+          const before = yield* snapshots.get(userId)
+          yield* snapshots.set(userId, said)
+          yield* tell(userId, before, said)
         },
         (refreshed, userId) =>
-          Effect.catchReason(
-            refreshed,
-            "ClerkError",
-            "UserNotFound",
-            () =>
-              Effect.map(Clock.currentTimeMillis, (takenAt) =>
-                answers.set(userId, { takenAt, snapshot: undefined, deleted: true })
-              ),
-            (reason) =>
-              Effect.gen(function* () {
-                breaker.open(userId, { reason }, yield* Clock.currentTimeMillis)
-                yield* Effect.logWarning("Clerk did not say what a user may do").pipe(Effect.annotateLogs({ reason }))
-              })
+          Effect.catchTag(refreshed, "ClerkError", ({ reason }) =>
+            Effect.gen(function* () {
+              breaker.open(userId, { reason }, yield* Clock.currentTimeMillis)
+              yield* Effect.logWarning("Clerk did not say what a user may do").pipe(Effect.annotateLogs({ reason }))
+            })
           )
       )
 
       return Access.of({
         current: Effect.fnUntraced(function* (userId) {
           const asked = yield* Clock.currentTimeMillis
-          const due = asked - (answers.get(userId)?.takenAt ?? -Infinity) > freshFor
+          const known = yield* snapshots.get(userId)
+          const due = asked - (known?.takenAt ?? -Infinity) > freshFor
           if (due && breaker.failure(userId, asked) === undefined) yield* share(userId, refresh(userId))
-          const answer = answers.get(userId)
+          const said = yield* snapshots.get(userId)
           const now = yield* Clock.currentTimeMillis
-          if (answer === undefined || now - answer.takenAt > freshFor + staleFor) {
+          if (said === undefined || now - said.takenAt > freshFor + staleFor) {
             const failure = breaker.failure(userId, now)
             const wait = Math.max((failure?.until ?? 0) - now, 1_000)
             const passes = failure === undefined || failure.reason._tag === "ClerkUnavailable"
             const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000), passes })
             return yield* new AccessError({ reason })
           }
-          if (answer.snapshot === undefined)
-            return yield* new AccessError({ reason: new AccountClosed({ deleted: answer.deleted ?? false }) })
-          return answer.snapshot
+          if (said.snapshot === null)
+            return yield* new AccessError({ reason: new AccountClosed({ deleted: said.deleted }) })
+          return said.snapshot
         })
       })
     })
   )
-}
-
-/** What Clerk last said about a user; no snapshot if the account is closed. */
-interface Answer {
-  readonly takenAt: number
-  readonly snapshot: UserSnapshot.UserSnapshot | undefined
-  readonly deleted?: boolean
 }

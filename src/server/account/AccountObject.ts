@@ -4,11 +4,19 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 
+import type { Access } from "../access/Access.ts"
 import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
+import { type GrantId, UserId } from "../domain/Principal.ts"
+import * as Scope from "../domain/Scope.ts"
+import { type Admission, type Bearer, parseToken } from "../oauth/Admission.ts"
+import type { Grant, Standing, TokenRequest } from "../oauth/UserAuthorities.ts"
 import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
+import { Authority } from "./Authority.ts"
 import { Erasure } from "./Erasure.ts"
-import type { Post, Removal } from "./Session.ts"
+import { Records } from "./Records.ts"
+import { RecordSweep } from "./RecordSweep.ts"
+import type { Post, Posted, Removal } from "./Session.ts"
 import { type Services, SessionHost } from "./SessionHost.ts"
 import { UserEntries } from "./UserEntries.ts"
 
@@ -17,37 +25,86 @@ type Env = Readonly<Record<string, unknown>>
 /** The adapter through which what runs in the object publishes. */
 export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
 
+/** What the object runs on. */
+type Own = UserEntries | Records
+
+/** How the application is built for the object of one user. */
+export type AccountLayer = (user: {
+  readonly userId: UserId
+  readonly events: OwnEvents
+}) => Layer.Layer<Services | Access, never, Own>
+
 /**
- * The one strongly consistent place of a Clerk user, named by the user's id: holds the sessions of 2025-era clients
- * and of clients of `/sse`. Sleeps while they are idle.
+ * The one strongly consistent place of a Clerk user, named by the user's id: holds the user's grants and tokens, what
+ * Clerk says of the user, and the sessions of 2025-era clients and of clients of `/sse`. Sleeps while they are idle.
  */
 export abstract class AccountObject extends DurableObject<Env> {
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | UserEntries, never>
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | Access | Own, never>
   readonly #sessions: SessionHost
   readonly #erasure: Erasure
+  readonly #sweep: RecordSweep
   readonly #lifecycle: Lifecycle<Env>
 
   /**
-   * `layer`: the application as far as sessions need it, built once from the object's own environment, and publishing
+   * `layer`: the application as far as the object needs it, built once from the object's own environment, and publishing
    * to the object's own adapter.
    */
-  constructor(
-    ctx: DurableObjectState,
-    env: Env,
-    layer: (events: OwnEvents) => Layer.Layer<Services, never, UserEntries>
-  ) {
+  constructor(ctx: DurableObjectState, env: Env, layer: AccountLayer) {
     super(ctx, env)
-    const events = ownEvents(ctx.id.name, (event) => this.#act(event))
-    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer(events), UserEntries.layer(ctx.storage.sql)))
+    const { name = "" } = ctx.id
+    const events = ownEvents(name, (event) => this.#act(event))
+    // Whoever named the object has checked the id.
+    const userId = UserId.make(name, { disableChecks: true })
+    const own = Layer.merge(UserEntries.layer(ctx.storage.sql), Records.layerSql(ctx.storage))
+    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer({ userId, events }), own))
     this.#sessions = new SessionHost(this.#runtime)
     this.#erasure = new Erasure(this.#runtime)
-    this.#lifecycle = Lifecycle.install<Env>(this).use(this.#sessions).use(this.#erasure)
+    this.#sweep = new RecordSweep(this.#runtime)
+    this.#lifecycle = Lifecycle.install<Env>(this).use(this.#sessions).use(this.#erasure).use(this.#sweep)
   }
 
-  /** Takes a message of a client. */
-  async post(post: Post): Promise<Response> {
+  /** Who an access token stands for. One of a grant that the user does not have leaves nothing behind here. */
+  async admit(bearer: Bearer): Promise<Admission> {
+    if (await this.#has(bearer.token)) await this.#lifecycle.start()
+    return this.#authority(({ admit }) => admit(bearer))
+  }
+
+  /** Answers `/token`. A code or token of a grant that the user does not have leaves nothing behind here. */
+  async token(request: TokenRequest): Promise<Response> {
     await this.#lifecycle.start()
-    return this.#sessions.post(post)
+    const response = await this.#authority(({ token }) => token(request))
+    await this.#sweep.plan()
+    return response
+  }
+
+  /** What is known of the user. */
+  async standing(): Promise<Standing> {
+    await this.#lifecycle.start()
+    return this.#authority(({ standing }) => standing)
+  }
+
+  async grants(): Promise<ReadonlyArray<Grant>> {
+    return this.#authority(({ grants }) => grants)
+  }
+
+  /** Ends a grant. */
+  async end(grantId: GrantId): Promise<void> {
+    await this.#lifecycle.start()
+    return this.#authority(({ end }) => end(grantId))
+  }
+
+  /** Keeps a new grant. */
+  async keep(key: string, value: string, expiresAt: number | null): Promise<void> {
+    await this.#lifecycle.start()
+    await this.#authority(({ keep }) => keep(key, value, expiresAt))
+    await this.#sweep.plan()
+  }
+
+  /** Takes a message of a client, if its token is good and carries the baseline scope. */
+  async post({ bearer, ...post }: Post): Promise<Posted> {
+    const admission = await this.admit(bearer)
+    if (admission._tag !== "Admitted" || !admission.caller.principal.scopes.includes(Scope.baseline)) return admission
+    return { ...admission, answer: await this.#sessions.post({ ...post, caller: admission.caller }) }
   }
 
   /** Ends a session. */
@@ -74,6 +131,14 @@ export abstract class AccountObject extends DurableObject<Env> {
     return this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.write(write)))
   }
 
+  #authority<A, E>(ask: (authority: Authority["Service"]) => Effect.Effect<A, E>): Promise<A> {
+    return this.#runtime.runPromise(Effect.flatMap(Authority, ask))
+  }
+
+  #has(token: string): Promise<boolean> {
+    return this.#authority(({ has }) => has(parseToken(token)?.grantId ?? ""))
+  }
+
   /** Everything here that an event concerns. */
   async #act(event: AccessEvent): Promise<void> {
     await this.#sessions.hear(event)
@@ -82,10 +147,10 @@ export abstract class AccountObject extends DurableObject<Env> {
 }
 
 /**
- * The object's own adapter of events, for tools that end a grant while they run in here. What is about its own user it
- * acts on without a call over the network; another user's object is called.
+ * The object's own adapter of events. What is about its own user it acts on without a call over the network; another
+ * user's object is called.
  */
-const ownEvents = (ownName: string | undefined, act: (event: AccessEvent) => Promise<void>): OwnEvents =>
+const ownEvents = (ownName: string, act: (event: AccessEvent) => Promise<void>): OwnEvents =>
   AccessEvents.heardBy(
     Effect.map(
       hearInAccount,

@@ -5,12 +5,16 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
-import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
+import type { AccessEvent } from "../access/AccessEvents.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { UserId } from "../domain/Principal.ts"
 import type { AccountObject } from "./AccountObject.ts"
-import { type Listen, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
+import type { Admission } from "../oauth/Admission.ts"
+import { StorageUnavailable } from "../oauth/AuthorizationFailure.ts"
+import { type Grant, type Standing, type UserAuthority, UserAuthorities } from "../oauth/UserAuthorities.ts"
+import { Authority } from "./Authority.ts"
+import { type Listen, ListenHeader, listenHeader, type Post, type Posted, type Removal } from "./Session.ts"
 
 /** The user's object did not answer: it is being replaced, has too much to do (`overloaded`), or broke. */
 export class AccountUnavailable extends Schema.TaggedError<AccountUnavailable>()("AccountUnavailable", {
@@ -34,8 +38,9 @@ export const backoff = Schedule.exponential("200 millis", 1.6).pipe(
 )
 
 /** The object of one user, as the Worker sees it. */
-export interface AccountStub {
-  readonly post: (post: Post) => Effect.Effect<Response, AccountUnavailable>
+export interface AccountStub extends UserAuthority<AccountUnavailable> {
+  /** Checks the token of a message, and serves the message if it is good: one call. */
+  readonly post: (post: Post) => Effect.Effect<Posted, AccountUnavailable>
   readonly remove: (removal: Removal) => Effect.Effect<Response, AccountUnavailable>
   /** Acts on an event of this user: sessions and streams that it ends have been told to end once this returns. */
   readonly hear: (event: AccessEvent) => Effect.Effect<void, AccountUnavailable>
@@ -72,7 +77,13 @@ export class AccountStubs extends Context.Service<
         forUser: (userId) => {
           const stub = namespace.getByName(userId)
           return {
-            post: (post) => attempt("post", () => stub.post(post)),
+            admit: (bearer) => attempt("admit", async (): Promise<Admission> => stub.admit(bearer)),
+            token: (request) => attempt("token", () => stub.token(request)),
+            standing: attempt("standing", async (): Promise<Standing> => stub.standing()),
+            grants: attempt("grants", async (): Promise<ReadonlyArray<Grant>> => stub.grants()),
+            end: (grantId) => attempt("end", () => stub.end(grantId)),
+            keep: (key, value, expiresAt) => attempt("keep", () => stub.keep(key, value, expiresAt)),
+            post: (post) => attempt("post", async (): Promise<Posted> => stub.post(post)),
             remove: (removal) => attempt("remove", () => stub.remove(removal)),
             hear: (event) => attempt(event._tag, () => stub.hear(event)),
             readEntry: (name) => attempt("readEntry", () => stub.readEntry(name)),
@@ -100,5 +111,38 @@ export const hearInAccount = Effect.map(
     )
 )
 
-/** The Worker's adapter of events. */
-export const workerEvents = AccessEvents.heardBy(hearInAccount)
+/** The authority over a user, as it is reached over the network. */
+export const authorityOf = (stub: AccountStub): UserAuthority => {
+  const reached = <A>(call: Effect.Effect<A, AccountUnavailable>) =>
+    Effect.mapError(call, (cause) => new StorageUnavailable({ operation: cause.operation, cause }))
+  /** What may be asked twice is asked again where the object is being replaced. */
+  const asked = <A>(call: Effect.Effect<A, AccountUnavailable>) =>
+    reached(Effect.retry(call, { while: ({ overloaded }) => !overloaded, times: 2, schedule: backoff }))
+  return {
+    admit: (bearer) => asked(stub.admit(bearer)),
+    token: (request) => reached(stub.token(request)),
+    standing: asked(stub.standing),
+    grants: asked(stub.grants),
+    end: (grantId) => asked(stub.end(grantId)),
+    keep: (key, value, expiresAt) => asked(stub.keep(key, value, expiresAt))
+  }
+}
+
+/** In the object of a user: the user's own authority is here, the others are in their objects. */
+export const ownAuthority = (userId: UserId) =>
+  Layer.effect(
+    UserAuthorities,
+    Effect.gen(function* () {
+      const accounts = yield* AccountStubs
+      const own = yield* Authority
+      return UserAuthorities.of({ of: (other) => (other === userId ? own : authorityOf(accounts.forUser(other))) })
+    })
+  )
+
+/** In the Worker: each user's authority is in the user's object. */
+export const authorities = Layer.effect(
+  UserAuthorities,
+  Effect.map(AccountStubs, (accounts) =>
+    UserAuthorities.of({ of: (userId) => authorityOf(accounts.forUser(userId)) })
+  )
+)

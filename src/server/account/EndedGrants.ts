@@ -1,17 +1,14 @@
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 
 import type { AccessEvent } from "../access/AccessEvents.ts"
-import type { GrantId, Principal } from "../domain/Principal.ts"
+import type { GrantId } from "../domain/Principal.ts"
 import { closing, limits, type SessionId } from "./Session.ts"
-import { GrantEnded, SessionFailure } from "./SessionFailure.ts"
 import type { SessionServers } from "./SessionServers.ts"
 import type { SessionStore } from "./SessionStore.ts"
 import type { SessionStreams } from "./SessionStreams.ts"
 
 interface Sessions {
-  readonly sql: SqlStorage
   readonly store: SessionStore
   readonly streams: SessionStreams
   readonly servers: SessionServers
@@ -19,18 +16,8 @@ interface Sessions {
   readonly remove: (id: SessionId, reason: string) => Effect.Effect<void>
 }
 
-/**
- * What events end in the object of a user: sessions, streams, requests. A grant that has ended is refused for an hour
- * more, because KV may serve its token for up to a minute more, and clocks differ.
- */
-export const makeEndedGrants = ({ sql, store, streams, servers: { live }, remove }: Sessions) => {
-  sql.exec("CREATE TABLE IF NOT EXISTS ended_grants (grant_id TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID")
-
-  const remember = (grantId: GrantId, now: number) => {
-    sql.exec("DELETE FROM ended_grants WHERE time <= ?", now - limits.grantMemory)
-    sql.exec("INSERT OR REPLACE INTO ended_grants (grant_id, time) VALUES (?, ?)", grantId, now)
-  }
-
+/** What events end in the object of a user: sessions, streams, requests. */
+export const makeEndedGrants = ({ store, streams, servers: { live }, remove }: Sessions) => {
   /** Waits until no request of a session is being answered, or until they have had their time. */
   const answered = (id: SessionId) =>
     Effect.sync(() => live.unansweredOf(id)).pipe(
@@ -64,7 +51,6 @@ export const makeEndedGrants = ({ sql, store, streams, servers: { live }, remove
   })
 
   const endGrant = Effect.fnUntraced(function* (grantId: GrantId) {
-    remember(grantId, yield* Clock.currentTimeMillis)
     streams.closeFollowers(grantId)
     const own = store.ofGrant(grantId)
     const read = streams.openedUnder(grantId).filter((id) => !own.some((session) => session.id === id))
@@ -79,10 +65,7 @@ export const makeEndedGrants = ({ sql, store, streams, servers: { live }, remove
   })
 
   return {
-    /**
-     * Acts on an event. Changed access is told to streams without a session only: sessions notice a change themselves,
-     * at their next request.
-     */
+    /** Acts on an event. */
     hear: Effect.fn("Sessions.hear")(function* (event: AccessEvent) {
       switch (event._tag) {
         case "GrantEnded":
@@ -90,15 +73,8 @@ export const makeEndedGrants = ({ sql, store, streams, servers: { live }, remove
         case "AccountClosed":
           return yield* endAll()
         case "AccessChanged":
-          return streams.tellFollowers()
+          return streams.tellListsChanged()
       }
-    }),
-
-    /** Fails for a principal whose grant has ended. */
-    refuse: Effect.fnUntraced(function* ({ grantId }: Principal) {
-      const since = (yield* Clock.currentTimeMillis) - limits.grantMemory
-      const found = sql.exec("SELECT 1 FROM ended_grants WHERE grant_id = ? AND time > ?", grantId, since)
-      if (found.toArray().length > 0) return yield* new SessionFailure({ reason: new GrantEnded() })
     })
   }
 }

@@ -1,6 +1,7 @@
 import * as Schema from "effect/Schema"
 
 import { ClientId, GrantId, Principal } from "../domain/Principal.ts"
+import type { Admission, Bearer } from "../oauth/Admission.ts"
 
 /** The id of a session of the protocol (MCP, Streamable HTTP, session management). Not to be guessed. */
 export const SessionId = Schema.String.check(Schema.isPattern(/^[0-9a-f]{32}$/u)).pipe(Schema.brand("SessionId"))
@@ -92,9 +93,7 @@ export const limits = {
   eventLength: 256 * 1024,
   eventBytes: 16 * 1024 * 1024,
   /** How long requests that were in progress when their grant was revoked may still be answered, in milliseconds. */
-  lastAnswers: 5_000,
-  /** How long an ended grant is remembered and refused, in milliseconds: KV may serve its token for up to a minute more. */
-  grantMemory: 3_600_000
+  lastAnswers: 5_000
 } as const
 
 /** The first of these limits that its count exceeds. */
@@ -103,7 +102,7 @@ export const exceeded = (counts: ReadonlyArray<readonly [count: number, limit: n
 
 /** A message of a client, on its way from the Worker to the object of its user. */
 export interface Post {
-  readonly principal: Principal
+  readonly bearer: Bearer
   readonly resourceMetadataUrl: string
   readonly wire: Wire
   /** As the client sent it; none opens a session. */
@@ -113,11 +112,16 @@ export interface Post {
   readonly body: string
 }
 
+/** What comes of a message: its answer, where the token was good and carries the baseline scope. */
+export type Posted = Admission & { readonly answer?: Response }
+
 /** The messages of a body, which may be one or a batch (MCP 2025-03-26). */
 export const messages = (body: unknown): ReadonlyArray<unknown> => (Array.isArray(body) ? body : [body])
 
 /** A client's request to end its session (DELETE). */
-export type Removal = Pick<Post, "principal" | "sessionId">
+export interface Removal extends Pick<Post, "sessionId"> {
+  readonly principal: Principal
+}
 
 /**
  * What the Worker sends with the upgrade that opens a session's stream. Without a session id, it opens a session of `/sse`;

@@ -34,7 +34,7 @@ export class InitializeRejected extends Schema.TaggedError<InitializeRejected>()
   description: Schema.String
 }) {}
 
-/** The grant was revoked a short while ago, and the Worker that let this request in did not see that yet. */
+/** The grant ended while the Worker opened a stream under it, or held one. */
 export class GrantEnded extends Schema.TaggedError<GrantEnded>()("GrantEnded", {}) {}
 
 /** An event id that this server never gave out. */

@@ -6,19 +6,19 @@ import * as Effect from "effect/Effect"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Schema from "effect/Schema"
 
-import type { Access } from "../access/Access.ts"
 import type { AccessEvent } from "../access/AccessEvents.ts"
 import type { AppConfig } from "../config/AppConfig.ts"
 import type { ServerFactory } from "../mcp/ServerFactory.ts"
 import * as Incident from "../observability/Incident.ts"
-import { closing, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
+import type { Authority } from "./Authority.ts"
+import { closing, ListenHeader, listenHeader, type Removal } from "./Session.ts"
 import { answer, refusal, type SessionFailure } from "./SessionFailure.ts"
-import { makeSessions, type Sessions } from "./Sessions.ts"
+import { makeSessions, type Message, type Sessions } from "./Sessions.ts"
 import { SessionStore } from "./SessionStore.ts"
 import { attachmentOf, SessionStreams } from "./SessionStreams.ts"
 
 /** What sessions need of the application. */
-export type Services = ServerFactory | Access | AppConfig | SecureRandom.SecureRandom
+export type Services = ServerFactory | Authority | AppConfig | SecureRandom.SecureRandom
 
 const decodeListen = Schema.decodeUnknownEffect(ListenHeader)
 
@@ -42,11 +42,11 @@ export class SessionHost extends LifecycleCapability {
     const now = () => this.#runtime.runSync(Clock.currentTimeMillis)
     const streams = new SessionStreams(store, sockets, now)
     this.#sweepAt = jobs.get(sweep)?.time ?? Infinity
-    this.#sessions = this.#runtime.runSync(makeSessions({ sql: storage.sql, store, streams, sweepAt }))
+    this.#sessions = this.#runtime.runSync(makeSessions({ store, streams, sweepAt }))
   }
 
-  post(post: Post): Promise<Response> {
-    return this.#answer((sessions) => sessions.post(post))
+  post(message: Message): Promise<Response> {
+    return this.#answer((sessions) => sessions.post(message))
   }
 
   remove(removal: Removal): Promise<Response> {

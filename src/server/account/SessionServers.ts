@@ -4,6 +4,7 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 
+import type { Caller } from "../access/Caller.ts"
 import type { ClientId } from "../domain/Principal.ts"
 import { toAuthInfo } from "../mcp/Authorize.ts"
 import { ServerFactory } from "../mcp/ServerFactory.ts"
@@ -22,6 +23,11 @@ export interface Surroundings {
   readonly streams: SessionStreams
   /** Schedules `sweep` for this time, unless it is due earlier. */
   readonly sweepAt: (time: number) => Promise<void>
+}
+
+/** A message of a client whose token is good. */
+export interface Message extends Omit<Session.Post, "bearer"> {
+  readonly caller: Caller
 }
 
 /** A session that a client may use. */
@@ -89,16 +95,16 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
 
   return {
     /** Passes what a client posted to its session's server. */
-    receive: Effect.fnUntraced(function* (session: Found, post: Session.Post, body: unknown) {
+    receive: Effect.fnUntraced(function* (session: Found, message: Message, body: unknown) {
       const server = yield* serverOf(session)
       const reason = refused(body, server)
       if (reason !== undefined) return yield* new SessionFailure({ reason })
-      const authInfo = toAuthInfo(post.principal, post.resourceMetadataUrl)
+      const authInfo = toAuthInfo(message.caller, message.resourceMetadataUrl)
       // Without a pause after the check above, so that two requests cannot take the last free place.
       const answer = server.transport.receive(body, {
         authInfo,
-        grantId: post.principal.grantId,
-        protocolVersion: post.protocolVersion
+        grantId: message.caller.principal.grantId,
+        protocolVersion: message.protocolVersion
       })
       return yield* Effect.promise(() => answer)
     }),

@@ -211,14 +211,6 @@ export class SessionStore {
     return time === null ? undefined : Math.floor(time / seqPerMilli)
   }
 
-  /** What the user was allowed at the last request. */
-  get access(): string | undefined {
-    return this.#fact("access")
-  }
-  set access(value: string) {
-    this.#setFact("access", value)
-  }
-
   /** The number of the latest list-changed event, one for all sessions. */
   get listsChangedAt(): number | undefined {
     const seq = this.#fact("listsChangedAt")

@@ -169,18 +169,9 @@ export class SessionStreams {
 
   /** Tells every open stream of the user that the lists have changed; one that is resumed later is told then. */
   tellListsChanged(): void {
-    this.#tellListsChanged(this.#sockets.get())
-  }
-
-  /** The same on the streams that belong to no session. */
-  tellFollowers(): void {
-    this.#tellListsChanged(this.#followers())
-  }
-
-  #tellListsChanged(sockets: Iterable<WebSocket>): void {
     const seqs = lists.map(() => this.#store.nextSeq(this.#now()))
     this.#store.listsChangedAt = seqs.at(-1) ?? 0
-    for (const socket of sockets) sendListsChanged(socket, seqs)
+    for (const socket of this.#sockets.get()) sendListsChanged(socket, seqs)
   }
 
   #followers(grant?: GrantId): ReadonlyArray<WebSocket> {

@@ -6,15 +6,15 @@ import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Schema from "effect/Schema"
 
-import { Access } from "../access/Access.ts"
-import { allowing } from "../access/UserSnapshot.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { ClientId, Principal } from "../domain/Principal.ts"
 import { faultOf } from "../mcp/InvalidParams.ts"
+import { Authority } from "./Authority.ts"
 import { makeEndedGrants } from "./EndedGrants.ts"
 import * as Session from "./Session.ts"
 import {
   EventUnknown,
+  GrantEnded,
   InitializeRejected,
   NothingLeft,
   SessionFailure,
@@ -22,7 +22,7 @@ import {
   TooManyFollowers,
   TooManySessions
 } from "./SessionFailure.ts"
-import { makeSessionServers, type Surroundings } from "./SessionServers.ts"
+import { makeSessionServers, type Message, type Surroundings } from "./SessionServers.ts"
 import type { SessionStore } from "./SessionStore.ts"
 import { isOfRequest } from "./SessionStreams.ts"
 
@@ -43,9 +43,10 @@ const holds = (principal: Principal, { clientId, grantId }: Session.Session): bo
 
 const fail = (reason: SessionFailure["reason"]) => new SessionFailure({ reason })
 
+export type { Message }
+
 /** What the object of a user lends to its sessions. */
 export interface Host extends Surroundings {
-  readonly sql: SqlStorage
   readonly store: SessionStore
 }
 
@@ -53,8 +54,8 @@ export interface Host extends Surroundings {
  * The sessions of one user. A session belongs to the client that opened it, whichever grant of the user and client is
  * used; for any other client it does not exist. It ends with the grant that it was used under last.
  */
-export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, sweepAt }: Host) {
-  const access = yield* Access
+export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweepAt }: Host) {
+  const authority = yield* Authority
   const random = yield* SecureRandom.SecureRandom
   const { SESSION_IDLE_HOURS: idleHours = defaultIdleHours } = yield* AppConfig
   const idle = Duration.toMillis(Duration.hours(idleHours))
@@ -74,7 +75,6 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
     if (session === undefined || session.wire !== wire || session.usedAt + idle <= now || !holds(principal, session)) {
       return yield* fail(new SessionNotFound())
     }
-    yield* ended.refuse(principal)
     const { clientId } = principal
     const { grantId } = again ? session : principal
     if (session.grantId !== grantId || session.clientId === null || now - session.usedAt >= touchEvery) {
@@ -109,7 +109,6 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
   })
 
   const create = Effect.fnUntraced(function* (principal: Principal, wire: Session.Wire) {
-    yield* ended.refuse(principal)
     yield* makeRoom(limits.sessionsPerClient, principal.clientId)
     yield* makeRoom(limits.sessions, null)
     const id = Session.SessionId.make(Hex.encode(yield* random.randomBytes(16)))
@@ -128,20 +127,12 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
     } satisfies Session.Session
   })
 
-  const ended = makeEndedGrants({ sql, store, streams, servers, remove })
+  const ended = makeEndedGrants({ store, streams, servers, remove })
 
-  /** Tells every open stream when what the user may use has changed since the last request. */
-  const noticeAccess = Effect.fnUntraced(
-    function* ({ userId }: Principal) {
-      const now = allowing(yield* access.current(userId))
-      const before = store.access
-      if (before === now) return
-      store.access = now
-      if (before !== undefined) streams.tellListsChanged()
-    },
-    // If the user's access is unknown, the call itself is refused later, in words that a person can read.
-    Effect.catchTag("AccessError", () => Effect.void)
-  )
+  /** Fails for a principal whose grant ended after the Worker had its token checked, or while it held the stream. */
+  const refuseEnded = Effect.fnUntraced(function* ({ grantId }: Principal) {
+    if (!(yield* authority.has(grantId))) return yield* fail(new GrantEnded())
+  })
 
   /** The SDK takes an `initialize` alone, but also as a batch of one. */
   const introduction = Effect.fnUntraced(function* (body: unknown) {
@@ -164,11 +155,11 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
 
   return {
     /** Takes a message of a client and answers as the transport does (MCP, Streamable HTTP, sending messages). */
-    post: Effect.fn("Sessions.post")(function* (post: Session.Post) {
-      const { principal, wire } = post
+    post: Effect.fn("Sessions.post")(function* (post: Message) {
+      const { wire } = post
+      const { principal } = post.caller
       const body: unknown = JSON.parse(post.body)
       const initialize = yield* introduction(body)
-      yield* noticeAccess(principal)
       if (post.sessionId === undefined && wire === "streamable") {
         const session = yield* create(principal, wire)
         const response = yield* Effect.onError(servers.receive(session, post, body), () =>
@@ -203,15 +194,14 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
       lastEventId,
       again
     }: Session.Listen) {
+      yield* refuseEnded(principal)
       if (wire === "changes") {
-        yield* ended.refuse(principal)
         const limit = Session.exceeded([
           [streams.followers(principal.clientId) + 1, limits.followersPerClient],
           [streams.followers() + 1, limits.followers]
         ])
         if (limit !== undefined) return yield* fail(new TooManyFollowers({ limit }))
         const webSocket = streams.follow(principal, lastEventId)
-        yield* noticeAccess(principal)
         return new Response(null, { status: 101, webSocket })
       }
       const opening = sessionId === undefined && wire === "sse"

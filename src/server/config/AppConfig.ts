@@ -28,6 +28,9 @@ const TemplateName = Schema.String.check(Schema.isPattern(/^[\w-]{1,64}$/u))
 
 const HostNames = Schema.String.check(Schema.isPattern(/^[a-z0-9.-]+(?:\s*,\s*[a-z0-9.-]+)*$/u))
 
+const whole = (minimum: number, maximum: number) =>
+  Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum }))
+
 const Hours = Schema.FiniteFromString.check(Schema.isBetween({ minimum: 1, maximum: 720 }))
 
 const KvNamespace = Schema.declare(
@@ -69,12 +72,21 @@ const common = {
   ALLOWED_ORIGINS: Schema.optionalKey(HostNames).annotate({
     description: "host names of further web pages whose scripts may call the server, comma-separated"
   }),
-  OAUTH_KV: KvNamespace.annotate({ description: "the KV namespace that holds OAuth clients, grants and tokens" }),
+  OAUTH_KV: KvNamespace.annotate({ description: "the KV namespace that holds OAuth clients and what a sign-in needs on its way" }),
   ACCOUNT_AGENT: ObjectNamespace.annotate({
-    description: "the Durable Object namespace of the class AccountObject, which holds the sessions of each user"
+    description: "the Durable Object namespace of the class AccountObject, which holds the grants, tokens and sessions of each user"
   }),
   SESSION_IDLE_HOURS: Schema.optionalKey(Hours).annotate({
     description: "after how many hours without a request a session ends, from 1 to 720; 24 unless it is set"
+  }),
+  ACCESS_TOKEN_MINUTES: Schema.optionalKey(whole(5, 1_440)).annotate({
+    description: "how many minutes an access token is good, from 5 to 1440; 60 unless it is set"
+  }),
+  REFRESH_TOKEN_DAYS: Schema.optionalKey(whole(1, 365)).annotate({
+    description: "after how many days without use a connection ends, from 1 to 365; 30 unless it is set"
+  }),
+  REFRESH_GRACE_SECONDS: Schema.optionalKey(whole(0, 3_600)).annotate({
+    description: "for how many seconds a refresh that is sent again is answered as the first time; 60 unless it is set"
   })
 }
 

@@ -1,41 +1,57 @@
 import { isLegacyRequest } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
-import { AccountStubs } from "../account/AccountStub.ts"
+import { type AccountStub, AccountStubs, type AccountUnavailable } from "../account/AccountStub.ts"
 import { refusal, unavailable } from "../account/SessionFailure.ts"
-import { CurrentPrincipal } from "../domain/Principal.ts"
+import type { Caller } from "../access/Caller.ts"
 import { fitted, takes, takesAnswers } from "../mcp/Accept.ts"
 import { StatelessLane } from "../mcp/StatelessLane.ts"
+import type { Asked } from "../oauth/ResourceServer.ts"
 import { makeProtectedRoute } from "./ProtectedRoute.ts"
 import { type Posted, readPosted } from "./Posted.ts"
 import { sessionStream } from "./SessionStream.ts"
 
 const isInitialize = Schema.is(Schema.Struct({ method: Schema.Literal("initialize") }))
 
+const wire = "streamable"
+
+/** What a client posted, or why it cannot be read; and whether it belongs to a session. */
+interface Read {
+  readonly posted: Result.Result<Posted | undefined, Response>
+  readonly inSession: boolean
+}
+
+const read = Effect.fnUntraced(function* (request: Request): Effect.fn.Return<Read> {
+  const posted = yield* Effect.result(readPosted(request))
+  if (Result.isFailure(posted)) return { posted, inSession: false }
+  const json = posted.success?.json
+  const isOfSession = isInitialize(json) || request.headers.has("mcp-session-id")
+  const inSession = isOfSession && (yield* Effect.promise(() => isLegacyRequest(request, json)))
+  return { posted, inSession }
+})
+
 /**
  * `/mcp`: the protocol's endpoint (MCP, Streamable HTTP), built once. Requests that name a session, and those that
- * open one, go to the object of their user; all others stand for themselves, whatever their version.
+ * open one, are served by the object of their user, which checks their token as well; all others stand for themselves,
+ * whatever their version: their token is checked there, and they are served here.
  */
 export const makeMcp = Effect.gen(function* () {
   const lane = yield* StatelessLane
   const accounts = yield* AccountStubs
 
+  /** Serves a request of a session whose token is good, unless the object has done so. */
   const inSession = Effect.fnUntraced(
-    function* (request: Request, posted: Posted | undefined, resourceMetadataUrl: string) {
-      const principal = yield* CurrentPrincipal
+    function* (request: Request, { principal }: Caller, isPosted: boolean, answer: Response | undefined) {
       const account = accounts.forUser(principal.userId)
       const sessionId = request.headers.get("mcp-session-id") ?? undefined
-      const protocolVersion = request.headers.get("mcp-protocol-version") ?? undefined
-      const wire = "streamable"
       switch (request.method) {
-        case "POST": {
-          if (posted === undefined) return refusal(415, -32000, "Content-Type must be application/json")
-          if (!takesAnswers(request)) return notAcceptable("application/json or text/event-stream")
-          const body = posted.text
-          const answer = yield* account.post({ principal, resourceMetadataUrl, wire, sessionId, protocolVersion, body })
-          return yield* Effect.promise(() => fitted(request, answer))
-        }
+        case "POST":
+          if (answer !== undefined) return yield* Effect.promise(() => fitted(request, answer))
+          return isPosted
+            ? notAcceptable("application/json or text/event-stream")
+            : refusal(415, -32000, "Content-Type must be application/json")
         case "GET": {
           if (!takes(request, "text/event-stream")) return notAcceptable("text/event-stream")
           const lastEventId = request.headers.get("last-event-id")
@@ -51,20 +67,30 @@ export const makeMcp = Effect.gen(function* () {
     Effect.catchTag("AccountUnavailable", unavailable)
   )
 
-  const serve = Effect.fnUntraced(
-    function* (request: Request, metadata: string) {
-      const posted = yield* readPosted(request)
-      const opens = posted !== undefined && isInitialize(posted.json)
-      const named = request.headers.has("mcp-session-id")
-      if ((opens || named) && (yield* Effect.promise(() => isLegacyRequest(request, posted?.json)))) {
-        return yield* inSession(request, posted, metadata)
-      }
-      return yield* lane.serve(request, yield* CurrentPrincipal, metadata, posted?.json)
-    },
-    Effect.catch((refused) => Effect.succeed(refused))
-  )
+  return yield* makeProtectedRoute<Response, never>("/mcp", (request, resourceMetadataUrl) => {
+    let found: Read | undefined
+    return {
+      ask: (userId, bearer) => {
+        const account: AccountStub = accounts.forUser(userId)
+        return Effect.gen(function* (): Effect.fn.Return<Asked<Response>, AccountUnavailable> {
+          found = yield* read(request)
+          const posted = Result.getOrUndefined(found.posted)
+          if (!found.inSession || posted === undefined || !takesAnswers(request)) return yield* account.admit(bearer)
+          const sessionId = request.headers.get("mcp-session-id") ?? undefined
+          const protocolVersion = request.headers.get("mcp-protocol-version") ?? undefined
+          const body = posted.text
+          return yield* account.post({ bearer, resourceMetadataUrl, wire, sessionId, protocolVersion, body })
+        }).pipe(Effect.catchTag("AccountUnavailable", unavailable))
+      },
 
-  return yield* makeProtectedRoute("/mcp", serve)
+      serve: Effect.fnUntraced(function* (caller, answer) {
+        const { posted, inSession: isOfSession } = found ?? (yield* read(request))
+        if (Result.isFailure(posted)) return posted.failure
+        if (isOfSession) return yield* inSession(request, caller, posted.success !== undefined, answer)
+        return yield* lane.serve(request, caller, resourceMetadataUrl, posted.success?.json)
+      })
+    }
+  })
 })
 
 const notAcceptable = (types: string) => refusal(406, -32000, `Not Acceptable: Client must accept ${types}`)

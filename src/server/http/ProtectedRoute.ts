@@ -1,8 +1,7 @@
 import * as Effect from "effect/Effect"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import type { CurrentPrincipal } from "../domain/Principal.ts"
-import { ResourceServer } from "../oauth/ResourceServer.ts"
+import { type Protected, ResourceServer } from "../oauth/ResourceServer.ts"
 import type { Resource } from "../oauth/Resource.ts"
 import { makeHostOriginCheck } from "./HostOriginCheck.ts"
 import { lineSafe } from "./LineSafe.ts"
@@ -10,12 +9,12 @@ import { fromResponse, webRequest } from "./WebRequest.ts"
 
 /**
  * The route of a protected resource. Host and Origin are checked first; a token in the address is refused, whatever
- * else the request carries (RFC 6750, section 2.3); then comes the bearer token of the resource. `serve` is told where
- * the resource's metadata is, for challenges of its own.
+ * else the request carries (RFC 6750, section 2.3); then comes the bearer token of the resource. `serving` is told
+ * where the resource's metadata is, for challenges of its own.
  */
-export const makeProtectedRoute = Effect.fnUntraced(function* <R>(
+export const makeProtectedRoute = Effect.fnUntraced(function* <A, R>(
   resource: Resource,
-  serve: (request: Request, resourceMetadataUrl: string) => Effect.Effect<Response, never, R>
+  serving: (request: Request, resourceMetadataUrl: string) => Protected<A, R>
 ) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const server = yield* ResourceServer
@@ -30,8 +29,8 @@ export const makeProtectedRoute = Effect.fnUntraced(function* <R>(
     const request = yield* webRequest
     const refused = refuse(request)
     if (refused !== undefined) return fromResponse(refused)
-    const served = Effect.map(serve(request, metadata), (response) => exposeSession(lineSafe(response)))
-    return fromResponse(yield* server.serve<R | CurrentPrincipal>(resource, request, served))
+    const response = yield* server.serve(resource, request, serving(request, metadata))
+    return fromResponse(exposeSession(lineSafe(response)))
   })
 })
 

@@ -1,11 +1,16 @@
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
+import { UserId } from "../domain/Principal.ts"
+import { parseToken } from "../oauth/Admission.ts"
 import { OAuthEndpoints } from "../oauth/OAuthEndpoints.ts"
 import { intended } from "../oauth/Resource.ts"
+import { UserAuthorities } from "../oauth/UserAuthorities.ts"
 import { withoutStore } from "./Unexpected.ts"
 import { fromResponse, readForm, webRequest } from "./WebRequest.ts"
 
@@ -24,8 +29,12 @@ export const token = Effect.gen(function* () {
   if (ids.length === 1 && ids[0] === basicClientId(request)) form.delete("client_id")
   const asked = form.getAll("resource")
   if (asked.length === 1) form.set("resource", intended(publicUrl, asked[0] ?? ""))
-  const headers = new Headers(request.headers)
-  headers.delete("content-length")
+  const headers = [...request.headers].filter(([name]) => forwarded.has(name))
+  const user = userOf(form)
+  if (user !== undefined) {
+    const authorities = yield* UserAuthorities
+    return fromResponse(yield* authorities.of(user).token({ headers, form: form.toString() }))
+  }
   return fromResponse(yield* endpoints.answer(new Request(request.url, { method: "POST", headers, body: form })))
 }).pipe(
   Effect.catchTag("FormRejected", ({ status, description }) =>
@@ -35,6 +44,22 @@ export const token = Effect.gen(function* () {
   ),
   Effect.catchTag("StorageUnavailable", withoutStore)
 )
+
+/** What the OAuth library reads of a request to the token endpoint beside its form. */
+const forwarded: ReadonlySet<string> = new Set(["authorization", "content-type", "origin"])
+
+const decodeUserId = Schema.decodeUnknownOption(UserId)
+
+/** The user whom a code, a refresh token or the token of a revocation names; nobody where there is none of these. */
+const userOf = (form: URLSearchParams): UserId | undefined => {
+  const presented =
+    form.get("grant_type") === "authorization_code"
+      ? form.get("code")
+      : form.get("grant_type") === "refresh_token"
+        ? form.get("refresh_token")
+        : form.get("token")
+  return Option.getOrUndefined(decodeUserId(parseToken(presented ?? "")?.userId))
+}
 
 /** The client that an Authorization header names (RFC 6749, section 2.3.1). */
 const basicClientId = (request: Request): string | undefined => {

@@ -1,13 +1,15 @@
 import type { AuthInfo, ScopeChallenge } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
-import { Access, type AccessError } from "../access/Access.ts"
+import { AccessError, AccessUnknown } from "../access/Access.ts"
+import type { Caller } from "../access/Caller.ts"
 import { CurrentUser } from "../access/CurrentUser.ts"
 import * as Policy from "../access/Policy.ts"
 import * as UserSnapshot from "../access/UserSnapshot.ts"
-import { CurrentPrincipal, Principal } from "../domain/Principal.ts"
+import { CurrentPrincipal, type Principal } from "../domain/Principal.ts"
 
 /** The caller may not use this. `message` names what is lacking, nothing else. */
 export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {
@@ -22,33 +24,38 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
   }
 }
 
-const Extra = Schema.Struct({ principal: Principal })
+const isCaller = (value: unknown): value is Caller =>
+  Predicate.hasProperty(value, "principal") && Predicate.hasProperty(value, "facts")
+const Extra = Schema.Struct({ caller: Schema.declare(isCaller) })
 const decodeExtra = Schema.decodeUnknownEffect(Extra)
 
 /**
  * How an identity travels through the SDK, which knows nothing of it, to the handlers. The access token stays behind:
  * no tool has a use for it.
  */
-export const toAuthInfo = (principal: Principal, resourceMetadataUrl: string): AuthInfo => ({
+export const toAuthInfo = (caller: Caller, resourceMetadataUrl: string): AuthInfo => ({
   token: "",
-  clientId: principal.clientId,
-  scopes: [...principal.scopes],
+  clientId: caller.principal.clientId,
+  scopes: [...caller.principal.scopes],
   resourceMetadataUrl,
-  extra: { principal } satisfies typeof Extra.Type
+  extra: { caller } satisfies typeof Extra.Type
 })
 
 /** Whom the log names where a request fails unexpectedly. */
 export const callerOf = (authInfo: AuthInfo | undefined): Pick<Principal, "userId" | "clientId"> | {} =>
   Option.match(Schema.decodeUnknownOption(Extra)(authInfo?.extra), {
     onNone: () => ({}),
-    onSome: ({ principal: { userId, clientId } }) => ({ userId, clientId })
+    onSome: ({ caller: { principal } }) => ({ userId: principal.userId, clientId: principal.clientId })
   })
 
 /** The caller of one protocol message and the facts of this moment: every message is judged by its own token. */
 const identify = Effect.fnUntraced(function* (authInfo: AuthInfo | undefined) {
-  const access = yield* Access
-  const { principal } = yield* Effect.orDie(decodeExtra(authInfo?.extra))
-  const user = yield* access.current(principal.userId)
+  const { principal, facts: known } = (yield* Effect.orDie(decodeExtra(authInfo?.extra))).caller
+  if (known._tag === "Unknown") {
+    const { retryAfterSeconds, passes } = known
+    return yield* new AccessError({ reason: new AccessUnknown({ retryAfterSeconds, passes }) })
+  }
+  const { user } = known
   return { principal, user, facts: UserSnapshot.policyInput(user, principal.scopes) }
 })
 
@@ -57,7 +64,7 @@ export const authorize = <A, E, R>(
   policy: Policy.Policy,
   authInfo: AuthInfo | undefined,
   effect: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | AccessError | NotPermitted, Access | Exclude<Exclude<R, CurrentUser>, CurrentPrincipal>> =>
+): Effect.Effect<A, E | AccessError | NotPermitted, Exclude<Exclude<R, CurrentUser>, CurrentPrincipal>> =>
   Effect.flatMap(identify(authInfo), ({ principal, user, facts }) =>
     Policy.Decision.$match(Policy.evaluate(policy, facts), {
       Allowed: () =>
@@ -71,7 +78,7 @@ export const authorize = <A, E, R>(
 export const visible = <A extends { readonly policy: Policy.Policy }>(
   items: ReadonlyArray<A>,
   authInfo: AuthInfo | undefined
-): Effect.Effect<ReadonlyArray<A>, AccessError, Access> =>
+): Effect.Effect<ReadonlyArray<A>, AccessError> =>
   Effect.map(identify(authInfo), ({ facts }) => items.filter((item) => Policy.visible(item.policy, facts)))
 
 /**
@@ -81,7 +88,7 @@ export const visible = <A extends { readonly policy: Policy.Policy }>(
 export const challenge = (
   policy: Policy.Policy,
   authInfo: AuthInfo | undefined
-): Effect.Effect<ScopeChallenge | undefined, never, Access> =>
+): Effect.Effect<ScopeChallenge | undefined> =>
   identify(authInfo).pipe(
     Effect.map(({ facts }) => Policy.evaluate(policy, facts)),
     Effect.map((decision) => (decision._tag === "MissingScopes" ? { scopes: decision.required } : undefined)),

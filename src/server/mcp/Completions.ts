@@ -2,7 +2,7 @@ import type { AuthInfo, CompleteRequestParams, CompleteResult } from "@modelcont
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import type { Access, AccessError } from "../access/Access.ts"
+import type { AccessError } from "../access/Access.ts"
 import type { Policy } from "../access/Policy.ts"
 import type { Completions } from "../capability/Completion.ts"
 import { Elicitation } from "../capability/Elicitation.ts"
@@ -39,7 +39,7 @@ export const complete = Effect.fnUntraced(function* (
   templates: ReadonlyArray<Completable & { readonly listed: { readonly uriTemplate: string } }>,
   { ref, argument, context }: CompleteRequestParams,
   authInfo: AuthInfo | undefined
-): Effect.fn.Return<CompleteResult, AccessError | Authorize.NotPermitted | NothingToComplete, Access> {
+): Effect.fn.Return<CompleteResult, AccessError | Authorize.NotPermitted | NothingToComplete> {
   const reference = ref.type === "ref/prompt" ? ref.name : ref.uri
   const found =
     ref.type === "ref/prompt"

@@ -11,7 +11,7 @@ import * as Data from "effect/Data"
 import type * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 
-import type { Access, AccessError } from "../access/Access.ts"
+import type { AccessError } from "../access/Access.ts"
 import type * as Policy from "../access/Policy.ts"
 import type { ContentFailure } from "../capability/Content.ts"
 import * as Incident from "../observability/Incident.ts"
@@ -23,7 +23,7 @@ import type * as Manifest from "./Manifest.ts"
 import type { StateRefused } from "./MultiRoundTrip.ts"
 
 /** What the server itself needs to serve a request. */
-type Services = Access | StateSigner | Digest.Digest
+type Services = StateSigner | Digest.Digest
 
 /** What ends a request without being a tool's own answer. */
 type Failure = AccessError | Authorize.NotPermitted | NothingToComplete | StateRefused | NoSuchPage | ContentFailure

@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-import type { Principal } from "../domain/Principal.ts"
+import type { Caller } from "../access/Caller.ts"
 import { lenient } from "./Accept.ts"
 import { toAuthInfo } from "./Authorize.ts"
 import { Changes } from "./Changes.ts"
@@ -31,7 +31,7 @@ export class StatelessLane extends Context.Service<
     /** Answers one HTTP request of an authenticated client. `parsedBody`: its JSON, if the body was read before. */
     readonly serve: (
       request: Request,
-      principal: Principal,
+      caller: Caller,
       resourceMetadataUrl: string,
       parsedBody?: unknown
     ) => Effect.Effect<Response>
@@ -60,7 +60,7 @@ export class StatelessLane extends Context.Service<
        */
       const subscribe = Effect.fnUntraced(function* (
         request: Request,
-        principal: Principal,
+        { principal }: Caller,
         handed: McpHandlerRequestOptions
       ) {
         const settled = yield* Deferred.make<Response | undefined>()
@@ -92,11 +92,11 @@ export class StatelessLane extends Context.Service<
       })
 
       return StatelessLane.of({
-        serve: (request, principal, resourceMetadataUrl, parsedBody) => {
-          const authInfo = toAuthInfo(principal, resourceMetadataUrl)
+        serve: (request, caller, resourceMetadataUrl, parsedBody) => {
+          const authInfo = toAuthInfo(caller, resourceMetadataUrl)
           const handed = { authInfo, ...(parsedBody !== undefined && { parsedBody }) }
           return isSubscription(request)
-            ? subscribe(request, principal, handed)
+            ? subscribe(request, caller, handed)
             : Effect.promise(() => lenient(request, (request) => handler.fetch(request, handed)))
         }
       })

@@ -1,4 +1,6 @@
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Match from "effect/Match"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -56,29 +58,53 @@ export const answerTo = Match.typeTags<GrantRefused["reason"], Answer>()({
   AccessUnknown: ({ message, retryAfterSeconds }) => unknown(message, retryAfterSeconds, "served", "access unknown")
 })
 
-/**
- * Checks what a grant was made from: the account is open, and the Clerk session that the person signed in with has not
- * ended. With `SIGN_IN=app` there has to be one: a grant from before that setting has come to its end.
- */
-export const makeGrantCheck = Effect.gen(function* () {
-  const { SIGN_IN: signIn } = yield* AppConfig
-  const access = yield* Access
-  const tokens = yield* ClerkSessionTokens
-  return Effect.fnUntraced(function* ({ userId, clerkSessionId }: GrantProps) {
-    const session =
-      clerkSessionId !== undefined
-        ? tokens.alive(clerkSessionId)
-        : signIn === "app"
-          ? Effect.fail(new ClerkSessionEnded())
-          : Effect.void
-    const user = Effect.catchTag(access.current(userId), "AccessError", ({ reason }) => Effect.fail(reason))
-    const [ofUser, ofSession] = yield* Effect.all([Effect.result(user), Effect.result(session)], { concurrency: 2 })
-    const reasons = [...failureOf(ofUser), ...failureOf(ofSession)]
-    // What has ended for good is certain, whatever else nobody can tell at the moment.
-    const reason = reasons.find((each) => answerTo(each).error === "invalid_grant") ?? reasons[0]
-    if (reason !== undefined) return yield* new GrantRefused({ reason })
-  })
-})
+/** Checks what a grant was made from. */
+export class GrantCheck extends Context.Service<
+  GrantCheck,
+  {
+    /**
+     * Succeeds while the account is open, and the Clerk session that the person signed in with has not ended. With
+     * `SIGN_IN=app` there has to be one: a grant from before that setting has come to its end.
+     */
+    readonly check: (props: GrantProps) => Effect.Effect<void, GrantRefused>
+  }
+>()("oauth/GrantCheck") {
+  static readonly layer = Layer.effect(
+    GrantCheck,
+    Effect.gen(function* () {
+      const { SIGN_IN: signIn } = yield* AppConfig
+      const access = yield* Access
+      const tokens = yield* ClerkSessionTokens
+      return GrantCheck.of({
+        check: Effect.fnUntraced(function* ({ userId, clerkSessionId }) {
+          const session =
+            clerkSessionId !== undefined
+              ? tokens.alive(clerkSessionId)
+              : signIn === "app"
+                ? Effect.fail(new ClerkSessionEnded())
+                : Effect.void
+          const user = Effect.catchTag(access.current(userId), "AccessError", ({ reason }) => Effect.fail(reason))
+          const [ofUser, ofSession] = yield* Effect.all([Effect.result(user), Effect.result(session)], {
+            concurrency: 2
+          })
+          const reasons = [...failureOf(ofUser), ...failureOf(ofSession)]
+          // What has ended for good is certain, whatever else nobody can tell at the moment.
+          const reason = reasons.find((each) => answerTo(each).error === "invalid_grant") ?? reasons[0]
+          if (reason !== undefined) return yield* new GrantRefused({ reason })
+        })
+      })
+    })
+  )
+
+  /** Where no grants are kept, and nothing is exchanged for a token: refuses for now whatever it is asked. */
+  static readonly layerElsewhere = Layer.succeed(
+    GrantCheck,
+    GrantCheck.of({
+      check: () =>
+        Effect.fail(new GrantRefused({ reason: new AccessUnknown({ retryAfterSeconds: 1, passes: true }) }))
+    })
+  )
+}
 
 const failureOf = <E>(result: Result.Result<unknown, E>): ReadonlyArray<E> =>
   Result.isFailure(result) ? [result.failure] : []

@@ -4,16 +4,12 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { GrantsUnavailable, UserGrants } from "../capability/UserGrants.ts"
-import { ClientId, GrantId, GrantProps, type UserId } from "../domain/Principal.ts"
-import type { AuthorizationFailure } from "./AuthorizationFailure.ts"
+import { type GrantId, GrantProps, type UserId } from "../domain/Principal.ts"
+import { AuthorizationFailure, type StorageUnavailable } from "./AuthorizationFailure.ts"
 import { attempt, type AuthRequest, OAuthLibrary } from "./OAuthLibrary.ts"
+import { type Grant, UserAuthorities } from "./UserAuthorities.ts"
 
-/** What one person gave one client. */
-export interface Grant {
-  readonly id: GrantId
-  readonly clientId: ClientId
-  readonly scopes: ReadonlyArray<string>
-}
+const unreached = (reason: StorageUnavailable) => new AuthorizationFailure({ reason })
 
 const encodeProps = Schema.encodeEffect(GrantProps)
 
@@ -33,30 +29,13 @@ export class Grants extends Context.Service<
     Grants,
     Effect.gen(function* () {
       const { helpers } = yield* OAuthLibrary
+      const authorities = yield* UserAuthorities
 
       return Grants.of({
-        list: Effect.fn("Grants.list")(function* (userId) {
-          const grants: Array<Grant> = []
-          let cursor: string | undefined
-          do {
-            const from = cursor
-            const page = yield* attempt("listUserGrants", () =>
-              helpers.listUserGrants(userId, from === undefined ? {} : { cursor: from })
-            )
-            grants.push(
-              ...page.items.map(({ id, clientId, scope }) => ({
-                id: GrantId.make(id),
-                clientId: ClientId.make(clientId),
-                scopes: scope
-              }))
-            )
-            cursor = page.cursor
-          } while (cursor !== undefined)
-          return grants
-        }),
+        list: Effect.fn("Grants.list")((userId) => Effect.mapError(authorities.of(userId).grants, unreached)),
 
         end: Effect.fn("Grants.end")((userId, grantId) =>
-          attempt("revokeGrant", () => helpers.revokeGrant(grantId, userId))
+          Effect.mapError(authorities.of(userId).end(grantId), unreached)
         ),
 
         complete: Effect.fn("Grants.complete")(function* (authRequest, subject) {
@@ -65,7 +44,7 @@ export class Grants extends Context.Service<
             helpers.completeAuthorization({
               request: authRequest,
               userId: subject.userId,
-              metadata: {},
+              metadata: { ...(subject.clerkSessionId !== undefined && { clerkSessionId: subject.clerkSessionId }) },
               scope: authRequest.scope,
               props,
               // A second machine of the same person does not sign the first one out.

@@ -24,8 +24,8 @@ import {
   StorageUnavailable
 } from "./AuthorizationFailure.ts"
 import type { Prompt } from "./AuthorizationParameters.ts"
-import { answerTo, GrantRefused, GrantUnreadable, makeGrantCheck } from "./GrantCheck.ts"
-import { type OAuthStorage, publishingEnds } from "./OAuthStorage.ts"
+import { answerTo, GrantCheck, GrantRefused, GrantUnreadable } from "./GrantCheck.ts"
+import { GrantStorage, type KeyValues, OAuthStorage, routed } from "./OAuthStorage.ts"
 import { address } from "./Resource.ts"
 
 /** An authorization request that was checked. The library keeps what is added here with the rest. */
@@ -41,16 +41,26 @@ export interface WithHeaders {
 
 /** What the library reads of the Worker's environment. */
 export interface ProviderEnv {
-  readonly OAUTH_KV: Omit<OAuthStorage["Service"], "get"> & {
+  readonly OAUTH_KV: Omit<KeyValues, "get"> & {
     readonly get: (key: string, options: KVNamespaceGetOptions<"json">) => Promise<unknown>
   }
 }
 
 const decodeGrantProps = Schema.decodeUnknownEffect(GrantProps)
 
-const accessTokenLifetime = Duration.toSeconds("1 hour")
-/** A connection that is used stays; one that was left alone this long asks for a new sign-in. */
-const idleGrantLifetime = Duration.toSeconds("30 days")
+/** How long an access token is good, in minutes, unless `ACCESS_TOKEN_MINUTES` says so. */
+const accessTokenMinutes = 60
+/** A connection that is used stays; one that was left alone this many days asks for a new sign-in. */
+const refreshTokenDays = 30
+
+/** How long tokens are good where they are not used, in seconds. */
+export const lifetimes = ({
+  ACCESS_TOKEN_MINUTES: minutes = accessTokenMinutes,
+  REFRESH_TOKEN_DAYS: days = refreshTokenDays
+}: AppConfig["Service"]) => ({
+  accessToken: Duration.toSeconds(Duration.minutes(minutes)),
+  refreshToken: Duration.toSeconds(Duration.days(days))
+})
 
 /** Refuses a code or a refresh token whose grant is not good (RFC 6749, section 5.2). */
 const refusal = ({ reason }: GrantRefused) => {
@@ -62,8 +72,10 @@ const refusal = ({ reason }: GrantRefused) => {
 }
 
 const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Scope>) {
-  const { PUBLIC_URL: publicUrl } = yield* AppConfig
-  const check = yield* makeGrantCheck
+  const config = yield* AppConfig
+  const { PUBLIC_URL: publicUrl } = config
+  const { accessToken, refreshToken } = lifetimes(config)
+  const { check } = yield* GrantCheck
   const context = yield* Effect.context()
   const run = Effect.runPromiseWith(context)
 
@@ -84,8 +96,8 @@ const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Sc
     defaultResource: address(publicUrl, "/mcp"),
     scopesSupported: [...scopes],
     allowPrivateUseRedirectUris: true,
-    accessTokenTTL: accessTokenLifetime,
-    refreshTokenIdleTTL: idleGrantLifetime,
+    accessTokenTTL: accessToken,
+    refreshTokenIdleTTL: refreshToken,
     tokenExchangeCallback: async ({ props }) => {
       const refused = await run(refusalOf(props))
       if (refused !== undefined) throw refused
@@ -147,7 +159,7 @@ export class OAuthLibrary extends Context.Service<
     Effect.gen(function* () {
       const scopes = [...(yield* ServerInfo).scopes.keys()]
       const waitUntil = yield* KeepAlive
-      const env: ProviderEnv = { OAUTH_KV: yield* publishingEnds }
+      const env: ProviderEnv = { OAUTH_KV: routed(yield* OAuthStorage, yield* GrantStorage) }
       const provider = yield* makeProvider(scopes)
       const freshContext = () =>
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the library calls `waitUntil` and nothing else

@@ -1,25 +1,45 @@
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 
-import { AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
+import { Lru } from "../access/Lru.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import { GrantId, UserId } from "../domain/Principal.ts"
+import { KeepAlive } from "../config/KeepAlive.ts"
 
-/**
- * The key-value store that the OAuth library sees: clients, grants, tokens by hash, and consent transactions. The
- * library uses these four methods of a KV namespace and no other.
- */
-export class OAuthStorage extends Context.Service<OAuthStorage, Pick<KVNamespace, "get" | "put" | "delete" | "list">>()(
-  "oauth/OAuthStorage"
-) {
+/** The four methods of a KV namespace that the OAuth library uses, and no other. */
+export type KeyValues = Pick<KVNamespace, "get" | "put" | "delete" | "list">
+
+/** What is nobody's yet: registered clients, consent transactions, used assertions, answers to forms. All of it may be a minute old. */
+export class OAuthStorage extends Context.Service<OAuthStorage, KeyValues>()("oauth/OAuthStorage") {
   /** The KV namespace bound as `OAUTH_KV`. */
   static readonly layer = Layer.effect(
     OAuthStorage,
-    Effect.map(AppConfig, ({ OAUTH_KV: kv }) => knownKeys(kv))
+    Effect.gen(function* () {
+      const { OAUTH_KV: kv } = yield* AppConfig
+      return paced(knownKeys(kv), yield* KeepAlive, yield* Clock.Clock)
+    })
   )
+}
+
+/** Grants and tokens, which have to be the same for everybody at every moment: each user's are in the user's object. */
+export class GrantStorage extends Context.Service<GrantStorage, KeyValues>()("oauth/GrantStorage") {}
+
+const isOfUser = (key: string): boolean => key.startsWith("grant:") || key.startsWith("token:")
+
+/** The store that the OAuth library sees: what belongs to a user is in one, everything else in the other. */
+export const routed = (kv: KeyValues, grants: KeyValues): KeyValues => {
+  const at = (key = "") => (isOfUser(key) ? grants : kv)
+  const get: (key: string, options: KVNamespaceGetOptions<"text">) => Promise<unknown> = (key, options) =>
+    at(key).get(key, options)
+  return {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- hands its arguments on, whichever overload they fit
+    get: get as KeyValues["get"],
+    put: (key, ...rest) => at(key).put(key, ...rest),
+    delete: (key) => at(key).delete(key),
+    list: (options) => at(options?.prefix ?? "").list(options)
+  }
 }
 
 const utf8 = new TextEncoder()
@@ -27,7 +47,7 @@ const utf8 = new TextEncoder()
 const longestKey = 512
 
 /** Keys hold what clients send. Nothing is ever stored under one that is too long, so nothing is found there either. */
-const knownKeys = (kv: KVNamespace): OAuthStorage["Service"] => {
+const knownKeys = (kv: KVNamespace): KeyValues => {
   const get: (key: string, options: KVNamespaceGetOptions<"text">) => Promise<unknown> = (key, options) =>
     utf8.encode(key).length > longestKey ? Promise.resolve(null) : kv.get(key, options)
   return {
@@ -39,31 +59,34 @@ const knownKeys = (kv: KVNamespace): OAuthStorage["Service"] => {
   }
 }
 
-const decodeGrant = Schema.decodeUnknownOption(Schema.Struct({ userId: UserId, grantId: GrantId }))
-
-/** The grant that the library keeps under a key, which it writes as `grant:user:grant`. */
-const grantAt = (key: string) => {
-  const [kind, userId, grantId] = key.split(":")
-  return kind === "grant" ? decodeGrant({ userId, grantId }) : Option.none()
-}
+/** Workers KV takes one write a second of a key; a deletion is one. */
+const writeEvery = Duration.toMillis("1100 millis")
 
 /**
- * The store as the OAuth library sees it: a grant that is deleted is published as ended. The library ends every grant
- * by deleting it: on revocation (RFC 7009), when a code is used twice, at a refresh that is refused for good, and on the
- * server's own word. A revocation that it refuses deletes nothing.
+ * A store that deletes what was written a moment ago only after a second: a sign-in that needs no click comes back that
+ * soon. Until then it is not found here, so that it works once in this isolate, as elsewhere once KV tells of it.
  */
-export const publishingEnds = Effect.gen(function* () {
-  const kv = yield* OAuthStorage
-  const events = yield* AccessEvents
-  const run = Effect.runSyncWith(yield* Effect.context())
-  return OAuthStorage.of({
-    get: kv.get.bind(kv),
-    put: kv.put.bind(kv),
-    list: kv.list.bind(kv),
+const paced = (kv: KeyValues, keepAlive: (work: Promise<unknown>) => void, clock: Clock.Clock): KeyValues => {
+  const written = new Lru<string, number>()
+  const gone = new Lru<string, true>()
+  const get: (key: string, options: KVNamespaceGetOptions<"text">) => Promise<unknown> = (key, options) =>
+    gone.has(key) ? Promise.resolve(null) : kv.get(key, options)
+  const later = (key: string, millis: number) =>
+    Effect.runPromise(Effect.ignore(Effect.delay(Effect.tryPromise(() => kv.delete(key)), millis)))
+  return {
+    ...kv,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- hands its arguments on, whichever overload they fit
+    get: get as KeyValues["get"],
+    put: async (key, ...rest) => {
+      gone.delete(key)
+      written.set(key, clock.currentTimeMillisUnsafe())
+      await kv.put(key, ...rest)
+    },
     delete: async (key) => {
-      await kv.delete(key)
-      const grant = grantAt(key)
-      if (Option.isSome(grant)) run(events.publish(AccessEvent.cases.GrantEnded.make(grant.value)))
+      const wait = (written.get(key) ?? -Infinity) + writeEvery - clock.currentTimeMillisUnsafe()
+      if (wait <= 0) return kv.delete(key)
+      gone.set(key, true)
+      return keepAlive(later(key, wait))
     }
-  })
-})
+  }
+}

@@ -1,109 +1,73 @@
 import { insufficientScope, OAuthResourceServer } from "@cloudflare/workers-oauth-provider"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
+import type { Caller } from "../access/Caller.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import { ClientId, CurrentPrincipal, GrantId, GrantProps, type Principal, UserId } from "../domain/Principal.ts"
+import { UserId } from "../domain/Principal.ts"
 import * as Scope from "../domain/Scope.ts"
 import * as Incident from "../observability/Incident.ts"
 import * as Log from "../observability/Log.ts"
-import { answerTo, makeGrantCheck } from "./GrantCheck.ts"
-import { OAuthLibrary, type ProviderEnv } from "./OAuthLibrary.ts"
+import { type Admission, type Bearer, parseToken } from "./Admission.ts"
+import { OAuthLibrary } from "./OAuthLibrary.ts"
 import { address, type Resource } from "./Resource.ts"
 
-/** Handed along with each request: what to do once its token was found good. */
-interface ResourceEnv extends ProviderEnv {
-  readonly serve: (principal: Principal) => Promise<Response>
+/**
+ * What the user's object said of a request's token. Where it served the request in the same call, because the token was
+ * good and carries the baseline scope, `answer` holds what came of it.
+ */
+export type Asked<A> = Admission & { readonly answer?: A }
+
+/** How requests of a resource are served. */
+export interface Protected<A, R> {
+  /**
+   * Has the token checked by the object of the user whom it names. Succeeds with a response where the client gets that
+   * instead, whatever its token.
+   */
+  readonly ask: (userId: UserId, bearer: Bearer) => Effect.Effect<Asked<A> | Response, never, R>
+  /** Answers the client, whose token is good and carries the baseline scope. */
+  readonly serve: (caller: Caller, answer: A | undefined) => Effect.Effect<Response, never, R>
 }
 
-const decodeProps = Schema.decodeUnknownEffect(GrantProps)
+/** Handed along with each request. */
+interface ResourceEnv {
+  readonly ask: (bearer: Bearer) => Promise<Admission>
+  readonly serve: (caller: Caller) => Promise<Response>
+}
 
-/** What the library keeps of an access token, as far as it tells why the token is refused. Times are in seconds. */
-const decodeRecord = Schema.decodeUnknownOption(
-  Schema.Struct({ userId: UserId, expiresAt: Schema.Finite, grant: Schema.Struct({ clientId: ClientId }) })
-)
+/** What the library hands from the token to the handler. */
+interface Props {
+  readonly caller: Caller
+}
+
+const decodeUserId = Schema.decodeUnknownOption(UserId)
 
 /** Tokens that nobody was given can be sent by anybody: their lines are bounded, a minute and an isolate. */
 const mostStrangers = 30
 
-/**
- * One protected resource: its metadata (RFC 9728), bearer tokens and their challenges (RFC 6750), the baseline scope, and
- * grants that are refused, whose tokens count as invalid.
- */
+/** One protected resource: its metadata (RFC 9728), bearer tokens and their challenges (RFC 6750), the baseline scope. */
 const makeResource = Effect.fnUntraced(function* (resource: Resource) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
-  const { provider, helpers } = yield* OAuthLibrary
-  const check = yield* makeGrantCheck
-  const run = Effect.runPromiseWith(yield* Effect.context())
-  const bounded = Log.bounded(mostStrangers)
-
-  const refused = (reason: string, known: Partial<Pick<Principal, "userId" | "clientId">> = {}) =>
-    Effect.annotateLogs(Effect.logInfo("An access token was refused"), { reason, resource, ...known })
-
-  /** What can be said of a token without a record: one that expired is gone from the store, and its grant is not. */
-  const tellStranger = Effect.fnUntraced(function* ({ OAUTH_KV: kv }: ResourceEnv, token: string) {
-    const parts = token.split(":")
-    if (parts.length !== 3) return yield* refused("malformed")
-    const grant = yield* Effect.promise(() => kv.get(`grant:${parts[0]}:${parts[1]}`, { type: "json" }))
-    const connection = grant === null ? "was ended, or never was" : "stands"
-    yield* refused(`unknown, of a connection that ${connection}`)
-  })
-
-  /** Logs why the library refuses a token, from the record that it found. */
-  const tell = (env: ResourceEnv, token: string, found: unknown) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const record = Option.getOrUndefined(decodeRecord(found))
-      if (record === undefined) return bounded(tellStranger(env, token))
-      const { userId, expiresAt, grant } = record
-      return refused(expiresAt * 1_000 <= now ? "expired" : "made for another resource", { userId, ...grant })
-    })
-
-  /** Whether a token of this principal counts, by the table of why a grant is refused. */
-  const counts = (principal: Principal) => {
-    const { userId, grantId, clientId } = principal
-    return check(principal).pipe(
-      Effect.as(true),
-      Effect.catchTag("GrantRefused", (failure) => {
-        const { bearer, log } = answerTo(failure.reason)
-        if (bearer === "served") return Effect.succeed(true)
-        // The library answers 503 to what it is thrown.
-        if (bearer === "unavailable") return Effect.die(failure.reason)
-        const end = bearer === "revoked" ? Effect.promise(() => helpers.revokeGrant(grantId, userId)) : Effect.void
-        return Effect.as(Effect.andThen(end, refused(log, { userId, clientId })), false)
-      })
-    )
-  }
-
-  const validate = Effect.fnUntraced(
-    function* (env: ResourceEnv, audience: string, token: string) {
-      const { OAUTH_KV: kv } = env
-      let found: unknown
-      // The library reads the record of the token, and nothing else, and does not say why it is not convinced.
-      const get: typeof kv.get = async (...asked) => (found = await kv.get(...asked))
-      const watched = { ...env, OAUTH_KV: { ...kv, get } }
-      const valid = yield* Effect.promise(() => provider.validateToken<unknown>(audience, token, watched))
-      if (valid === null) return yield* Effect.as(Effect.ignoreCause(tell(env, token, found)), null)
-      // The library writes access tokens as `user:grant:secret`.
-      const [, grantId] = token.split(":")
-      const grant = { grantId: GrantId.make(grantId ?? ""), clientId: ClientId.make(valid.clientId) }
-      const principal = { ...(yield* Effect.orDie(decodeProps(valid.props))), ...grant, scopes: valid.scope }
-      return (yield* counts(principal)) ? { ...valid, props: principal } : null
-      // The library answers 503 to whatever it is thrown here, and tells nobody.
-    },
-    Effect.tapCause((cause) => Incident.report("An access token could not be checked", cause))
-  )
-
-  return new OAuthResourceServer<ResourceEnv, Principal>({
+  return new OAuthResourceServer<ResourceEnv, Props>({
     resourceMetadata: { resource: address(publicUrl, resource), authorization_servers: [publicUrl.origin] },
     requiredScopes: [Scope.baseline],
-    validateToken: (env) => (audience, token) => run(validate(env, audience, token)),
+    validateToken:
+      ({ ask }) =>
+      async (audience, token) => {
+        const admission = await ask({ token, resource: audience })
+        if (admission._tag === "NotAdmitted") return null
+        // The library answers 503 to what it is thrown.
+        if (admission._tag === "AdmissionUnknown") throw new Error(admission.reason)
+        const { caller, expiresAt } = admission
+        const { userId, clientId, scopes } = caller.principal
+        return { audience, expiresAt, userId, clientId, scope: [...scopes], props: { caller } }
+      },
     handler: {
       fetch: (_request, env, { auth, props }) =>
-        auth.scope.includes(Scope.baseline) ? env.serve(props) : insufficientScope(auth, [Scope.baseline])
+        auth.scope.includes(Scope.baseline) ? env.serve(props.caller) : insufficientScope(auth, [Scope.baseline])
     }
   })
 })
@@ -115,45 +79,81 @@ export class ResourceServer extends Context.Service<
     /** Answers with the metadata of a resource (RFC 9728), wherever it was asked for. */
     readonly metadata: (resource: Resource, request: Request) => Effect.Effect<Response>
     /**
-     * Serves a request only with an access token for this resource that carries the baseline scope, and provides the
-     * token's principal. Answers 401 and 403 with their challenges otherwise (RFC 6750, RFC 9728).
+     * Serves a request only with an access token for this resource that carries the baseline scope. Answers 401 and 403
+     * with their challenges otherwise (RFC 6750, RFC 9728).
      */
-    readonly serve: <R>(
+    readonly serve: <A, R>(
       resource: Resource,
       request: Request,
-      program: Effect.Effect<Response, never, R>
-    ) => Effect.Effect<Response, never, Exclude<R, CurrentPrincipal>>
+      served: Protected<A, R>
+    ) => Effect.Effect<Response, never, R>
   }
 >()("oauth/ResourceServer") {
   static readonly layer = Layer.effect(
     ResourceServer,
     Effect.gen(function* () {
       const { PUBLIC_URL: publicUrl } = yield* AppConfig
-      const { env, freshContext } = yield* OAuthLibrary
+      const { freshContext } = yield* OAuthLibrary
       const resources = { "/mcp": yield* makeResource("/mcp"), "/sse": yield* makeResource("/sse") }
+      const bounded = Log.bounded(mostStrangers)
+
+      /** Tells the log why a token is refused. */
+      const told = (resource: Resource, admission: Admission) => {
+        if (admission._tag !== "NotAdmitted") return Effect.void
+        const { reason, known } = admission
+        const line = Effect.annotateLogs(Effect.logInfo("An access token was refused"), { reason, resource, ...known })
+        return known === undefined ? bounded(line) : line
+      }
 
       return ResourceServer.of({
         metadata: (resource, request) => {
           const wellKnown = new URL(`/.well-known/oauth-protected-resource${resource}`, publicUrl)
           return Effect.promise(() =>
-            resources[resource].fetch(new Request(wellKnown, request), { ...env, serve: nothing }, freshContext())
+            resources[resource].fetch(new Request(wellKnown, request), nothing, freshContext())
           )
         },
 
-        serve: <R>(resource: Resource, request: Request, program: Effect.Effect<Response, never, R>) =>
-          Effect.contextWith((context: Context.Context<Exclude<R, CurrentPrincipal>>) => {
-            const serveAs = (principal: Principal) => Effect.provideService(program, CurrentPrincipal, principal)
-            return Effect.promise((signal) =>
-              resources[resource].fetch(
-                request,
-                { ...env, serve: (principal) => Effect.runPromiseWith(context)(serveAs(principal), { signal }) },
-                freshContext()
-              )
-            )
-          })
+        serve: <A, R>(resource: Resource, request: Request, served: Protected<A, R>) =>
+          Effect.contextWith((context: Context.Context<R>) =>
+            Effect.promise(async (signal) => {
+              const run = Effect.runPromiseWith(context)
+              let answer: A | undefined
+              let instead: Response | undefined
+
+              const asked = Effect.fnUntraced(function* (bearer: Bearer): Effect.fn.Return<Admission, never, R> {
+                const userId = Option.getOrUndefined(decodeUserId(parseToken(bearer.token)?.userId))
+                if (userId === undefined) return { _tag: "NotAdmitted", reason: "malformed" }
+                const found = yield* served.ask(userId, bearer)
+                if (found instanceof Response) {
+                  instead = found
+                  return { _tag: "AdmissionUnknown", reason: "answered otherwise" }
+                }
+                answer = found.answer
+                return found
+              })
+
+              const env: ResourceEnv = {
+                ask: (bearer) =>
+                  run(
+                    asked(bearer).pipe(
+                      Effect.tap((admission) => told(resource, admission)),
+                      // The library answers 503 to whatever it is thrown, and tells nobody.
+                      Effect.tapCause((cause) => Incident.report("An access token could not be checked", cause))
+                    ),
+                    { signal }
+                  ),
+                serve: (caller) => run(served.serve(caller, answer), { signal })
+              }
+              const response = await resources[resource].fetch(request, env, freshContext())
+              return instead ?? response
+            })
+          )
       })
     })
   )
 }
 
-const nothing = () => Promise.resolve(new Response(null, { status: 404 }))
+const nothing: ResourceEnv = {
+  ask: async () => ({ _tag: "NotAdmitted", reason: "not asked for" }),
+  serve: async () => new Response(null, { status: 404 })
+}

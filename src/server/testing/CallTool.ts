@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
-import { Access } from "../access/Access.ts"
+import type { Caller } from "../access/Caller.ts"
 import * as Policy from "../access/Policy.ts"
 import * as UserSnapshot from "../access/UserSnapshot.ts"
 import { ClientLog } from "../capability/ClientLog.ts"
@@ -85,9 +85,11 @@ const rounds = <A, E, R>(
   return round({})
 }
 
-/** The facts of the caller, by the way that Clerk's answers take. */
-const accessOf = (as: TestCaller) =>
-  Access.of({ current: () => Effect.succeed(UserSnapshot.fromClerk(clerkUser(as), as.organizations ?? [], 0)) })
+/** The caller of a request, whose facts come by the way that Clerk's answers take. */
+const callerOf = (as: TestCaller): Caller => ({
+  principal: principalOf(as),
+  facts: { _tag: "Known", user: UserSnapshot.fromClerk(clerkUser(as), as.organizations ?? [], 0) }
+})
 
 const isInvalid = Schema.is(ToolCall.InvalidArguments)
 
@@ -126,7 +128,7 @@ export const callTool =
       const isDeclared = Schema.is(tool.failureSchema)
       const executed = yield* Authorize.authorize(
         Context.get(tool.annotations, Policy.Required),
-        Authorize.toAuthInfo(principalOf(as), ""),
+        Authorize.toAuthInfo(callerOf(as), ""),
         // What the tool does not declare is a defect there, so that it shows where it comes from.
         rounds(
           execute(args).pipe(
@@ -136,7 +138,6 @@ export const callTool =
           recorder
         )
       ).pipe(
-        Effect.provideService(Access, accessOf(as)),
         Effect.provideService(Progress, (report) => Effect.sync(() => void recorder.progress.push(report))),
         Effect.provideService(ClientLog, (entry) => Effect.sync(() => void recorder.log.push(entry)))
       )

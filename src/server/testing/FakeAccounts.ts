@@ -1,61 +1,105 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
 
-import type { AccessEvent } from "../access/AccessEvents.ts"
-import { AccountStubs, workerEvents } from "../account/AccountStub.ts"
+import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
+import type { AccountLayer } from "../account/AccountObject.ts"
+import { Authority } from "../account/Authority.ts"
+import { Records } from "../account/Records.ts"
 import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
-import { AppConfig } from "../config/AppConfig.ts"
-import { testSettings } from "./TestSettings.ts"
+import { type GrantId, UserId } from "../domain/Principal.ts"
+import type { Bearer } from "../oauth/Admission.ts"
+import type { TokenRequest } from "../oauth/UserAuthorities.ts"
+
+/** How the authority over a user is built, on the user's records. */
+type AuthorityLayer = (user: Parameters<AccountLayer>[0]) => Layer.Layer<Authority, never, Records>
+
+/** What is kept for one user. */
+interface Account {
+  readonly entries: MemoryEntries
+  readonly runtime: ManagedRuntime.ManagedRuntime<Authority | Records, never>
+}
 
 /**
- * The objects of all users, outside workerd: they hold no sessions, keep what is stored in memory, and record what they
- * are told of ended grants.
+ * The objects of all users, outside workerd: each runs the real authority over its user, on records in memory. They hold
+ * no sessions, and record what would end in them.
  */
 export class FakeAccounts {
   /** `user grant` for each grant that ended, `user all` for each account that was banned, `user deleted` for each deleted one. */
   readonly ended: Array<string> = []
-  /** The users whose followers were told of a change. */
+  /** The users whose streams would be told of a change. */
   readonly told: Array<string> = []
-  readonly #stores = new Map<string, MemoryEntries>()
   /** How many of the next calls fail, as those of an object do that is being replaced. */
   failures = 0
   /** Whether they fail because the object has too much to do. */
   overloaded = false
+  /** How many calls were made, by name. */
+  readonly calls = new Map<string, number>()
+  readonly #accounts = new Map<string, Account>()
+  #layer: AuthorityLayer | undefined
 
   /** Stands in for the binding. */
   readonly namespace = {
-    getByName: (userId: string) => ({
-      readEntry: async (name: string) => this.#storeOf(userId).read(name),
-      writeEntry: async (write: Write) => this.#storeOf(userId).write(write, defaultLimits),
-      hear: async (event: AccessEvent) => {
-        if (event._tag === "AccessChanged") return void this.told.push(userId)
-        const ended = event._tag === "GrantEnded" ? event.grantId : event.deleted ? "deleted" : "all"
-        return this.#record([`${userId} ${ended}`])
+    getByName: (name: string) => {
+      const userId = UserId.make(name)
+      const ask = <A, E>(operation: string, question: (authority: Authority["Service"]) => Effect.Effect<A, E>) =>
+        this.#called(operation, () => this.#accountOf(userId).runtime.runPromise(Effect.flatMap(Authority, question)))
+      return {
+        admit: (bearer: Bearer) => ask("admit", ({ admit }) => admit(bearer)),
+        token: (request: TokenRequest) => ask("token", ({ token }) => token(request)),
+        standing: () => ask("standing", ({ standing }) => standing),
+        grants: () => ask("grants", ({ grants }) => grants),
+        end: (grantId: GrantId) => ask("end", ({ end }) => end(grantId)),
+        keep: (key: string, value: string, expiresAt: number | null) =>
+          ask("keep", ({ keep }) => keep(key, value, expiresAt)),
+        hear: (event: AccessEvent) => this.#called("hear", async () => this.#hear(event)),
+        readEntry: (entry: string) =>
+          this.#called("readEntry", async () => this.#accountOf(userId).entries.read(entry)),
+        writeEntry: (write: Write) =>
+          this.#called("writeEntry", async () => this.#accountOf(userId).entries.write(write, defaultLimits))
       }
-    })
+    }
   }
 
-  /** For tests of the authorization server by itself. */
-  get layer() {
-    return workerEvents.pipe(
-      Layer.provide(AccountStubs.layer),
-      Layer.provide(
-        Layer.effect(AppConfig, Effect.orDie(AppConfig.decode({ ...testSettings, ACCOUNT_AGENT: this.namespace })))
-      )
+  /** Says how authorities are built. Without it, only what is stored for users can be reached. */
+  host(layer: AuthorityLayer): void {
+    this.#layer = layer
+  }
+
+  /** The keys of a user's records, sorted. */
+  recordsOf(userId: string): Promise<ReadonlyArray<string>> {
+    const { runtime } = this.#accountOf(UserId.make(userId))
+    return runtime.runPromise(
+      Effect.flatMap(Records, (records) => Effect.map(records.list(""), (found) => found.map(({ key }) => key)))
     )
   }
 
-  #storeOf(userId: string): MemoryEntries {
-    const store = this.#stores.get(userId) ?? new MemoryEntries()
-    this.#stores.set(userId, store)
-    return store
+  #accountOf(userId: UserId): Account {
+    const known = this.#accounts.get(userId)
+    if (known !== undefined) return known
+    const events = AccessEvents.heardBy(Effect.succeed((event: AccessEvent) => Effect.sync(() => this.#hear(event))))
+    const layer = this.#layer?.({ userId, events }) ?? Layer.mock(Authority)({})
+    const made = {
+      entries: new MemoryEntries(),
+      runtime: ManagedRuntime.make(Layer.provideMerge(layer, Records.layerMemory))
+    }
+    this.#accounts.set(userId, made)
+    return made
   }
 
-  #record(ended: ReadonlyArray<string>): void {
+  #hear(event: AccessEvent): void {
+    const { userId } = event
+    if (event._tag === "AccessChanged") this.told.push(userId)
+    else if (event._tag === "GrantEnded") this.ended.push(`${userId} ${event.grantId}`)
+    else this.ended.push(`${userId} ${event.deleted ? "deleted" : "all"}`)
+  }
+
+  async #called<A>(operation: string, answer: () => Promise<A>): Promise<A> {
+    this.calls.set(operation, (this.calls.get(operation) ?? 0) + 1)
     if (this.failures > 0) {
       this.failures -= 1
       throw Object.assign(new Error("the object was reset: internal detail"), { overloaded: this.overloaded })
     }
-    this.ended.push(...ended)
+    return answer()
   }
 }

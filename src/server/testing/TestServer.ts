@@ -5,7 +5,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 
-import { application, define, type Server, type ServerDefinition } from "../Server.ts"
+import { application, authority, define, type Server, type ServerDefinition } from "../Server.ts"
 import { FakeAccounts } from "./FakeAccounts.ts"
 import { FakeClerk } from "./FakeClerk.ts"
 import { type ClientOptions, connect } from "./McpClient.ts"
@@ -29,7 +29,7 @@ export interface TestServer {
   readonly clerk: FakeClerk
   /** The store of the authorization server. */
   readonly kv: MemoryKv
-  /** The objects of the users. They hold no sessions: these exist in workerd only. */
+  /** The objects of the users: grants, tokens, facts. They hold no sessions: these exist in workerd only. */
   readonly accounts: FakeAccounts
   /** Each line that the server logs, as JSON. */
   readonly log: ReadonlyArray<string>
@@ -85,11 +85,11 @@ export const testServer = <Settings extends ReadonlyArray<unknown> = []>(
   )
   const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
   const env = { ...testSettings, ACCOUNT_AGENT: accounts.namespace, ...settings }
+  const world = Layer.mergeAll(clerk.layer, kv.layer, outside)
+  const host = Layer.merge(logger, clock)
+  accounts.host((user) => authority(server, env, world, user).pipe(Layer.provideMerge(host), Layer.orDie))
   const { handler } = HttpRouter.toWebHandler(
-    application(server, env, Layer.mergeAll(clerk.layer, kv.layer, outside)).pipe(
-      Layer.provideMerge(Layer.merge(logger, clock)),
-      Layer.orDie
-    ),
+    application(server, env, world).pipe(Layer.provideMerge(host), Layer.orDie),
     { disableLogger: true }
   )
   const { origin } = new URL(env.PUBLIC_URL)

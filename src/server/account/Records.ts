@@ -1,0 +1,137 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+
+/** A value under a key. Times are in milliseconds since 1970; `null` is for ever. */
+export interface StoredRecord {
+  readonly key: string
+  readonly value: string
+  readonly expiresAt: number | null
+}
+
+/** A record that is written, or a key that is removed. */
+export type Change = StoredRecord | { readonly key: string; readonly value: null }
+
+/**
+ * The small records of one user: grants, tokens, what Clerk said. Strongly consistent: whoever reads sees the last
+ * commit, and a commit takes place as a whole or not at all. What has expired is not found.
+ */
+export class Records extends Context.Service<
+  Records,
+  {
+    readonly get: (key: string) => Effect.Effect<string | undefined>
+    /** The records whose keys begin with `prefix`, sorted by key: the first `limit`, if given. */
+    readonly list: (prefix: string, limit?: number) => Effect.Effect<ReadonlyArray<StoredRecord>>
+    readonly commit: (changes: ReadonlyArray<Change>) => Effect.Effect<void>
+    /** Removes at most `limit` expired records, and returns when the next one expires, if one does. */
+    readonly sweep: (limit: number) => Effect.Effect<number | undefined>
+  }
+>()("account/Records") {
+  /** As rows of a Durable Object's SQLite. The table is made at the first write: a user who is not known leaves nothing. */
+  static readonly layerSql = (storage: Pick<DurableObjectStorage, "sql" | "transactionSync">) =>
+    Layer.sync(Records, () => {
+      const { sql } = storage
+      let exists = false
+
+      const isThere = (): boolean => {
+        exists ||= sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'records'").toArray().length > 0
+        return exists
+      }
+
+      const create = () => {
+        if (isThere()) return
+        sql.exec("CREATE TABLE records (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER)")
+        sql.exec("CREATE INDEX records_expire ON records (expires_at) WHERE expires_at IS NOT NULL")
+        exists = true
+      }
+
+      const apply = ({ key, ...change }: Change) => {
+        if (change.value === null) sql.exec("DELETE FROM records WHERE key = ?", key)
+        else {
+          const { value, expiresAt } = change
+          sql.exec("INSERT OR REPLACE INTO records (key, value, expires_at) VALUES (?, ?, ?)", key, value, expiresAt)
+        }
+      }
+
+      return Records.of({
+        get: (key) =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            if (!isThere()) return undefined
+            const found = sql.exec(`SELECT ${columns} FROM records WHERE key = ? AND ${isLive}`, key, now)
+            return found.toArray().map((row) => decodeRow(row).value)[0]
+          }),
+        list: (prefix, limit = -1) =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            if (!isThere()) return []
+            const range = `key >= ? AND key < ? AND ${isLive} ORDER BY key LIMIT ?`
+            const found = sql.exec(`SELECT ${columns} FROM records WHERE ${range}`, prefix, after(prefix), now, limit)
+            return found.toArray().map((row) => decodeRow(row))
+          }),
+        commit: (changes) =>
+          Effect.sync(() => {
+            if (changes.some(({ value }) => value !== null)) create()
+            if (!isThere()) return
+            try {
+              storage.transactionSync(() => changes.forEach(apply))
+            } catch (error) {
+              // What was rolled back may have been the table.
+              exists = false
+              throw error
+            }
+          }),
+        sweep: (limit) =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            if (!isThere()) return undefined
+            const expired = "SELECT key FROM records WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
+            sql.exec(`DELETE FROM records WHERE key IN (${expired})`, now, limit)
+            return decodeTime(sql.exec("SELECT min(expires_at) AS time FROM records").one()).time ?? undefined
+          })
+      })
+    })
+
+  /** In memory, for tests. */
+  static readonly layerMemory = Layer.sync(Records, () => {
+    const records = new Map<string, StoredRecord>()
+    const isExpired = ({ expiresAt }: StoredRecord, now: number) => expiresAt !== null && expiresAt <= now
+    const live = Effect.map(Clock.currentTimeMillis, (now) =>
+      [...records.values()].filter((record) => !isExpired(record, now))
+    )
+    return Records.of({
+      get: (key) => Effect.map(live, (found) => found.find((record) => record.key === key)?.value),
+      list: (prefix, limit) =>
+        Effect.map(live, (found) =>
+          found
+            .filter(({ key }) => key.startsWith(prefix))
+            .toSorted((a, b) => (a.key < b.key ? -1 : 1))
+            .slice(0, limit)
+        ),
+      commit: (changes) =>
+        Effect.sync(() => {
+          for (const change of changes) {
+            if (change.value === null) records.delete(change.key)
+            else records.set(change.key, change)
+          }
+        }),
+      sweep: (limit) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          const expired = [...records.values()].filter((record) => isExpired(record, now))
+          for (const { key } of expired.slice(0, limit)) records.delete(key)
+          const times = [...records.values()].flatMap(({ expiresAt }) => expiresAt ?? [])
+          return times.length === 0 ? undefined : Math.min(...times)
+        })
+    })
+  })
+}
+
+const columns = "key, value, expires_at AS expiresAt"
+const isLive = "(expires_at IS NULL OR expires_at > ?)"
+
+const decodeRow = Schema.decodeUnknownSync(
+  Schema.Struct({ key: Schema.String, value: Schema.String, expiresAt: Schema.NullOr(Schema.Finite) })
+)
+const decodeTime = Schema.decodeUnknownSync(Schema.Struct({ time: Schema.NullOr(Schema.Finite) }))
+
+/** The least text that sorts after everything that begins with `prefix`. Keys are ASCII. */
+const after = (prefix: string): string => `${prefix}\u{7f}`
