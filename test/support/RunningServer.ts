@@ -8,8 +8,8 @@ import { createTestHarness, type TestHarness, type TestHarnessOptions } from "wr
 import type { StandInAdmin } from "../../dev/clerk/admin/StandInAdmin.ts"
 import { ClerkStandIn, type WorkerSettings } from "../../dev/clerk/ClerkStandIn.ts"
 import { mcpServerTemplate } from "../../dev/clerk/JwtTemplates.ts"
-import type { AccountObject } from "../../src/server/account/AccountObject.ts"
-import type { Post } from "../../src/server/account/Session.ts"
+import type { AccountObject } from "../server/fixture/worker.ts"
+import type { Removal } from "../../src/server/account/Session.ts"
 import { fixtureConfig } from "./FixtureBundle.ts"
 import { OAuthClient, type Parameters, type Registration, type Tokens } from "./OAuthClient.ts"
 import { type Choice, Person } from "./Person.ts"
@@ -54,11 +54,11 @@ export interface Server {
   readonly app: string | undefined
   /** The store of the OAuth library, as it is until the next restart. */
   readonly kv: () => Promise<KVNamespace>
-  /** What the object of a user answers to a message for a session, whose bearer token nobody has checked. */
-  readonly post: (post: Post) => Promise<number>
+  /** Ends a session in the object of its user, asked without a token: the status tells whether there was one. */
+  readonly remove: (removal: Removal) => Promise<number>
   /** The lines that the Worker has logged so far. */
   readonly logs: () => ReadonlyArray<string>
-  /** Starts the Worker anew on the same storage: it has forgotten what it knew about users, as a new isolate has. */
+  /** Starts the Worker anew on the same storage, where what Clerk said of users has grown old: a minute is over. */
   readonly restart: () => Promise<void>
   readonly admin: <A, E>(hook: (admin: Admin) => Effect.Effect<A, E>) => Promise<A>
   readonly person: (email: string) => Person
@@ -131,14 +131,23 @@ const signIn = async (server: Server, email: string, options: SignInOptions = {}
 
 const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Service"], app?: string) => {
   let starts = 0
-  const restart = () => harness.update(harnessOptions(url, clerk.settings, app, ++starts))
+  const update = () => harness.update(harnessOptions(url, clerk.settings, app, ++starts))
+  const objects = async () => {
+    const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
+    return Object.values(clerk.users).map(({ id }) => agents.getByName(id))
+  }
+  const restart = async () => {
+    if (starts > 0) for (const object of await objects()) await object.forgetClerk()
+    await update()
+  }
   const renew = async () => {
     const kv = await server.kv()
     for (let keys = await kv.list(); keys.keys.length > 0; keys = await kv.list()) {
       await Promise.all(keys.keys.map(({ name }) => kv.delete(name)))
     }
     await Effect.runPromise(clerk.admin.reset)
-    await restart()
+    for (const object of await objects()) await object.clear()
+    await update()
     harness.clearLogs()
   }
   const server: Server = {
@@ -147,9 +156,9 @@ const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Ser
     clerk,
     app,
     kv: async () => (await harness.getWorker<Bindings>().getEnv()).OAUTH_KV,
-    post: async (post) => {
+    remove: async (removal) => {
       const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
-      const answer = await agents.getByName(post.principal.userId).post(post)
+      const answer = await agents.getByName(removal.principal.userId).remove(removal)
       return answer.status
     },
     logs: () => harness.getLogs().map(({ message }) => message),

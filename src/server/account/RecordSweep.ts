@@ -6,7 +6,8 @@ import type * as ManagedRuntime from "effect/ManagedRuntime"
 
 import { Records } from "./Records.ts"
 
-const sweep = "sweep"
+/** Ids of jobs are those of the whole object. */
+const sweep = "sweep of records"
 /** How long what has expired may lie there, in milliseconds: an object that sleeps is not woken for each token. */
 const every = Duration.toMillis("1 hour")
 /** How many records are removed at once, and how long the next ones wait, in milliseconds. */

@@ -31,10 +31,10 @@ const measure = async ({ users, settings }: ClerkStandIn["Service"]) => {
     const asleep = await worker.heap()
     return { each: (awake - asleep) / objects.length, asleep }
   }
-  await open(["the first"])
+  await open(["first"])
   const before = await worker.heap()
   const ofOne = await cost(Array.from({ length: 1_000 }, () => "one"))
-  const ofMany = await cost(Array.from({ length: 200 }, (_, index) => `one of many ${index}`))
+  const ofMany = await cost(Array.from({ length: 200 }, (_, index) => `many${index}`))
   return { before, ofOne, ofMany }
 }
 

@@ -120,7 +120,7 @@ describe("a session that its client uses under a new grant", () => {
     assert.isUndefined(further.state.closed)
     await stubOf(user).hear(grantEnded(user, after.grantId))
     await until(() => further.state.closed === closing.ended)
-    assert.strictEqual((await anew.post(call(5, "echo"))).status, 404)
+    assert.strictEqual((await anew.post(call(5, "echo"))).status, 401)
   })
 
   it("is not the old grant's again because the Worker dials for a stream that was opened under it", async () => {

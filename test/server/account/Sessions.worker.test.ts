@@ -163,18 +163,10 @@ describe("what breaks inside the object", () => {
     await runInDurableObject(session.stub, (_, { storage }) => {
       storage.sql.exec("UPDATE sessions SET initialize = 'no JSON'")
     })
-    const resourceMetadataUrl = "https://mcp.example.com/metadata"
     const { principal, id: sessionId, stub } = session
     const broken = [
       await session.post(call(1, "echo")),
-      await stub.post({
-        principal,
-        resourceMetadataUrl,
-        wire: "sse",
-        sessionId,
-        protocolVersion: undefined,
-        body: "{"
-      }),
+      await new Session(principal, "sse", sessionId).postText("{"),
       await stub.remove({ principal, sessionId }),
       await session.listen()
     ]

@@ -86,14 +86,11 @@ const everything = async (server: Server, mcpGrant: UserGrant, sseGrant: UserGra
   return {
     mcpGrant,
     sseGrant,
-    /** Whether the object knows the session on `/mcp`, which nobody sees whose token is refused before. */
+    /** Whether the object knew the session on `/mcp`, which nobody sees whose token is refused before. It ends here. */
     known: async () => {
       const [userId = "", grantId = ""] = mcpGrant.accessToken.split(":")
       const principal = decodePrincipal({ userId, grantId, clientId: mcpGrant.client.id, scopes: ["mcp:tools"] })
-      const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
-      const [resourceMetadataUrl, protocolVersion] = [server.url, "2025-11-25"]
-      const wire = "streamable"
-      return server.post({ principal, resourceMetadataUrl, wire, sessionId: mcp.id, protocolVersion, body })
+      return server.remove({ principal, sessionId: mcp.id })
     },
     /** The streams that are open, of those on `/mcp`, of 2026-07-28 and on `/sse`. */
     open: () => Object.entries(streams).flatMap(([name, { state }]) => (state.open ? name : [])),

@@ -108,6 +108,12 @@ export const reading = (response: Response) => {
   }
 }
 
+/** What the tests' authority takes for the token of this principal. */
+export const bearerOf = (principal: Principal) => ({
+  token: JSON.stringify(principal),
+  resource: "https://mcp.example.com/mcp"
+})
+
 /** One client of a user, without the Worker between. */
 export class Session {
   readonly principal: Principal
@@ -141,16 +147,22 @@ export class Session {
     return stubOf(this.principal.userId)
   }
 
-  async post(body: unknown, protocolVersion?: string): Promise<Response> {
+  post(body: unknown, protocolVersion?: string): Promise<Response> {
+    return this.postText(JSON.stringify(body), protocolVersion)
+  }
+
+  /** Posts what need not be JSON. */
+  async postText(body: string, protocolVersion?: string): Promise<Response> {
     if (this.wire === "changes") throw new Error("a follower posts nothing")
-    return this.stub.post({
-      principal: this.principal,
+    const admission = await this.stub.post({
+      bearer: bearerOf(this.principal),
       resourceMetadataUrl: "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
       wire: this.wire,
       sessionId: this.id,
       protocolVersion,
-      body: JSON.stringify(body)
+      body
     })
+    return admission.answer ?? new Response(null, { status: 401 })
   }
 
   async remove(): Promise<number> {
@@ -197,6 +209,9 @@ export const listChanges = ["tools", "resources", "prompts"].map((list) => `noti
 
 /** Puts the object to sleep, and has it find at the next request, one of `session`, that its user has another role. */
 export const changeRole = async (session: Session, role = "member"): Promise<void> => {
+  await runInDurableObject(session.stub, (_, { storage }) => {
+    storage.sql.exec("UPDATE records SET value = json_set(value, '$.takenAt', 0) WHERE key = 'clerk'")
+  })
   await evictDurableObject(session.stub)
   clerk.role = role
   await messagesOf(await session.post(request(1, "ping")))

@@ -8,14 +8,16 @@ import * as Toolkit from "effect/ai/Toolkit"
 import { Access } from "../../../src/server/access/Access.ts"
 import { AccessEvent, AccessEvents } from "../../../src/server/access/AccessEvents.ts"
 import * as Policy from "../../../src/server/access/Policy.ts"
-import { AccountObject as Base, type OwnEvents } from "../../../src/server/account/AccountObject.ts"
+import { type AccountLayer, AccountObject as Base } from "../../../src/server/account/AccountObject.ts"
 import { AccountStubs } from "../../../src/server/account/AccountStub.ts"
+import { Authority } from "../../../src/server/account/Authority.ts"
+import * as RecordedSnapshots from "../../../src/server/account/RecordedSnapshots.ts"
 import { defaultLimits, UserStoreLimits } from "../../../src/server/capability/UserStoreWrite.ts"
 import { ClerkApi } from "../../../src/server/clerk/ClerkApi.ts"
 import { ClerkError, UserNotFound } from "../../../src/server/clerk/ClerkError.ts"
 import { AppConfig } from "../../../src/server/config/AppConfig.ts"
 import { ServerInfo } from "../../../src/server/config/ServerInfo.ts"
-import { CurrentPrincipal } from "../../../src/server/domain/Principal.ts"
+import { CurrentPrincipal, Principal } from "../../../src/server/domain/Principal.ts"
 import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
 import { ServerFactory } from "../../../src/server/mcp/ServerFactory.ts"
 import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
@@ -42,6 +44,35 @@ const Clerk = Layer.mock(ClerkApi)({
         })),
   memberships: () => Effect.succeed([])
 })
+
+/** The grants that have ended, each after its user. */
+const ended = new Set<string>()
+
+const decodePrincipal = Schema.decodeUnknownSync(Schema.fromJsonString(Principal))
+
+/** An authority to which a token is the JSON of a principal, whose grant stands until it has ended. */
+const authorityOver: (userId: string) => Layer.Layer<Authority, never, Access> = (userId) =>
+  Layer.effect(
+    Authority,
+    Effect.gen(function* () {
+      const access = yield* Access
+      const unused = Effect.die(new TypeError("these tests ask for no such thing"))
+      return Authority.of({
+        has: (grantId) => Effect.sync(() => !ended.has(`${userId} ${grantId}`)),
+        admit: Effect.fnUntraced(function* ({ token }) {
+          const principal = decodePrincipal(token)
+          if (ended.has(`${userId} ${principal.grantId}`)) return { _tag: "NotAdmitted", reason: "ended" }
+          const user = yield* Effect.orDie(access.current(principal.userId))
+          return { _tag: "Admitted", caller: { principal, facts: { _tag: "Known", user } }, expiresAt: 0 }
+        }),
+        token: () => unused,
+        standing: unused,
+        grants: unused,
+        end: () => unused,
+        keep: () => unused
+      })
+    })
+  )
 
 const tool = (name: string) =>
   Tool.make(name, { description: name, success: Schema.Struct({ text: Schema.String }) }).annotate(
@@ -86,9 +117,10 @@ const handlers = toolkit.toLayer(
   Effect.gen(function* () {
     const { publish } = yield* AccessEvents
     // The binding of these tests reaches no object: what works was heard in this one.
-    const leave = Effect.flatMap(CurrentPrincipal, ({ userId, grantId }) =>
-      publish(AccessEvent.cases.GrantEnded.make({ userId, grantId }))
-    )
+    const leave = Effect.flatMap(CurrentPrincipal, ({ userId, grantId }) => {
+      ended.add(`${userId} ${grantId}`)
+      return publish(AccessEvent.cases.GrantEnded.make({ userId, grantId }))
+    })
     return {
       echo: () => Effect.succeed({ text: "echo" }),
       slow: Effect.fnUntraced(function* () {
@@ -134,13 +166,13 @@ const description = {
 /** Where a user was deleted, what is stored is erased without a delay. */
 const atOnce = Layer.succeed(UserStoreLimits, { ...defaultLimits, eraseAfterDays: 0 })
 
-const servicesWith = (events: OwnEvents) =>
+const servicesWith: AccountLayer = ({ userId, events }) =>
   Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, atOnce).pipe(
     Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers))),
-    Layer.provide(events),
-    Layer.provide(AccountStubs.layer),
-    Layer.provide(StateSigner.layer),
+    Layer.provideMerge(authorityOver(userId)),
     Layer.provideMerge(Access.layer),
+    Layer.provide([events, RecordedSnapshots.layer]),
+    Layer.provide([AccountStubs.layer, StateSigner.layer]),
     Layer.provideMerge(Clerk),
     Layer.provide(ServerInfo.layer(description)),
     Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(testSettings))))
@@ -150,6 +182,11 @@ const servicesWith = (events: OwnEvents) =>
 export class AccountObject extends Base {
   constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
     super(ctx, env, servicesWith)
+  }
+
+  override hear(event: AccessEvent): Promise<void> {
+    if (event._tag === "GrantEnded") ended.add(`${event.userId} ${event.grantId}`)
+    return super.hear(event)
   }
 }
 
