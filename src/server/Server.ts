@@ -4,6 +4,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 
 import { Access } from "./access/Access.ts"
+import * as CircuitBreaker from "./access/CircuitBreaker.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
 import * as UserStores from "./account/UserStores.ts"
@@ -187,6 +188,9 @@ export const application = <E, R>(
     Layer.provideMerge(branded(server))
   )
 
+/** Objects and Worker of one isolate leave Clerk alone together. */
+const sharedRateLimit = Layer.succeed(CircuitBreaker.SharedRateLimit, { last: undefined })
+
 /** What the object of a user needs, built from the object's environment. */
 export const account = (server: Server, env: Env, user: Parameters<AccountLayer>[0]) =>
   Layer.unwrap(
@@ -199,7 +203,7 @@ export const account = (server: Server, env: Env, user: Parameters<AccountLayer>
       )
     )
   ).pipe(
-    Layer.provideMerge(Log.layer),
+    Layer.provideMerge(Layer.merge(Log.layer, sharedRateLimit)),
     // The Worker sends no request to an object without settings. An alarm may wake one, and fails until they are set.
     Layer.orDie
   )
@@ -230,7 +234,7 @@ export const handler = (
   env: Env,
   keepAlive: (work: Promise<unknown>) => void
 ): ((request: Request) => Promise<Response>) => {
-  const host = Layer.mergeAll(Log.layer, Layer.succeed(KeepAlive, keepAlive), branded(server))
+  const host = Layer.mergeAll(Log.layer, sharedRateLimit, Layer.succeed(KeepAlive, keepAlive), branded(server))
   const options = { disableLogger: true }
   return Effect.runSync(
     Effect.match(server.configure(env), {

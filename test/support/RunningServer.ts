@@ -54,6 +54,8 @@ export interface Server {
   readonly app: string | undefined
   /** The store of the OAuth library, as it is until the next restart. */
   readonly kv: () => Promise<KVNamespace>
+  /** The object of a user, with a way to what it stores. */
+  readonly object: (userId: string) => Promise<DurableObjectStub<AccountObject>>
   /** Ends a session in the object of its user, asked without a token: the status tells whether there was one. */
   readonly remove: (removal: Removal) => Promise<number>
   /** The lines that the Worker has logged so far. */
@@ -156,6 +158,7 @@ const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Ser
     clerk,
     app,
     kv: async () => (await harness.getWorker<Bindings>().getEnv()).OAUTH_KV,
+    object: async (userId) => (await harness.getWorker<Bindings>().getEnv()).ACCOUNT_AGENT.getByName(userId),
     remove: async (removal) => {
       const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
       const answer = await agents.getByName(removal.principal.userId).remove(removal)

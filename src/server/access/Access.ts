@@ -77,7 +77,7 @@ export class Access extends Context.Service<
       const snapshots = yield* Snapshots
       const events = yield* AccessEvents
       const share = SingleFlight.make<void, never>(yield* KeepAlive)
-      const breaker = CircuitBreaker.make<UserId>()
+      const breaker = CircuitBreaker.make<UserId>(yield* CircuitBreaker.SharedRateLimit)
 
       const ask = Effect.fnUntraced(
         function* (userId: UserId) {

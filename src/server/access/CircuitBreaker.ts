@@ -1,3 +1,4 @@
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 
 import type { ClerkError } from "../clerk/ClerkError.ts"
@@ -23,18 +24,27 @@ export interface Failure {
   readonly insisted: boolean
 }
 
+/** The rate limit (429) that Clerk named last. */
+export interface RateLimit {
+  last: Failure | undefined
+}
+
+/** What all who ask the same Clerk instance share: each has its own, unless the host shares one. */
+export const SharedRateLimit = Context.Reference<RateLimit | undefined>("access/CircuitBreaker/SharedRateLimit", {
+  defaultValue: () => undefined
+})
+
 /**
  * A circuit breaker in front of Clerk: after a failure it opens for the same key, and after a rate limit (429) for every
  * key, because the limit is one of the Clerk instance. Times are in milliseconds since 1970.
  */
-export const make = <K>() => {
+export const make = <K>(limit: RateLimit = { last: undefined }) => {
   const failures = new Lru<K, Failure>()
-  let limit: Failure | undefined
   return {
     open: (key: K, { reason, insisted = false }: Pick<Failure, "reason"> & Partial<Failure>, now: number): void => {
       const failure = { reason, insisted, until: now + timeAfter(reason) }
       failures.set(key, failure)
-      if (reason._tag === "ClerkUnavailable" && reason.status === 429) limit = failure
+      if (reason._tag === "ClerkUnavailable" && reason.status === 429) limit.last = failure
     },
 
     /** Closes the circuit: Clerk has answered. */
@@ -44,6 +54,6 @@ export const make = <K>() => {
 
     /** The failure that keeps the circuit open now, if it is open. */
     failure: (key: K, now: number): Failure | undefined =>
-      [failures.get(key), limit].find((failure) => failure !== undefined && now < failure.until)
+      [failures.get(key), limit.last].find((failure) => failure !== undefined && now < failure.until)
   }
 }

@@ -91,7 +91,7 @@ export class ClerkSessionTokens extends Context.Service<
       const clerk = yield* ClerkApi
       const share = SingleFlight.make<Token, NoToken>(yield* KeepAlive)
       const tokens = new Lru<ClerkSessionId, Token>()
-      const breaker = CircuitBreaker.make<ClerkSessionId>()
+      const breaker = CircuitBreaker.make<ClerkSessionId>(yield* CircuitBreaker.SharedRateLimit)
       const renewals = new Lru<ClerkSessionId, number>()
       const doubts = new Lru<ClerkSessionId, number>()
       const refusals = new Lru<ClerkSessionId, number>()

@@ -142,7 +142,5 @@ export const ownAuthority = (userId: UserId) =>
 /** In the Worker: each user's authority is in the user's object. */
 export const authorities = Layer.effect(
   UserAuthorities,
-  Effect.map(AccountStubs, (accounts) =>
-    UserAuthorities.of({ of: (userId) => authorityOf(accounts.forUser(userId)) })
-  )
+  Effect.map(AccountStubs, (accounts) => UserAuthorities.of({ of: (userId) => authorityOf(accounts.forUser(userId)) }))
 )

@@ -53,17 +53,14 @@ export const makeGrantRecords = Effect.fnUntraced(function* (userId: UserId) {
     list: Effect.gen(function* () {
       const stored = (yield* records.list(grantsOf(userId))).flatMap(({ value }) => Option.toArray(decodeGrant(value)))
       return yield* Effect.forEach(stored, (grant) =>
-        Effect.map(
-          usedAt(grant),
-          (used): Grant => ({
-            id: grant.id,
-            clientId: grant.clientId,
-            scopes: grant.scope,
-            createdAt: grant.createdAt * 1_000,
-            usedAt: used,
-            ...(grant.redirectUri !== undefined && { redirectUri: grant.redirectUri })
-          })
-        )
+        Effect.map(usedAt(grant), (used): Grant => ({
+          id: grant.id,
+          clientId: grant.clientId,
+          scopes: grant.scope,
+          createdAt: grant.createdAt * 1_000,
+          usedAt: used,
+          ...(grant.redirectUri !== undefined && { redirectUri: grant.redirectUri })
+        }))
       )
     }),
 

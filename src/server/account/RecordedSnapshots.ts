@@ -31,7 +31,9 @@ export const layer = Layer.effect(
       set: (_, said) => {
         known = said
         const value = encodeSaid(said)
-        return records.commit([value.length > longest ? { key, value: null } : { key, value, expiresAt: said.takenAt + compared }])
+        return records.commit([
+          value.length > longest ? { key, value: null } : { key, value, expiresAt: said.takenAt + compared }
+        ])
       }
     })
   })

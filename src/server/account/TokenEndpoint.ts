@@ -110,7 +110,11 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
   const answer = Effect.fnUntraced(function* (presented: Presented, { headers, form }: TokenRequest) {
     const { storage, changes } = yield* stage
     const seen = yield* grants.find(presented.grantId)
-    const init = { method: "POST", headers: headers.map(([name, value]): [string, string] => [name, value]), body: form }
+    const init = {
+      method: "POST",
+      headers: headers.map(([name, value]): [string, string] => [name, value]),
+      body: form
+    }
     const { response, body } = yield* Effect.tryPromise({
       try: async () => {
         const env = { OAUTH_KV: routed(kv, storage) }

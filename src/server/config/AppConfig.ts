@@ -72,9 +72,12 @@ const common = {
   ALLOWED_ORIGINS: Schema.optionalKey(HostNames).annotate({
     description: "host names of further web pages whose scripts may call the server, comma-separated"
   }),
-  OAUTH_KV: KvNamespace.annotate({ description: "the KV namespace that holds OAuth clients and what a sign-in needs on its way" }),
+  OAUTH_KV: KvNamespace.annotate({
+    description: "the KV namespace that holds OAuth clients and what a sign-in needs on its way"
+  }),
   ACCOUNT_AGENT: ObjectNamespace.annotate({
-    description: "the Durable Object namespace of the class AccountObject, which holds the grants, tokens and sessions of each user"
+    description:
+      "the Durable Object namespace of the class AccountObject, which holds the grants, tokens and sessions of each user"
   }),
   SESSION_IDLE_HOURS: Schema.optionalKey(Hours).annotate({
     description: "after how many hours without a request a session ends, from 1 to 720; 24 unless it is set"

@@ -100,8 +100,7 @@ export class GrantCheck extends Context.Service<
   static readonly layerElsewhere = Layer.succeed(
     GrantCheck,
     GrantCheck.of({
-      check: () =>
-        Effect.fail(new GrantRefused({ reason: new AccessUnknown({ retryAfterSeconds: 1, passes: true }) }))
+      check: () => Effect.fail(new GrantRefused({ reason: new AccessUnknown({ retryAfterSeconds: 1, passes: true }) }))
     })
   )
 }

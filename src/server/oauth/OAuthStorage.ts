@@ -72,7 +72,14 @@ const paced = (kv: KeyValues, keepAlive: (work: Promise<unknown>) => void, clock
   const get: (key: string, options: KVNamespaceGetOptions<"text">) => Promise<unknown> = (key, options) =>
     gone.has(key) ? Promise.resolve(null) : kv.get(key, options)
   const later = (key: string, millis: number) =>
-    Effect.runPromise(Effect.ignore(Effect.delay(Effect.tryPromise(() => kv.delete(key)), millis)))
+    Effect.runPromise(
+      Effect.ignore(
+        Effect.delay(
+          Effect.tryPromise(() => kv.delete(key)),
+          millis
+        )
+      )
+    )
   return {
     ...kv,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- hands its arguments on, whichever overload they fit

@@ -54,7 +54,7 @@ const signIn = async (object: string, userId: string) => {
   await kv.put(`client:${clientId}`, JSON.stringify(client))
   const stub = namespace.getByName(object)
   const put = (key: string, value: string) => stub.keep(key, value, null)
-  const helpers = authorizationServer.getOAuthApi({ OAUTH_KV: { get: kv.get.bind(kv), put } } as never)
+  const helpers = authorizationServer.getOAuthApi({ OAUTH_KV: { get: kv.get.bind(kv), put } })
   const { redirectTo } = await helpers.completeAuthorization({
     request: {
       responseType: "code",
