@@ -8,7 +8,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { differences } from "../policy/Differences.ts"
 import { type Entry, entriesOf, parse, print } from "../policy/Lock.ts"
-import { describeEntry } from "../policy/TeamEntry.ts"
+import { describeEntry } from "../TeamEntry.ts"
 
 const file = "policy.lock"
 const howToWrite = `To accept this, write ${file} anew: npm run policy -- --write`

@@ -44,11 +44,11 @@ const catalogueOf = ({
     .annotate(Tool.Idempotent, idempotent)
   const toolkit = Toolkit.make(Ping)
   const handlers = toolkit.toLayer(Effect.map(AcmeSettings, () => ({ ping: () => Effect.succeed("pong") })))
-  const services = Layer.mergeAll(
-    Layer.unwrap(Effect.map(AcmeSettings, ({ ACME_KEY }) => Layer.succeed(Orders, { all: Effect.succeed(ACME_KEY) }))),
-    Layer.effectDiscard(Effect.never),
-    Layer.effectDiscard(Effect.die("a binding is missing"))
+  const orders = Layer.unwrap(
+    Effect.map(AcmeSettings, ({ ACME_KEY }) => Layer.succeed(Orders, { all: Effect.succeed(ACME_KEY) }))
   )
+  const waiting = Layer.effectDiscard(Effect.never)
+  const broken = Layer.effectDiscard(Effect.die("a binding is missing"))
   return Catalogue.layer(
     Catalogue.when(
       Effect.map(AcmeSettings, ({ ACME_KEY }) => ACME_KEY === "other"),
@@ -79,7 +79,7 @@ const catalogueOf = ({
       arguments: Schema.Struct({ words: Schema.String }),
       content: () => Effect.succeed("")
     })
-  ).pipe(Layer.provide(services))
+  ).pipe(Layer.provide(orders), Layer.provide([waiting, broken]), Layer.provide(broken))
 }
 
 const server = (catalogue: ReturnType<typeof catalogueOf>) =>
@@ -125,6 +125,13 @@ describe("policy.lock", () => {
     const now = entries({ policy: Policy.all(Policy.roles("a b", 'c"'), Policy.scopes("x")) })
     assert.deepStrictEqual(parse(print(now)), now)
     assert.deepStrictEqual(parse(print(now).replaceAll("\n", "\r\n")), now)
+  })
+
+  it("takes a block without a policy for nobody's, so that the code lets more people in", () => {
+    const withoutPolicy = parse(print(entries()).replaceAll(/^ {2}policy .*\n/gmu, ""))
+    assert(!("line" in withoutPolicy))
+    const [said] = differences(withoutPolicy, entries())
+    assert.strictEqual(said, "tool ping: nobody -> everybody who is signed in (this lets more people in)")
   })
 
   it("names the line that cannot be read", () => {

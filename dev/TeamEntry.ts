@@ -6,10 +6,10 @@ import * as Schema from "effect/Schema"
 import { createRequire } from "node:module"
 import { dirname, extname, join, resolve } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
-import type { describeModule } from "./Describe.ts"
+import type { describeModule } from "./policy/Describe.ts"
 
 /** The catalogue of an entry cannot be read. */
-class EntryUnreadable extends Schema.TaggedError<EntryUnreadable>()("EntryUnreadable", {
+export class EntryUnreadable extends Schema.TaggedError<EntryUnreadable>()("EntryUnreadable", {
   entry: Schema.String,
   why: Schema.String
 }) {
@@ -47,7 +47,7 @@ const platform = {
     onLoad({ filter: /./, namespace: "cloudflare" }, () => ({
       contents: `module.exports = Object.assign(
         Object.create(new Proxy({}, { get: () => class {} })),
-        require(${JSON.stringify(own("../CloudflareWorkers"))})
+        require(${JSON.stringify(own("./CloudflareWorkers"))})
       )`,
       resolveDir: "."
     }))
@@ -64,7 +64,7 @@ const bundle = (entry: string, outfile: string) =>
       await esbuild.build({
         stdin: {
           contents: `import worker from ${JSON.stringify(resolve(entry))}
-            import { describeModule } from ${JSON.stringify(own("./Describe"))}
+            import { describeModule } from ${JSON.stringify(own("./policy/Describe"))}
             export const describe = () => describeModule(worker)`,
           resolveDir: resolve(".")
         },
