@@ -83,7 +83,7 @@ describe("clerk-mcp policy", () => {
     passes()
   })
 
-  it("fails where the file is not what it would write: a merge, a line by hand, no file", () => {
+  it("fails where the file is not what it would write: a merge, a line by hand", () => {
     const whole = lock()
     writeFileSync(at("policy.lock"), whole.replace("tool add\n", "<<<<<<< HEAD\ntool add\n"))
     refuses("policy.lock cannot be read from line 4 on: <<<<<<< HEAD")
@@ -91,6 +91,11 @@ describe("clerk-mcp policy", () => {
     refuses("only how it is written")
     writeFileSync(at("policy.lock"), whole.replaceAll("\n", "\r\n"))
     passes()
+  })
+
+  it("writes the file where there is none, and only when it is told to", () => {
+    assert.strictEqual(policy("--write").status, 0)
+    const whole = lock()
     rmSync(at("policy.lock"))
     const { status, said } = policy()
     assert.strictEqual(status, 1)
