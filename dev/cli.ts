@@ -6,13 +6,14 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import { init } from "./commands/Init.ts"
+import { policy } from "./commands/Policy.ts"
 import { size } from "./commands/Size.ts"
 import { start } from "./commands/Start.ts"
 import { library } from "./Library.ts"
 
 Command.make("clerk-mcp").pipe(
   Command.withDescription("A remote MCP server with Clerk sign-in on Cloudflare Workers"),
-  Command.withSubcommands([init, start, size]),
+  Command.withSubcommands([init, start, size, policy]),
   Command.run({ version: library.version }),
   Effect.provide([NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto]),
   NodeRuntime.runMain

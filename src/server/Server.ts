@@ -118,6 +118,8 @@ interface Configured {
 export interface Server {
   /** What it is, as far as that needs no settings. */
   readonly description: ServerDescription
+  /** What clients can use, before it is given what it needs. */
+  readonly catalogue: Layer.Layer<Catalogue, never, unknown>
   /**
    * Fails with what is wrong in the definition itself, or with every setting that is missing or malformed in `env`, the
    * server's and the team's.
@@ -140,6 +142,7 @@ export const define = <Settings extends ReadonlyArray<unknown> = []>(
     })
   return {
     description: definition,
+    catalogue: definition.catalogue,
     configure: (env) => (faults.length > 0 ? Effect.fail(new DefinitionError({ faults })) : configured(env))
   }
 }

@@ -42,7 +42,14 @@ describe("clerk-mcp init", () => {
     const folder = join(home, "acme-tools")
     const files = filesIn(folder)
     const names = [".dev.vars.example", ".github/workflows/ci.yml", ".gitignore", "AGENTS.md", "README.md"]
-    assert.includeMembers(files, [...names, "package.json", "src/worker.ts", "tsconfig.json", "wrangler.jsonc"])
+    assert.includeMembers(files, [
+      ...names,
+      "package.json",
+      "policy.lock",
+      "src/worker.ts",
+      "tsconfig.json",
+      "wrangler.jsonc"
+    ])
     for (const file of files) {
       assert.notMatch(readFileSync(join(folder, file), "utf8"), /my-mcp-server|My MCP Server/u, file)
     }

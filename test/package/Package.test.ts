@@ -52,6 +52,7 @@ describe("the packed library", () => {
       "dist/dev/clerk/ClerkStandIn.js",
       "docs/writing-tools.md",
       "template/_gitignore",
+      "template/policy.lock",
       "template/src/worker.ts",
       "README.md",
       "CHANGELOG.md",
@@ -103,7 +104,8 @@ describe("the packed library", () => {
   })
 
   it("passes its own check, and could be deployed", async () => {
-    assert.include(await run(acme(), "npm", "run", "check"), "minified and gzipped: within")
+    const checked = await run(acme(), "npm", "run", "check")
+    for (const words of ["policy.lock is current.", "minified and gzipped: within"]) assert.include(checked, words)
     assert.include(await run(acme(), "npx", "wrangler", "deploy", "--dry-run", "--env="), "--dry-run: exiting now.")
   })
 
@@ -120,6 +122,8 @@ describe("the packed library", () => {
     writeFileSync(join(acme(), "wrangler.jsonc"), wrangler)
     writeFileSync(join(acme(), ".dev.vars"), 'ORDERS_KEY="acme"\n')
 
+    const written = await run(acme(), "npm", "run", "policy", "--", "--write")
+    assert.include(written, "tool listOrders: is new, for anybody with scope orders:read")
     assert.include(await run(acme(), "npm", "run", "check"), "minified and gzipped: within")
     assert.match(await run(acme(), "npm", "test"), /Tests\s+6 passed/u)
 

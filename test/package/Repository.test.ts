@@ -91,6 +91,9 @@ describe("a copy of this repository", () => {
     await run(copy, "npm", "run", "check:types")
     await run(copy, "npm", "run", "lint")
     await run(copy, "npm", "run", "unused")
+    const written = await run(copy, "npm", "run", "policy", "--", "--write")
+    assert.include(written, "template orders://{id}: is new, for anybody with scope orders:read")
+    assert.include(await run(copy, "npm", "run", "policy"), "policy.lock is current.")
     await run(copy, "npm", "run", "size")
   })
 

@@ -8,6 +8,8 @@ export interface Resource<out R = never> extends Described {
   readonly _tag: "Resource"
   readonly uri: string
   readonly mediaType: string
+  /** What its JSON looks like, if it is JSON. */
+  readonly schema?: Schema.Constraint
   /** The text or the bytes of the resource, read anew each time. */
   readonly read: Effect.Effect<string | Uint8Array, ContentFailure, R>
 }
@@ -30,6 +32,7 @@ export const make = <A, I, R = never, F extends FailureSchema = Schema.Never>(
   return {
     _tag: "Resource",
     ...described,
+    schema,
     mediaType: "application/json",
     read: Effect.flatMap(declared(content), (value) => Effect.orDie(encode(value)))
   }

@@ -11,6 +11,8 @@ import { type ContentFailure, declaring, type Described, type FailureSchema, typ
 export interface ResourceTemplate<out R = never> extends Described {
   readonly _tag: "ResourceTemplate"
   readonly uriTemplate: string
+  /** What the JSON looks like. */
+  readonly schema: Schema.Constraint
   readonly complete: Completions<R>
   /** The JSON text of the resource whose address has these values. Fails where no resource can have them. */
   readonly read: (values: unknown) => Effect.Effect<string, ContentFailure, R>
@@ -47,6 +49,7 @@ export const make = <
   return {
     _tag: "ResourceTemplate",
     ...described,
+    schema,
     complete,
     read: (values) =>
       Effect.flatMap(decode(values), (decoded) =>

@@ -40,10 +40,25 @@ interface Entries {
   readonly extensions: ReadonlyArray<(server: McpServer) => void>
 }
 
+/** What clients are told of what they can use, with its policies, and without the programs behind it. */
+export interface Description {
+  readonly tools: ReadonlyArray<ReturnType<typeof Manifest.tool>>
+  readonly resources: ReadonlyArray<ReturnType<typeof Manifest.resource> & Contents>
+  readonly templates: ReadonlyArray<ReturnType<typeof Manifest.template> & Contents>
+  readonly prompts: ReadonlyArray<ReturnType<typeof Manifest.prompt>>
+}
+
+interface Contents {
+  /** What is read, if that is JSON. */
+  readonly contents?: ReturnType<typeof Manifest.contentSchema>
+}
+
 /** Entries that are made when the catalogue is built, from the services that they need then. */
 interface Several<out R> {
   readonly _tag: "Several"
   readonly entries: Effect.Effect<Entries, never, R>
+  /** The same without services, and whatever the conditions: all that there can be. */
+  readonly describe: () => Description
 }
 
 /** A part of a catalogue. `R`: the services that it needs, those of the request among them. */
@@ -63,8 +78,11 @@ export class Catalogue extends Context.Service<Catalogue, Entries>()("mcp/Catalo
    */
   static readonly layer = <Needs extends ReadonlyArray<unknown>>(
     ...parts: Parts<Needs>
-  ): Layer.Layer<Catalogue, never, Exclude<Needs[number], RequestServices | Scope.Scope>> =>
-    Layer.effect(Catalogue, withoutRequirements(entriesOf<Needs[number]>(parts)))
+  ): Layer.Layer<Catalogue, never, Exclude<Needs[number], RequestServices | Scope.Scope>> => {
+    const layer = Layer.effect(Catalogue, withoutRequirements(entriesOf<Needs[number]>(parts)))
+    descriptions.set(layer, () => describe(parts))
+    return layer
+  }
 
   /** The tools of a toolkit, with the layer of their handlers. */
   static readonly tools = <Tools extends Handlers, R>(
@@ -83,7 +101,8 @@ export class Catalogue extends Context.Service<Catalogue, Entries>()("mcp/Catalo
         return { ...Manifest.tool(tool), call: (args: unknown) => provided(call(args)) }
       })
       return { ...none, tools }
-    })
+    }),
+    describe: () => ({ ...none, tools: Object.values<Tool.Any>(toolkit.tools).map(Manifest.tool) })
   })
 
   /** These parts where a condition holds when the catalogue is built: a setting, a binding. */
@@ -92,7 +111,8 @@ export class Catalogue extends Context.Service<Catalogue, Entries>()("mcp/Catalo
     ...parts: Parts<Needs>
   ): Part<R | Needs[number]> => ({
     _tag: "Several",
-    entries: Effect.flatMap(condition, (holds) => (holds ? entriesOf<Needs[number]>(parts) : Effect.succeed(none)))
+    entries: Effect.flatMap(condition, (holds) => (holds ? entriesOf<Needs[number]>(parts) : Effect.succeed(none))),
+    describe: () => describe(parts)
   })
 
   /** These parts on a server with an app behind it (`APP_URL`), nothing on one without. */
@@ -107,8 +127,41 @@ export class Catalogue extends Context.Service<Catalogue, Entries>()("mcp/Catalo
   /** The seam for a protocol feature that has no definition of its own here: `extend` is handed each new server. */
   static readonly extension = (extend: (server: McpServer) => void): Part => ({
     _tag: "Several",
-    entries: Effect.succeed({ ...none, extensions: [extend] })
+    entries: Effect.succeed({ ...none, extensions: [extend] }),
+    describe: () => none
   })
+}
+
+/** What is in the layers that `Catalogue.layer` made. */
+const descriptions = new WeakMap<object, () => Description>()
+
+/** What a layer that `Catalogue.layer` made has in it, whatever the conditions of its parts. Builds nothing. */
+export const describedBy = (layer: Layer.Any): Description | undefined => descriptions.get(layer)?.()
+
+const contents = ({ schema }: Pick<Resource, "schema">): Contents =>
+  schema === undefined ? {} : { contents: Manifest.contentSchema(schema) }
+
+const describePart = (part: Part<unknown>): Description => {
+  switch (part._tag) {
+    case "Several":
+      return part.describe()
+    case "Resource":
+      return { ...none, resources: [{ ...Manifest.resource(part), ...contents(part) }] }
+    case "ResourceTemplate":
+      return { ...none, templates: [{ ...Manifest.template(part), ...contents(part) }] }
+    case "PromptTemplate":
+      return { ...none, prompts: [Manifest.prompt(part)] }
+  }
+}
+
+const describe = (parts: ReadonlyArray<Part<unknown>>): Description => {
+  const described = parts.map(describePart)
+  return {
+    tools: described.flatMap(({ tools }) => tools),
+    resources: described.flatMap(({ resources }) => resources),
+    templates: described.flatMap(({ templates }) => templates),
+    prompts: described.flatMap(({ prompts }) => prompts)
+  }
 }
 
 /**

@@ -60,6 +60,12 @@ export const jsonSchema = (schema: Schema.Constraint): JsonSchema => {
   return { ...inlined, type: "object", ...(!isWhole && { $defs }) }
 }
 
+/** What a JSON content looks like: of any type, as JSON Schema. */
+export const contentSchema = (schema: Schema.Constraint): Node => {
+  const { schema: root, definitions } = Schema.toJsonSchemaDocument(schema)
+  return { ...plain(root, definitions), $defs: definitions }
+}
+
 const describesObject = (node: Node): boolean => {
   const { type, anyOf } = node
   if (type !== undefined) return type === "object"
