@@ -17,6 +17,7 @@ import { userRoutes } from "./backend-api/UserRoutes.ts"
 import { Changes } from "./Changes.ts"
 import { ClerkSessions } from "./ClerkSessions.ts"
 import { demoUsers } from "./DemoUsers.ts"
+import { developerRoutes } from "./developer/DeveloperRoutes.ts"
 import { Directory } from "./Directory.ts"
 import { Features } from "./Features.ts"
 import { Faults, faultsMiddleware } from "./Faults.ts"
@@ -79,7 +80,8 @@ const routes = Layer.mergeAll(
   adminRoutes,
   organizationHookRoutes,
   webhookHookRoutes,
-  avatarRoute
+  avatarRoute,
+  developerRoutes
 )
 
 const listening = (server: Server, options: StandInOptions) =>
