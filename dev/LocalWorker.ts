@@ -24,6 +24,12 @@ const signingKey = Effect.gen(function* () {
   return `local:${Base64.encode(yield* random.randomBytes(32))}`
 })
 
+/** The secret of Clerk's webhooks for this run, as Clerk makes them. */
+export const webhookSecret = Effect.gen(function* () {
+  const random = yield* SecureRandom.SecureRandom
+  return `whsec_${Base64.encode(yield* random.randomBytes(24))}`
+})
+
 /** The Worker runs, and serves nothing but what is wrong with its settings or its definition. */
 export class NotSetUp extends Schema.TaggedError<NotSetUp>()("NotSetUp", { message: Schema.String }) {
   override get [CliError.userMessage](): string {

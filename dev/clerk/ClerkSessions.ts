@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { Changes } from "./Changes.ts"
 import { randomId, SessionId, type UserId } from "./Ids.ts"
 import { StandInClock } from "./StandInClock.ts"
 
@@ -32,6 +33,12 @@ export interface ClerkSession {
   readonly abandonAt: number
 }
 
+/** The endings of a session that Clerk has an event for. */
+const eventOfEnding = { ended: "session.ended", removed: "session.removed", revoked: "session.revoked" } as const
+
+const isKnownEnding = (status: SessionStatus): status is keyof typeof eventOfEnding =>
+  Object.hasOwn(eventOfEnding, status)
+
 const day = 24 * 60 * 60 * 1000
 
 /** The sessions of the instance. A session past its time reads as `expired`. */
@@ -40,6 +47,13 @@ export class ClerkSessions extends Context.Service<
   {
     readonly create: (userId: UserId, organizationId?: string) => Effect.Effect<ClerkSession>
     readonly find: (id: string) => Effect.Effect<Option.Option<ClerkSession>>
+    /** The organization that its tokens are for from now on, or the personal account. */
+    readonly setOrganization: (
+      id: string,
+      organizationId: string | undefined
+    ) => Effect.Effect<Option.Option<ClerkSession>>
+    /** The user does not belong to the organization any more: it is no session's active one. */
+    readonly leaveOrganization: (organizationId: string, userId: UserId) => Effect.Effect<void>
     /** The browser was there. */
     readonly touch: (id: string) => Effect.Effect<void>
     /** Newest first. */
@@ -59,6 +73,7 @@ export class ClerkSessions extends Context.Service<
     ClerkSessions,
     Effect.gen(function* () {
       const clock = yield* StandInClock
+      const changes = yield* Changes
       const sessions = new Map<string, ClerkSession>()
 
       const seenAt = (session: ClerkSession, now: number): ClerkSession =>
@@ -86,8 +101,19 @@ export class ClerkSessions extends Context.Service<
         if (Option.isNone(found) || found.value.status !== "active") return found
         const ended = { ...found.value, status, updatedAt: yield* clock.nowMillis }
         sessions.set(id, ended)
+        if (isKnownEnding(status)) yield* changes.publish({ type: eventOfEnding[status], session: ended })
         return Option.some(ended)
       })
+
+      const setOrganization: ClerkSessions["Service"]["setOrganization"] = Effect.fnUntraced(
+        function* (id, organizationId) {
+          const found = yield* find(id)
+          if (Option.isNone(found)) return found
+          const changed = { ...found.value, organizationId, updatedAt: yield* clock.nowMillis }
+          sessions.set(id, changed)
+          return Option.some(changed)
+        }
+      )
 
       return ClerkSessions.of({
         create: Effect.fnUntraced(function* (userId, organizationId) {
@@ -105,9 +131,15 @@ export class ClerkSessions extends Context.Service<
             abandonAt: now + 30 * day
           }
           sessions.set(session.id, session)
+          yield* changes.publish({ type: "session.created", session })
           return session
         }),
         find,
+        setOrganization,
+        leaveOrganization: Effect.fnUntraced(function* (organizationId, userId) {
+          const left = (yield* list({ userId })).filter((session) => session.organizationId === organizationId)
+          yield* Effect.forEach(left, ({ id }) => setOrganization(id, undefined), { discard: true })
+        }),
         touch: Effect.fnUntraced(function* (id) {
           const session = sessions.get(id)
           if (session !== undefined) sessions.set(id, { ...session, lastActiveAt: yield* clock.nowMillis })

@@ -6,13 +6,18 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import { createServer, type Server } from "node:http"
 import { adminRoutes } from "./admin/AdminRoutes.ts"
+import { organizationHookRoutes } from "./admin/OrganizationHookRoutes.ts"
 import { StandInAdmin } from "./admin/StandInAdmin.ts"
+import { webhookHookRoutes } from "./admin/WebhookHookRoutes.ts"
 import { avatarRoute } from "./Avatar.ts"
 import { oauthApplicationRoutes } from "./backend-api/OAuthApplicationRoutes.ts"
+import { organizationRoutes } from "./backend-api/OrganizationRoutes.ts"
 import { sessionRoutes } from "./backend-api/SessionRoutes.ts"
 import { userRoutes } from "./backend-api/UserRoutes.ts"
+import { Changes } from "./Changes.ts"
 import { ClerkSessions } from "./ClerkSessions.ts"
 import { demoUsers } from "./DemoUsers.ts"
+import { developerRoutes } from "./developer/DeveloperRoutes.ts"
 import { Directory } from "./Directory.ts"
 import { Features } from "./Features.ts"
 import { Faults, faultsMiddleware } from "./Faults.ts"
@@ -26,9 +31,12 @@ import { OAuthRecords } from "./oauth/OAuthRecords.ts"
 import { oauthRoutes } from "./oauth/OAuthRoutes.ts"
 import { OAuthServer } from "./oauth/OAuthServer.ts"
 import { signInRoutes } from "./oauth/SignInRoutes.ts"
+import { OrganizationRoles } from "./OrganizationRoles.ts"
+import { Organizations } from "./Organizations.ts"
 import { SessionTokens } from "./SessionTokens.ts"
 import { StandInClock, wallClock } from "./StandInClock.ts"
 import { demoOptions, publishableKeyOf, type StandInOptions, StandInSettings } from "./StandInOptions.ts"
+import { Webhooks } from "./webhooks/Webhooks.ts"
 
 /** The Worker's settings that point it at the stand-in, by the Worker's own names. */
 export interface WorkerSettings {
@@ -42,10 +50,20 @@ export interface WorkerSettings {
 }
 
 const services = Layer.mergeAll(OAuthServer.layer, StandInAdmin.layer, Handshakes.layer).pipe(
-  Layer.provideMerge(Layer.mergeAll(OAuthRecords.layer, IdTokens.layer, Directory.layer, SessionTokens.layer)),
+  Layer.provideMerge(Layer.mergeAll(OAuthRecords.layer, Webhooks.layer)),
+  Layer.provideMerge(Layer.mergeAll(IdTokens.layer, Directory.layer, SessionTokens.layer)),
+  Layer.provideMerge(Organizations.layer),
   Layer.provideMerge(
-    Layer.mergeAll(ClerkSessions.layer, OAuthApplications.layer, KeyRing.layer, Faults.layer, Features.layer)
+    Layer.mergeAll(
+      ClerkSessions.layer,
+      OrganizationRoles.layer,
+      OAuthApplications.layer,
+      KeyRing.layer,
+      Faults.layer,
+      Features.layer
+    )
   ),
+  Layer.provideMerge(Changes.layer),
   Layer.provideMerge(StandInClock.layer)
 )
 
@@ -56,10 +74,14 @@ const routes = Layer.mergeAll(
   hostedSignInRoutes,
   handshakeRoutes,
   userRoutes,
+  organizationRoutes,
   sessionRoutes,
   oauthApplicationRoutes,
   adminRoutes,
-  avatarRoute
+  organizationHookRoutes,
+  webhookHookRoutes,
+  avatarRoute,
+  developerRoutes
 )
 
 const listening = (server: Server, options: StandInOptions) =>

@@ -1,5 +1,8 @@
 import { stableId, UserId } from "./Ids.ts"
 
+/** The demo was founded at this moment; a minute lies between those who came later, so that ordering is visible. */
+export const founded = Date.UTC(2026, 0, 5, 9)
+
 /** A person as the demo starts with. */
 export interface DemoUser {
   readonly id: UserId
@@ -26,25 +29,3 @@ export const demoUsers = {
   member: person("member@example.com", "Mina", "Castell", undefined),
   banned: person("banned@example.com", "Boris", "Quill", undefined, true)
 } as const
-
-/** An organization, and the place of its one member in it. */
-export interface Organization {
-  readonly id: string
-  readonly name: string
-  readonly slug: string
-  readonly membershipId: string
-  readonly role: string
-  readonly roleName: string
-  readonly permissions: ReadonlyArray<string>
-}
-
-/** The organization that the demo administrator belongs to. */
-export const demoOrganization: Organization = {
-  id: stableId("org", "northwind"),
-  name: "Northwind Studio",
-  slug: "northwind-studio",
-  membershipId: stableId("orgmem", "northwind-admin"),
-  role: "org:admin",
-  roleName: "Admin",
-  permissions: ["org:sys_profile:manage", "org:sys_memberships:read", "org:sys_memberships:manage"]
-}

@@ -27,7 +27,7 @@ export const Fault = Schema.Struct({
 })
 export type Fault = typeof Fault.Type
 
-/** A request that the stand-in has met; hooks are not recorded, and neither is a query string. */
+/** A request that the stand-in has met; hooks and the developer's page are not recorded, and neither is a query string. */
 export interface SeenRequest {
   readonly method: string
   readonly path: string
@@ -73,7 +73,7 @@ export class Faults extends Context.Service<
 
 const pathOf = (url: string): string => url.split("?", 1)[0] ?? url
 
-/** Lets every request outside the hooks meet its fault first. */
+/** Lets every request outside the hooks and the developer's page meet its fault first. */
 export const faultsMiddleware = HttpRouter.middleware(
   Effect.map(
     Faults,
@@ -81,7 +81,7 @@ export const faultsMiddleware = HttpRouter.middleware(
       Effect.gen(function* () {
         const request = yield* HttpServerRequest.HttpServerRequest
         const path = pathOf(request.url)
-        if (path.startsWith("/_stand-in/")) return yield* app
+        if (path === "/" || path.startsWith("/_stand-in/")) return yield* app
         const fault = yield* faults.meet({ method: request.method, path })
         switch (fault?.kind) {
           case undefined:

@@ -1,5 +1,6 @@
 import type * as Schema from "effect/Schema"
 import type { ClerkUser } from "./Directory.ts"
+import type { Membership } from "./Organizations.ts"
 
 /** The claims of a JWT template as they are entered in Clerk: JSON, with shortcodes such as `{{user.id}}` in strings. */
 export interface JwtTemplate {
@@ -13,7 +14,7 @@ export const mcpServerTemplate = (appUrl: string): JwtTemplate => ({
   role: "{{user.public_metadata.role}}"
 })
 
-const valueOf = (shortcode: string, user: ClerkUser): Schema.Json => {
+const valueOf = (shortcode: string, user: ClerkUser, membership: Membership | undefined): Schema.Json => {
   if (shortcode.startsWith("user.public_metadata.")) {
     return user.publicMetadata[shortcode.slice("user.public_metadata.".length)] ?? null
   }
@@ -28,16 +29,33 @@ const valueOf = (shortcode: string, user: ClerkUser): Schema.Json => {
       return user.lastName
     case "user.public_metadata":
       return user.publicMetadata
+    case "org.id":
+      return membership?.organization.id ?? null
+    case "org.slug":
+      return membership?.organization.slug ?? null
+    case "org.name":
+      return membership?.organization.name ?? null
+    case "org.role":
+      return membership?.role ?? null
+    case "org_membership.permissions":
+      return membership?.permissions ?? null
     default:
       return null
   }
 }
 
-/** A string that is one shortcode takes its value, of whatever type; what has no value is null, as in Clerk. */
-export const templateClaims = (template: JwtTemplate, user: ClerkUser): Readonly<Record<string, Schema.Json>> =>
+/**
+ * A string that is one shortcode takes its value, of whatever type; what has no value is null, as in Clerk. `membership`
+ * is the one in the session's active organization.
+ */
+export const templateClaims = (
+  template: JwtTemplate,
+  user: ClerkUser,
+  membership: Membership | undefined
+): Readonly<Record<string, Schema.Json>> =>
   Object.fromEntries(
     Object.entries(template).map(([claim, value]) => {
       const shortcode = typeof value === "string" ? /^\{\{\s*([a-z_.]+)\s*\}\}$/.exec(value)?.[1] : undefined
-      return [claim, shortcode === undefined ? value : valueOf(shortcode, user)]
+      return [claim, shortcode === undefined ? value : valueOf(shortcode, user, membership)]
     })
   )

@@ -15,7 +15,10 @@ body { font: 1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 3rem auto
 .notice { border-left: .3rem solid #6c47ff; padding: .25rem .75rem; background: #f4f2ff; }
 .error { border-left: .3rem solid #b3261e; padding: .25rem .75rem; background: #fdeeed; }
 label { display: block; font-weight: 600; }
-input { font: inherit; width: 100%; box-sizing: border-box; padding: .5rem; border: 1px solid #6b6b76; border-radius: .3rem; }
+input, select, textarea { font: inherit; width: 100%; box-sizing: border-box; padding: .5rem; border: 1px solid #6b6b76; border-radius: .3rem; background: #fff; }
+details { border-top: 1px solid #d5d5dd; padding: .5rem 0; }
+summary, code { overflow-wrap: anywhere; }
+summary { padding: .25rem 0; }
 button { font: inherit; padding: .5rem 1rem; margin: .75rem .5rem 0 0; border-radius: .3rem; border: 1px solid #4b32b8; }
 button.primary { background: #4b32b8; color: #fff; }
 button.plain { background: #fff; color: #4b32b8; }

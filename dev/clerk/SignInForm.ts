@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type ClerkSession, ClerkSessions } from "./ClerkSessions.ts"
 import { type ClerkUser, Directory } from "./Directory.ts"
+import { Organizations } from "./Organizations.ts"
 import { sessionCookie } from "./oauth/OidcConfiguration.ts"
 import { signInPage } from "./oauth/SignInPage.ts"
 import { errorPage } from "./PageFrame.ts"
@@ -33,6 +34,9 @@ export const signInAnswer = Effect.gen(function* () {
   if (found.value.banned) {
     return { kind: "refused", email, error: "This account is banned and cannot sign in." } satisfies Answer
   }
+  if (found.value.locked) {
+    return { kind: "refused", email, error: "This account is locked and cannot sign in." } satisfies Answer
+  }
   return { kind: "person", user: found.value } satisfies Answer
 })
 
@@ -53,8 +57,9 @@ export const orErrorPage = <E, R>(
 ) => handler.pipe(Effect.catch((error) => Effect.succeed(known(error) ?? unreadable)))
 
 /** Opens a session for somebody who has signed in. */
-export const openSession = Effect.fnUntraced(function* ({ id, organizations }: ClerkUser) {
-  const session = yield* (yield* ClerkSessions).create(id, organizations[0]?.id)
+export const openSession = Effect.fnUntraced(function* ({ id }: ClerkUser) {
+  const [newest] = yield* (yield* Organizations).membershipsOf(id)
+  const session = yield* (yield* ClerkSessions).create(id, newest?.organization.id)
   yield* (yield* Directory).recordSignIn(id)
   return session
 })

@@ -4,6 +4,12 @@ import { createHash } from "node:crypto"
 import type { FeatureSwitches } from "./Features.ts"
 import { type JwtTemplate, mcpServerTemplate } from "./JwtTemplates.ts"
 
+/** Who is told of changes: an address, and the secret by which it knows the sender, `whsec_` and base64. */
+export interface WebhookEndpoint {
+  readonly url: string
+  readonly secret: string
+}
+
 /** What a stand-in can be started with; every field has a demo default in {@link demoOptions}. */
 export interface StandInOptions {
   /** Port to listen on; 0 takes any free one. */
@@ -26,6 +32,8 @@ export interface StandInOptions {
   readonly instance: "development" | "production"
   /** What is switched on; a new Clerk instance has no organizations. */
   readonly features: FeatureSwitches
+  /** Where the instance's webhooks go; nowhere without it. */
+  readonly webhooks: WebhookEndpoint | undefined
   /** Private RS256 key as a JWK, for tokens that stay valid between starts. A fresh pair is made without it. */
   readonly signingKey: JWK | undefined
 }
@@ -44,6 +52,7 @@ export const demoOptions: StandInOptions = {
   appOrigins: [demoAppUrl],
   instance: "development",
   features: { organizations: true },
+  webhooks: undefined,
   signingKey: undefined
 }
 

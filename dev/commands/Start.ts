@@ -13,7 +13,7 @@ import { mcpServerTemplate } from "../clerk/JwtTemplates.ts"
 import { demoOptions } from "../clerk/StandInOptions.ts"
 import { decidedByTheRun, ownSettings } from "../DevVars.ts"
 import { appSettings, exampleApp, startApp } from "../LocalApp.ts"
-import { startWorker } from "../LocalWorker.ts"
+import { startWorker, webhookSecret } from "../LocalWorker.ts"
 
 interface Addresses {
   /** Where people and clients reach the Worker. */
@@ -28,17 +28,18 @@ interface Addresses {
 
 const guide = ({ worker, clerk, app, settings = {}, own }: Addresses) => `
   MCP server     ${worker}/mcp
-  Clerk stand-in ${clerk.url}${
-    app === undefined
-      ? ""
-      : `
+  Clerk stand-in ${clerk.url}
+                 change roles, organizations, bans and sessions there${
+                   app === undefined
+                     ? ""
+                     : `
   Application    ${app}
                  ${app}/auth/mcp signs people in`
-  }${Object.entries(settings)
-    .map(([name, value]) => `\n                 ${name}="${value}"`)
-    .join(
-      ""
-    )}${own.file === undefined || own.names.length === 0 ? "" : `\n  From ${own.file.padEnd(9)} ${own.names.join(", ")}`}
+                 }${Object.entries(settings)
+                   .map(([name, value]) => `\n                 ${name}="${value}"`)
+                   .join(
+                     ""
+                   )}${own.file === undefined || own.names.length === 0 ? "" : `\n  From ${own.file.padEnd(9)} ${own.names.join(", ")}`}
 
   Sign in as     ${Object.values(clerk.users)
     .map(({ email }) => email)
@@ -163,8 +164,10 @@ export const start = Command.make(
     if (signIn === "app" && Option.isNone(ownApp)) yield* requireFree(appPort, "--app-port", "127.0.0.1")
     // Other commands need not wait for its OAuth server to load.
     const { ClerkStandIn } = yield* Effect.promise(() => import("../clerk/ClerkStandIn.ts"))
+    const webhooks = { url: `${url}/webhooks/clerk`, secret: yield* webhookSecret }
     const standIn = ClerkStandIn.layer({
       port: clerkPort,
+      webhooks,
       redirectUris: [`${url}/callback`],
       appOrigins: [appUrl],
       jwtTemplates: { "mcp-server": mcpServerTemplate(appUrl) }
@@ -176,7 +179,17 @@ export const start = Command.make(
       const { file, settings: team } = yield* ownSettings(".")
       const own = { file, names: Object.keys(team) }
       const run = (settings: Readonly<Record<string, string>>) =>
-        startWorker({ port, storage, settings: { ...team, ...clerk.settings, PUBLIC_URL: url, ...settings } })
+        startWorker({
+          port,
+          storage,
+          settings: {
+            ...team,
+            ...clerk.settings,
+            CLERK_WEBHOOK_SECRET: webhooks.secret,
+            PUBLIC_URL: url,
+            ...settings
+          }
+        })
       if (signIn === "clerk") {
         const worker = yield* run({ SIGN_IN: "clerk" })
         yield* Console.log(guide({ worker: url, clerk, app: undefined, own }))

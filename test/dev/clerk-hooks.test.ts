@@ -6,25 +6,13 @@ import * as oauth from "oauth4webapi"
 import { ClerkStandIn } from "../../dev/clerk/ClerkStandIn.ts"
 import { Tampering } from "../../dev/clerk/oauth/IdTokens.ts"
 import { backendClient, refusedCall } from "./support/BackendClient.ts"
+import { hookClient } from "./support/HookClient.ts"
 import { oauthClient, rejection } from "./support/OAuthClient.ts"
 
 const fresh = Effect.gen(function* () {
   const standIn = yield* ClerkStandIn
   yield* standIn.admin.reset
-  const hook = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
-    Effect.promise(() =>
-      fetch(
-        `${standIn.url}/_stand-in/${path}`,
-        body === undefined
-          ? {}
-          : {
-              method: "POST",
-              headers: { "content-type": "application/json", ...headers },
-              body: JSON.stringify(body)
-            }
-      )
-    )
-  return { ...standIn, clerk: yield* backendClient, hook }
+  return { ...standIn, clerk: yield* backendClient, hook: hookClient(standIn.url) }
 })
 
 /** What a full OpenID client says about each way of tampering; undefined: only the signature tells. */

@@ -1,65 +1,27 @@
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
-import { type BackendApiError, notFound, refusal } from "../backend-api/BackendApiError.ts"
-import { body, query } from "../backend-api/Endpoint.ts"
+import { query } from "../backend-api/Endpoint.ts"
 import { sessionJson, userJson } from "../backend-api/Representation.ts"
-import { clerkErrors } from "../ClerkErrorBody.ts"
 import { SessionStatus } from "../ClerkSessions.ts"
 import { Fault } from "../Faults.ts"
 import { FeatureSwitches } from "../Features.ts"
 import { Metadata } from "../Metadata.ts"
 import { Tampering } from "../oauth/IdTokens.ts"
 import { StandInSettings } from "../StandInOptions.ts"
-import { StandInAdmin, type UnknownSubject } from "./StandInAdmin.ts"
+import { done, hookRoutes } from "./HookRoute.ts"
+import { StandInAdmin } from "./StandInAdmin.ts"
 
 const Seconds = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const User = Schema.Struct({ user: Schema.NonEmptyString })
-
-/**
- * The hooks have no authentication. A page from elsewhere must not reach them through a browser on the same machine:
- * the Host has to be the stand-in's own, and a POST has to be JSON, which a browser does not send without a preflight.
- */
-const guarded = <R>(host: string, handler: Effect.Effect<Schema.Json, UnknownSubject | BackendApiError, R>) =>
-  Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const isJson = request.headers["content-type"]?.startsWith("application/json") === true
-    if (request.headers["host"] !== host || (request.method === "POST" && !isJson)) {
-      return clerkErrors(403, [
-        {
-          message: "refused",
-          longMessage: "Hooks answer to the stand-in's own host name and to application/json only.",
-          code: "stand_in_hook_refused"
-        }
-      ])
-    }
-    return HttpServerResponse.jsonUnsafe(yield* handler)
-  }).pipe(
-    Effect.catchTags({
-      BackendApiError: (error) => Effect.succeed(refusal(error)),
-      UnknownSubject: ({ id, what }) => Effect.succeed(refusal(notFound(what, id)))
-    })
-  )
 
 /** {@link StandInAdmin} over HTTP, under `/_stand-in`. */
 export const adminRoutes = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const admin = yield* StandInAdmin
     const { origin } = yield* StandInSettings
-    const host = new URL(origin).host
+    const { get, post } = yield* hookRoutes(router)
 
-    const get = <R>(path: string, handler: Effect.Effect<Schema.Json, UnknownSubject | BackendApiError, R>) =>
-      router.add("GET", `/_stand-in/${path}`, guarded(host, handler))
-
-    const post = <A, I>(
-      path: string,
-      schema: Schema.Codec<A, I>,
-      operation: (input: A) => Effect.Effect<Schema.Json, UnknownSubject>
-    ) => router.add("POST", `/_stand-in/${path}`, guarded(host, Effect.flatMap(body(schema), operation)))
-
-    const done = <A, E>(effect: Effect.Effect<A, E>) => Effect.as(effect, { done: true })
     const asUser = (operation: (user: string) => ReturnType<typeof admin.ban>) => (input: typeof User.Type) =>
       Effect.map(operation(input.user), (user) => userJson(user, origin))
 
@@ -78,8 +40,20 @@ export const adminRoutes = HttpRouter.use(
       Schema.Struct({ ...User.fields, permissions: Schema.Array(Schema.Array(Schema.String)) }),
       (input) => asUser((user) => admin.setOrganizations(user, input.permissions))(input)
     )
+    yield* post(
+      "users/create",
+      Schema.Struct({
+        email: Schema.NonEmptyString,
+        firstName: Schema.optionalKey(Schema.String),
+        lastName: Schema.optionalKey(Schema.String),
+        role: Schema.optionalKey(Schema.String)
+      }),
+      (fields) => Effect.map(admin.createUser(fields), (user) => userJson(user, origin))
+    )
     yield* post("users/ban", User, asUser(admin.ban))
     yield* post("users/unban", User, asUser(admin.unban))
+    yield* post("users/lock", User, asUser(admin.lock))
+    yield* post("users/unlock", User, asUser(admin.unlock))
     yield* post("users/delete", User, asUser(admin.deleteUser))
 
     yield* get(

@@ -2,7 +2,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import { type ClerkSession, ClerkSessions, type SessionStatus } from "../ClerkSessions.ts"
 import { type ClerkUser, Directory } from "../Directory.ts"
 import { type Fault, Faults } from "../Faults.ts"
@@ -13,14 +12,15 @@ import type { Metadata } from "../Metadata.ts"
 import { OAuthApplications } from "../OAuthApplications.ts"
 import { IdTokens, type Tampering } from "../oauth/IdTokens.ts"
 import { OAuthRecords } from "../oauth/OAuthRecords.ts"
+import { OrganizationRoles } from "../OrganizationRoles.ts"
+import { Organizations } from "../Organizations.ts"
 import { SessionTokens, type TokenLifetimes } from "../SessionTokens.ts"
 import { StandInClock } from "../StandInClock.ts"
-
-/** A hook was pointed at a user or session that does not exist. */
-export class UnknownSubject extends Schema.TaggedError<UnknownSubject>()("UnknownSubject", {
-  what: Schema.Literals(["user", "session"]),
-  id: Schema.String
-}) {}
+import type { WebhookEndpoint } from "../StandInOptions.ts"
+import { type WebhookDelivery, type WebhookForgery, Webhooks, type WebhooksOff } from "../webhooks/Webhooks.ts"
+import type { WebhookEvent } from "../webhooks/WebhookEvents.ts"
+import { HookRefused, orUnknown, type UnknownSubject } from "./HookError.ts"
+import { type OrganizationHooks, organizationHooks } from "./OrganizationHooks.ts"
 
 /** How often a path was asked for since the start, the last reset or the last `forgetRequests`. */
 export interface RequestCount {
@@ -32,13 +32,23 @@ export interface RequestCount {
 /** Hooks for tests. Wherever a user is named, the id and the e-mail address both do. */
 export class StandInAdmin extends Context.Service<
   StandInAdmin,
-  {
+  OrganizationHooks & {
     readonly users: Effect.Effect<ReadonlyArray<ClerkUser>>
     /** Replaces the whole of the public metadata. */
     readonly setPublicMetadata: (user: string, metadata: Metadata) => Effect.Effect<ClerkUser, UnknownSubject>
     /** Sets `public_metadata.role`, or removes it. */
     readonly setRole: (user: string, role: string | undefined) => Effect.Effect<ClerkUser, UnknownSubject>
-    /** Makes the user a member of one organization for each set of permissions, the newest first, and of no other. */
+    /** Refused for an e-mail address that somebody has. */
+    readonly createUser: (fields: {
+      readonly email: string
+      readonly firstName?: string | undefined
+      readonly lastName?: string | undefined
+      readonly role?: string | undefined
+    }) => Effect.Effect<ClerkUser, HookRefused>
+    /**
+     * Makes the user a member of one organization for each set of permissions, the newest first, and of no other. The
+     * permissions are this member's alone until the role is changed, which Clerk does not have.
+     */
     readonly setOrganizations: (
       user: string,
       permissions: ReadonlyArray<ReadonlyArray<string>>
@@ -46,6 +56,9 @@ export class StandInAdmin extends Context.Service<
     /** Revokes the user's sessions; OAuth tokens stop working until the ban is lifted. */
     readonly ban: (user: string) => Effect.Effect<ClerkUser, UnknownSubject>
     readonly unban: (user: string) => Effect.Effect<ClerkUser, UnknownSubject>
+    /** A locked user cannot sign in; sessions and tokens go on. */
+    readonly lock: (user: string) => Effect.Effect<ClerkUser, UnknownSubject>
+    readonly unlock: (user: string) => Effect.Effect<ClerkUser, UnknownSubject>
     readonly deleteUser: (user: string) => Effect.Effect<ClerkUser, UnknownSubject>
     /** A session as a sign-in makes it, without the sign-in. */
     readonly createSession: (user: string) => Effect.Effect<ClerkSession, UnknownSubject>
@@ -58,6 +71,12 @@ export class StandInAdmin extends Context.Service<
     readonly setTokenLifetimes: (lifetimes: Partial<TokenLifetimes>) => Effect.Effect<void>
     /** Switches features on or off, as in Clerk's dashboard. */
     readonly setFeatures: (switches: FeatureSwitches) => Effect.Effect<void>
+    /** Where changes are sent to from now on, as Clerk's webhooks; undefined for nowhere. */
+    readonly setWebhooks: (endpoint: WebhookEndpoint | undefined) => Effect.Effect<void>
+    /** The last 100, newest first. Those that are under way are not among them. */
+    readonly webhookDeliveries: Effect.Effect<ReadonlyArray<WebhookDelivery>>
+    /** Sends an event once, now, and answers what came back; `forgery` says what is wrong with it. */
+    readonly sendWebhook: (event: WebhookEvent, forgery?: WebhookForgery) => Effect.Effect<WebhookDelivery, WebhooksOff>
     readonly addFault: (fault: Fault) => Effect.Effect<void>
     readonly tamperWithNextIdToken: (tampering: Tampering) => Effect.Effect<void>
     /** A new signing key; former keys leave the JWKS unless `keepPrevious`. Answers the new `kid`. */
@@ -69,7 +88,7 @@ export class StandInAdmin extends Context.Service<
     readonly countRequests: (path: string, method?: string) => Effect.Effect<number>
     readonly forgetRequests: Effect.Effect<void>
     /**
-     * Demo users, application, features and lifetimes as at the start; no sessions, tokens, faults, tampering, shift or counts.
+     * Demo users, organizations, application, features, webhooks and lifetimes as at the start; no sessions, tokens, faults, tampering, shift or counts.
      * Keys stay.
      */
     readonly reset: Effect.Effect<void>
@@ -88,16 +107,20 @@ export class StandInAdmin extends Context.Service<
       const keys = yield* KeyRing
       const tokens = yield* SessionTokens
       const clock = yield* StandInClock
-
-      const orUnknown = <A>(found: Option.Option<A>, what: "user" | "session", id: string) =>
-        Option.match(found, {
-          onNone: () => Effect.fail(new UnknownSubject({ what, id })),
-          onSome: Effect.succeed
-        })
+      const organizations = yield* Organizations
+      const roles = yield* OrganizationRoles
+      const webhooks = yield* Webhooks
+      const ofOrganizations = yield* organizationHooks
 
       const userNamed = Effect.fnUntraced(function* (name: string) {
-        const found = name.includes("@") ? yield* directory.findByEmail(name) : yield* directory.find(name)
-        return yield* orUnknown(found, "user", name)
+        return yield* orUnknown(yield* directory.findNamed(name), "user", name)
+      })
+
+      /** The organization that test users are members of at this place of their list. */
+      const testOrganization = Effect.fnUntraced(function* (index: number) {
+        const fields = { id: stableId("org", `${index}`), name: `Organization ${index}`, slug: `organization-${index}` }
+        const known = yield* organizations.find(fields.id)
+        return Option.isSome(known) ? known.value : yield* organizations.create(fields)
       })
 
       const onUser = (operation: (id: string) => Effect.Effect<Option.Option<ClerkUser>>) =>
@@ -107,6 +130,7 @@ export class StandInAdmin extends Context.Service<
         })
 
       return StandInAdmin.of({
+        ...ofOrganizations,
         users: directory.all,
         setPublicMetadata: (user, publicMetadata) =>
           onUser((id) => directory.update(id, () => ({ publicMetadata })))(user),
@@ -116,25 +140,38 @@ export class StandInAdmin extends Context.Service<
               publicMetadata: role === undefined ? others : { ...others, role }
             }))
           )(user),
-        setOrganizations: (user, permissions) =>
-          onUser((id) =>
-            directory.update(id, () => ({
-              organizations: permissions.map((permissions, index) => ({
-                id: stableId("org", `${index}`),
-                name: `Organization ${index}`,
-                slug: `organization-${index}`,
-                membershipId: stableId("orgmem", `${id} ${index}`),
-                role: "org:member",
-                roleName: "Member",
-                permissions
-              }))
-            }))
-          )(user),
+        createUser: Effect.fnUntraced(function* ({ email, firstName = null, lastName = null, role }) {
+          const address = email.trim().toLowerCase()
+          if (Option.isSome(yield* directory.findByEmail(address))) {
+            return yield* new HookRefused({ parameter: "email", explanation: "somebody has this address" })
+          }
+          const publicMetadata = role === undefined ? {} : { role }
+          return yield* directory.create({ email: address, firstName, lastName, publicMetadata })
+        }),
+        setOrganizations: Effect.fnUntraced(function* (name, permissions) {
+          const user = yield* userNamed(name)
+          yield* organizations.removeAllOf(user.id)
+          const places = permissions.map((held, index) => ({ held, index })).toReversed()
+          yield* Effect.forEach(
+            places,
+            ({ held, index }) =>
+              Effect.flatMap(testOrganization(index), (organization) =>
+                organizations.setMember(organization, user.id, { role: "org:member", permissions: held })
+              ),
+            { discard: true }
+          )
+          return user
+        }),
         ban: onUser((id) => directory.setBanned(id, true)),
         unban: onUser((id) => directory.setBanned(id, false)),
+        lock: onUser((id) => directory.setLocked(id, true)),
+        unlock: onUser((id) => directory.setLocked(id, false)),
         deleteUser: onUser(directory.remove),
-        createSession: (user) =>
-          Effect.flatMap(userNamed(user), (found) => sessions.create(found.id, found.organizations[0]?.id)),
+        createSession: Effect.fnUntraced(function* (name) {
+          const user = yield* userNamed(name)
+          const [newest] = yield* organizations.membershipsOf(user.id)
+          return yield* sessions.create(user.id, newest?.organization.id)
+        }),
         sessionsOf: (user) => Effect.flatMap(userNamed(user), (found) => sessions.list({ userId: found.id })),
         endSession: Effect.fnUntraced(function* (session, status = "ended") {
           return yield* orUnknown(yield* sessions.end(session, status), "session", session)
@@ -147,6 +184,9 @@ export class StandInAdmin extends Context.Service<
         }),
         setTokenLifetimes: tokens.setLifetimes,
         setFeatures: features.set,
+        setWebhooks: webhooks.setEndpoint,
+        webhookDeliveries: webhooks.deliveries,
+        sendWebhook: webhooks.send,
         addFault: faults.add,
         tamperWithNextIdToken: idTokens.tamperWithNext,
         rotateSigningKey: (options) => keys.rotate(options?.keepPrevious === true),
@@ -170,7 +210,10 @@ export class StandInAdmin extends Context.Service<
           [
             clock.setOffset(0),
             sessions.reset,
+            roles.reset,
+            organizations.reset,
             directory.reset,
+            webhooks.reset,
             applications.reset,
             records.reset,
             idTokens.reset,

@@ -36,6 +36,9 @@ export const organizationsOff = new BackendApiError({ reason: new OrganizationsO
 export const notFound = (what: string, id: string): BackendApiError =>
   new BackendApiError({ reason: new ResourceNotFound({ what, id }) })
 
+export const invalidParameter = (parameter: string, explanation: string): BackendApiError =>
+  new BackendApiError({ reason: new InvalidParameters({ issues: [{ parameter, explanation }] }) })
+
 /** Clerk's status and code for each refusal. */
 export const refusal = ({ reason }: BackendApiError): HttpServerResponse.HttpServerResponse => {
   switch (reason._tag) {

@@ -1,14 +1,13 @@
 import type * as Schema from "effect/Schema"
 import { avatarUrl } from "../Avatar.ts"
 import type { ClerkSession } from "../ClerkSessions.ts"
-import type { Organization } from "../DemoUsers.ts"
 import type { ClerkUser } from "../Directory.ts"
 import { stableId } from "../Ids.ts"
 import type { OAuthApplication } from "../OAuthApplications.ts"
 import { routes } from "../oauth/OidcConfiguration.ts"
 import { instanceId } from "../StandInOptions.ts"
 
-type JsonObject = { readonly [name: string]: Schema.Json }
+export type JsonObject = { readonly [name: string]: Schema.Json }
 
 const emailJson = (user: ClerkUser): JsonObject => ({
   id: stableId("idn", user.id),
@@ -59,10 +58,11 @@ export const userJson = (user: ClerkUser, origin: string): JsonObject => ({
   last_sign_in_at: user.lastSignInAt,
   last_active_at: user.lastSignInAt,
   banned: user.banned,
-  locked: false,
+  locked: user.locked,
   deprovisioned: false,
-  lockout_expires_in_seconds: null,
-  verification_attempts_remaining: 100,
+  // An hour is Clerk's default. Here a lock stays until it is lifted.
+  lockout_expires_in_seconds: user.locked ? 3600 : null,
+  verification_attempts_remaining: user.locked ? 0 : 100,
   mfa_enabled_at: null,
   mfa_disabled_at: null,
   legal_accepted_at: null,
@@ -70,45 +70,6 @@ export const userJson = (user: ClerkUser, origin: string): JsonObject => ({
   create_organization_enabled: true,
   created_at: user.createdAt,
   updated_at: user.updatedAt
-})
-
-/** `OrganizationMembership` of the Backend API. */
-export const membershipJson = (user: ClerkUser, organization: Organization, origin: string): JsonObject => ({
-  id: organization.membershipId,
-  object: "organization_membership",
-  role: organization.role,
-  role_name: organization.roleName,
-  permissions: organization.permissions,
-  public_metadata: {},
-  private_metadata: {},
-  organization: {
-    id: organization.id,
-    object: "organization",
-    name: organization.name,
-    slug: organization.slug,
-    image_url: avatarUrl(origin, organization.id),
-    has_image: false,
-    members_count: 1,
-    max_allowed_memberships: 5,
-    admin_delete_enabled: true,
-    public_metadata: {},
-    private_metadata: {},
-    created_at: user.createdAt,
-    updated_at: user.createdAt
-  },
-  public_user_data: {
-    user_id: user.id,
-    identifier: user.email,
-    first_name: user.firstName,
-    last_name: user.lastName,
-    username: user.username,
-    profile_image_url: avatarUrl(origin, user.id),
-    image_url: avatarUrl(origin, user.id),
-    has_image: true,
-    banned: user.banned
-  },
-  created_at: user.createdAt,
-  updated_at: user.createdAt
 })
 
 /** `Session` of the Backend API. */

@@ -1,12 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { ClerkSessions, SessionStatus } from "../ClerkSessions.ts"
 import { Directory } from "../Directory.ts"
 import { KeyRing } from "../KeyRing.ts"
+import { Organizations } from "../Organizations.ts"
 import { SessionTokens } from "../SessionTokens.ts"
 import { StandInSettings } from "../StandInOptions.ts"
-import { BackendApiError, InvalidParameters, notFound } from "./BackendApiError.ts"
+import { invalidParameter, notFound } from "./BackendApiError.ts"
 import { body, endpoint, orNotFound, pathParameter, query } from "./Endpoint.ts"
 import { paged, pagingFields } from "./Paging.ts"
 import { sessionJson } from "./Representation.ts"
@@ -36,6 +38,7 @@ export const sessionRoutes = HttpRouter.use(
     const { jwtTemplates, secretKey } = yield* StandInSettings
     const sessions = yield* ClerkSessions
     const directory = yield* Directory
+    const organizations = yield* Organizations
     const tokens = yield* SessionTokens
     const keys = yield* KeyRing
     const sessionId = pathParameter("session_id")
@@ -43,11 +46,7 @@ export const sessionRoutes = HttpRouter.use(
     const list = Effect.gen(function* () {
       const wanted = yield* query(SessionListQuery)
       if (wanted.user_id === undefined && wanted.client_id === undefined) {
-        return yield* new BackendApiError({
-          reason: new InvalidParameters({
-            issues: [{ parameter: "user_id", explanation: "user_id or client_id must be given" }]
-          })
-        })
+        return yield* invalidParameter("user_id", "user_id or client_id must be given")
       }
       const all = yield* sessions.list({
         userId: wanted.user_id,
@@ -61,7 +60,11 @@ export const sessionRoutes = HttpRouter.use(
     const create = Effect.gen(function* () {
       const wanted = yield* body(NewSession)
       const user = yield* orNotFound(yield* directory.findInGoodStanding(wanted.user_id), "user", wanted.user_id)
-      return sessionJson(yield* sessions.create(user.id, wanted.active_organization_id))
+      const organization = wanted.active_organization_id
+      if (organization !== undefined && Option.isNone(yield* organizations.membership(organization, user.id))) {
+        return yield* invalidParameter("active_organization_id", "the user is not a member of this organization")
+      }
+      return sessionJson(yield* sessions.create(user.id, organization))
     })
 
     const get = Effect.flatMap(
@@ -100,8 +103,11 @@ export const sessionRoutes = HttpRouter.use(
       const name = yield* pathParameter("template")
       const template = Object.hasOwn(jwtTemplates, name) ? jwtTemplates[name] : undefined
       if (template === undefined) return yield* notFound("JWT template", name)
-      const { user } = yield* activeSession(yield* sessionId)
-      return { object: "token", jwt: yield* tokens.forTemplate(template, user, expires_in_seconds ?? undefined) }
+      const { session, user } = yield* activeSession(yield* sessionId)
+      return {
+        object: "token",
+        jwt: yield* tokens.forTemplate(template, session, user, expires_in_seconds ?? undefined)
+      }
     })
 
     const jwks = Effect.flatMap(keys.published, (published) =>

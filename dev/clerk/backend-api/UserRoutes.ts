@@ -2,13 +2,11 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Schema from "effect/Schema"
 import { type ClerkUser, Directory, type UserChange } from "../Directory.ts"
-import { Features } from "../Features.ts"
 import { mergeMetadata, Metadata } from "../Metadata.ts"
 import { StandInSettings } from "../StandInOptions.ts"
-import { organizationsOff } from "./BackendApiError.ts"
 import { body, endpoint, orNotFound, pathParameter, query } from "./Endpoint.ts"
 import { paged, pagingFields, Repeated, valuesOf } from "./Paging.ts"
-import { deletedJson, membershipJson, userJson } from "./Representation.ts"
+import { deletedJson, userJson } from "./Representation.ts"
 
 const filterFields = {
   email_address: Schema.optionalKey(Repeated),
@@ -119,7 +117,6 @@ export const userRoutes = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const { origin, secretKey } = yield* StandInSettings
     const directory = yield* Directory
-    const features = yield* Features
     const userId = pathParameter("user_id")
     const asJson = (user: ClerkUser) => userJson(user, origin)
 
@@ -137,6 +134,13 @@ export const userRoutes = HttpRouter.use(
         })
       )
 
+    const setLocked = (locked: boolean) =>
+      withUser(
+        Effect.fnUntraced(function* (id) {
+          return asJson(yield* orNotFound(yield* directory.setLocked(id, locked), "user", id))
+        })
+      )
+
     const list = Effect.gen(function* () {
       const wanted = yield* query(UserListQuery)
       const users = ordered(matching(yield* directory.all, wanted), wanted.order_by ?? "-created_at")
@@ -147,19 +151,6 @@ export const userRoutes = HttpRouter.use(
       const wanted = yield* query(UserFilter)
       return { object: "total_count", total_count: matching(yield* directory.all, wanted).length }
     })
-
-    const memberships = withUser(
-      Effect.fnUntraced(function* (id) {
-        if (!(yield* features.current).organizations) return yield* organizationsOff
-        const page = yield* query(Schema.Struct(pagingFields))
-        const user = yield* found(id)
-        const all = user.organizations
-        return {
-          data: paged(all, page).map((organization) => membershipJson(user, organization, origin)),
-          total_count: all.length
-        }
-      })
-    )
 
     const remove = withUser(
       Effect.fnUntraced(function* (id) {
@@ -192,6 +183,7 @@ export const userRoutes = HttpRouter.use(
     yield* router.add("PUT", "/v1/users/:user_id/metadata", endpoint(secretKey, changeMetadata(replaceMetadata)))
     yield* router.add("POST", "/v1/users/:user_id/ban", endpoint(secretKey, setBanned(true)))
     yield* router.add("POST", "/v1/users/:user_id/unban", endpoint(secretKey, setBanned(false)))
-    yield* router.add("GET", "/v1/users/:user_id/organization_memberships", endpoint(secretKey, memberships))
+    yield* router.add("POST", "/v1/users/:user_id/lock", endpoint(secretKey, setLocked(true)))
+    yield* router.add("POST", "/v1/users/:user_id/unlock", endpoint(secretKey, setLocked(false)))
   })
 )

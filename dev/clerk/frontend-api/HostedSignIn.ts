@@ -5,6 +5,7 @@ import type { ClerkSessions } from "../ClerkSessions.ts"
 import type { Directory } from "../Directory.ts"
 import { randomSecret } from "../Ids.ts"
 import { routes } from "../oauth/OidcConfiguration.ts"
+import type { Organizations } from "../Organizations.ts"
 import { errorPage } from "../PageFrame.ts"
 import { openSession, orErrorPage, page, signInAnswer, signInForm, withSession } from "../SignInForm.ts"
 import { StandInSettings } from "../StandInOptions.ts"
@@ -20,7 +21,7 @@ const foreign = page(
 export const hostedSignInRoutes = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const { instance } = yield* StandInSettings
-    const services = yield* Effect.context<ClerkSessions | Directory>()
+    const services = yield* Effect.context<ClerkSessions | Directory | Organizations>()
     const handshakes = yield* Handshakes
 
     /**

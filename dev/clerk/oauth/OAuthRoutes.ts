@@ -5,6 +5,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import { clerkErrors } from "../ClerkErrorBody.ts"
 import { Directory } from "../Directory.ts"
+import { Organizations } from "../Organizations.ts"
 import { KeyRing } from "../KeyRing.ts"
 import { knownScopes } from "../OAuthApplications.ts"
 import { instanceId, StandInSettings } from "../StandInOptions.ts"
@@ -39,6 +40,7 @@ export const oauthRoutes = HttpRouter.use(
     const keys = yield* KeyRing
     const records = yield* OAuthRecords
     const directory = yield* Directory
+    const organizations = yield* Organizations
     const server = yield* OAuthServer
 
     const userinfo = Effect.gen(function* () {
@@ -59,11 +61,12 @@ export const oauthRoutes = HttpRouter.use(
           { "www-authenticate": 'Bearer error="invalid_token"' }
         )
       }
+      const [newest] = yield* organizations.membershipsOf(user.value.id)
       return HttpServerResponse.jsonUnsafe({
         object: "oauth_user_info",
         instance_id: instanceId,
         user_id: user.value.id,
-        ...userClaims(user.value, access.value.scopes, origin)
+        ...userClaims(user.value, newest?.organization, access.value.scopes, origin)
       })
     })
 

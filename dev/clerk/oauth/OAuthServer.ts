@@ -12,6 +12,7 @@ import { ClerkSessions } from "../ClerkSessions.ts"
 import { Directory } from "../Directory.ts"
 import { randomSecret } from "../Ids.ts"
 import { KeyRing } from "../KeyRing.ts"
+import { Organizations } from "../Organizations.ts"
 import { OAuthApplications } from "../OAuthApplications.ts"
 import { StandInSettings } from "../StandInOptions.ts"
 import { authorizeDecision, withoutIssuer } from "./AuthorizeRules.ts"
@@ -48,6 +49,7 @@ export class OAuthServer extends Context.Service<
       const settings = yield* StandInSettings
       const directory = yield* Directory
       const sessions = yield* ClerkSessions
+      const organizations = yield* Organizations
       const applications = yield* OAuthApplications
       const records = yield* OAuthRecords
       const idTokens = yield* IdTokens
@@ -61,18 +63,19 @@ export class OAuthServer extends Context.Service<
           signingKey: yield* keys.currentPrivateJwk,
           findAccount: (_ctx, userId) =>
             run(
-              Effect.map(directory.findInGoodStanding(userId), (found) =>
-                Option.match(found, {
-                  onNone: () => undefined,
-                  onSome: (user) => ({
-                    accountId: user.id,
-                    claims: (_use: string, scope: string) => ({
-                      ...userClaims(user, new Set(scope.split(" ")), settings.origin),
-                      sub: user.id
-                    })
+              Effect.gen(function* () {
+                const found = yield* directory.findInGoodStanding(userId)
+                if (Option.isNone(found)) return undefined
+                const user = found.value
+                const [newest] = yield* organizations.membershipsOf(user.id)
+                return {
+                  accountId: user.id,
+                  claims: (_use: string, scope: string) => ({
+                    ...userClaims(user, newest?.organization, new Set(scope.split(" ")), settings.origin),
+                    sub: user.id
                   })
-                })
-              )
+                }
+              })
             ),
           isSignedIn: (sessionId, userId) =>
             run(

@@ -5,9 +5,11 @@ const listed = (user: ClerkUser): string => {
   const role = user.publicMetadata["role"]
   const standing = user.banned
     ? "banned"
-    : role === undefined
-      ? "no role"
-      : `role ${typeof role === "string" ? role : JSON.stringify(role)}`
+    : user.locked
+      ? "locked"
+      : role === undefined
+        ? "no role"
+        : `role ${typeof role === "string" ? role : JSON.stringify(role)}`
   return `<li><code>${escapeHtml(user.email)}</code> <bdi>${escapeHtml(
     `${user.firstName ?? ""} ${user.lastName ?? ""}`.trim()
   )}</bdi> (${escapeHtml(standing)})</li>`

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import type { ClerkSessions } from "../ClerkSessions.ts"
 import type { Directory } from "../Directory.ts"
 import { OAuthApplications } from "../OAuthApplications.ts"
+import type { Organizations } from "../Organizations.ts"
 import { errorPage } from "../PageFrame.ts"
 import { openSession, orErrorPage, page, signInAnswer, signInForm, withSession } from "../SignInForm.ts"
 import { OAuthServer, SignInExpired } from "./OAuthServer.ts"
@@ -16,7 +17,7 @@ const expired = page(errorPage("This sign-in has expired", "Go back to the appli
 export const signInRoutes = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const server = yield* OAuthServer
-    const services = yield* Effect.context<ClerkSessions | Directory>()
+    const services = yield* Effect.context<ClerkSessions | Directory | Organizations>()
     const applications = yield* OAuthApplications
 
     const form = Effect.fnUntraced(function* (clientId: string, previous: { email: string; error?: string }) {

@@ -1,4 +1,5 @@
 import type { ClerkUser } from "../Directory.ts"
+import type { Organization } from "../Organizations.ts"
 import { avatarUrl } from "../Avatar.ts"
 
 /** Claim names by scope, for the id_token and userinfo alike. */
@@ -11,7 +12,7 @@ export const claimsByScope = {
   "user:org:read": ["org_id", "org_name", "org_slug"]
 } as const
 
-const everyClaim = (user: ClerkUser, origin: string) => ({
+const everyClaim = (user: ClerkUser, organization: Organization | undefined, origin: string) => ({
   sub: user.id,
   email: user.email,
   email_verified: true,
@@ -22,18 +23,25 @@ const everyClaim = (user: ClerkUser, origin: string) => ({
   preferred_username: user.username,
   public_metadata: user.publicMetadata,
   private_metadata: user.privateMetadata,
-  org_id: user.organizations[0]?.id,
-  org_name: user.organizations[0]?.name,
-  org_slug: user.organizations[0]?.slug
+  org_id: organization?.id,
+  org_name: organization?.name,
+  org_slug: organization?.slug
 })
 
-/** The claims of a user that these scopes allow; `sub` is always among them. */
-export const userClaims = (user: ClerkUser, scopes: ReadonlySet<string>, origin: string) => {
+/** The claims of a user that these scopes allow; `sub` is always among them. `organization` is the one signed in to. */
+export const userClaims = (
+  user: ClerkUser,
+  organization: Organization | undefined,
+  scopes: ReadonlySet<string>,
+  origin: string
+) => {
   const allowed = new Set<string>(["sub"])
   for (const [scope, names] of Object.entries(claimsByScope)) {
     if (scopes.has(scope)) names.forEach((name) => allowed.add(name))
   }
   return Object.fromEntries(
-    Object.entries(everyClaim(user, origin)).filter(([name, value]) => allowed.has(name) && value !== undefined)
+    Object.entries(everyClaim(user, organization, origin)).filter(
+      ([name, value]) => allowed.has(name) && value !== undefined
+    )
   )
 }
