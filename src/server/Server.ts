@@ -7,6 +7,7 @@ import { Access } from "./access/Access.ts"
 import * as AccessWatch from "./access/AccessWatch.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
+import * as DecisionKeepers from "./account/DecisionKeepers.ts"
 import * as UserStores from "./account/UserStores.ts"
 import type { OwnEvents } from "./account/AccountObject.ts"
 import { AccountStubs, workerEvents } from "./account/AccountStub.ts"
@@ -137,7 +138,7 @@ const servers = (catalogue: CatalogueLayer) =>
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const statelessLane = (catalogue: CatalogueLayer) =>
   StatelessLane.layer.pipe(
-    Layer.provide(Layer.provide(servers(catalogue), UserStores.ofAccounts)),
+    Layer.provide(Layer.provide(servers(catalogue), [UserStores.ofAccounts, DecisionKeepers.ofAccounts])),
     Layer.provide(AccountChanges.layer)
   )
 
@@ -175,7 +176,10 @@ export const application = <E, R>(
 export const account = (server: Server, env: Env, events: OwnEvents) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
-      Layer.mergeAll(Layer.provide(servers(catalogue), UserStores.inObject), SecureRandom.layerWebCrypto).pipe(
+      Layer.mergeAll(
+        Layer.provide(servers(catalogue), [UserStores.inObject, DecisionKeepers.inObject]),
+        SecureRandom.layerWebCrypto
+      ).pipe(
         Layer.provideMerge(authority(Access.layer, events)),
         Layer.provideMerge(Outside),
         Layer.provideMerge(info),

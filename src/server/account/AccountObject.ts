@@ -6,13 +6,19 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 
 import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
+import type { Decision } from "../observability/Decisions.ts"
 import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
+import { DecisionExpiry } from "./DecisionExpiry.ts"
+import { type DecisionQuery, DecisionRows } from "./DecisionRows.ts"
 import { Erasure } from "./Erasure.ts"
 import type { Post, Removal } from "./Session.ts"
 import { type Services, SessionHost } from "./SessionHost.ts"
 import { UserEntries } from "./UserEntries.ts"
 
 type Env = Readonly<Record<string, unknown>>
+
+/** What is kept for the user in rows of the object. */
+export type Rows = UserEntries | DecisionRows
 
 /** The adapter through which what runs in the object publishes. */
 export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
@@ -22,26 +28,29 @@ export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
  * and of clients of `/sse`. Sleeps while they are idle.
  */
 export abstract class AccountObject extends DurableObject<Env> {
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | UserEntries, never>
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | Rows, never>
   readonly #sessions: SessionHost
   readonly #erasure: Erasure
+  readonly #decisions: DecisionExpiry
   readonly #lifecycle: Lifecycle<Env>
 
   /**
    * `layer`: the application as far as sessions need it, built once from the object's own environment, and publishing
    * to the object's own adapter.
    */
-  constructor(
-    ctx: DurableObjectState,
-    env: Env,
-    layer: (events: OwnEvents) => Layer.Layer<Services, never, UserEntries>
-  ) {
+  constructor(ctx: DurableObjectState, env: Env, layer: (events: OwnEvents) => Layer.Layer<Services, never, Rows>) {
     super(ctx, env)
     const events = ownEvents(ctx.id.name, (event) => this.#act(event))
-    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer(events), UserEntries.layer(ctx.storage.sql)))
+    const { sql } = ctx.storage
+    const rows = Layer.merge(
+      UserEntries.layer(sql),
+      DecisionRows.layer(sql, (time) => ctx.waitUntil(this.#decisions.plan(time)))
+    )
+    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer(events), rows))
     this.#sessions = new SessionHost(this.#runtime)
     this.#erasure = new Erasure(this.#runtime)
-    this.#lifecycle = Lifecycle.install<Env>(this).use(this.#sessions).use(this.#erasure)
+    this.#decisions = new DecisionExpiry(this.#runtime)
+    this.#lifecycle = Lifecycle.install<Env>(this).use(this.#sessions).use(this.#erasure).use(this.#decisions)
   }
 
   /** Takes a message of a client. */
@@ -72,6 +81,18 @@ export abstract class AccountObject extends DurableObject<Env> {
   async writeEntry(write: Write): Promise<Written> {
     await this.#lifecycle.start()
     return this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.write(write)))
+  }
+
+  /** Keeps decisions on messages that were served outside of the object. */
+  async record(decisions: ReadonlyArray<Decision>): Promise<void> {
+    await this.#lifecycle.start()
+    return this.#runtime.runPromise(Effect.flatMap(DecisionRows, (rows) => rows.record(decisions)))
+  }
+
+  /** What was decided on the user's messages, the newest first. */
+  async decisions(query: DecisionQuery): Promise<ReadonlyArray<Decision>> {
+    await this.#lifecycle.start()
+    return this.#runtime.runPromise(Effect.flatMap(DecisionRows, (rows) => rows.find(query)))
   }
 
   /** Everything here that an event concerns. */

@@ -9,6 +9,7 @@ import { Access } from "../access/Access.ts"
 import type { AccessEvent } from "../access/AccessEvents.ts"
 import { UserStoreLimits } from "../capability/UserStoreWrite.ts"
 import { UserId } from "../domain/Principal.ts"
+import { DecisionRows } from "./DecisionRows.ts"
 import { UserEntries } from "./UserEntries.ts"
 
 const erase = "erase"
@@ -26,9 +27,9 @@ type Found = "deleted" | "unknown" | "there"
  * to erase anything.
  */
 export class Erasure extends LifecycleCapability {
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Access | UserEntries, never>
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Access | UserEntries | DecisionRows, never>
 
-  constructor(runtime: ManagedRuntime.ManagedRuntime<Access | UserEntries, never>) {
+  constructor(runtime: ManagedRuntime.ManagedRuntime<Access | UserEntries | DecisionRows, never>) {
     super("erasure")
     this.#runtime = runtime
   }
@@ -46,7 +47,10 @@ export class Erasure extends LifecycleCapability {
   async onJob({ job }: LifecycleJobContext): Promise<{ readonly rescheduleAt: number } | undefined> {
     const { userId } = decodePayload(job.payload)
     const found = await this.#runtime.runPromise(this.#look(userId))
-    if (found === "deleted") await this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.removeAll))
+    if (found === "deleted") {
+      await this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.removeAll))
+      await this.#runtime.runPromise(Effect.flatMap(DecisionRows, (rows) => rows.removeAll))
+    }
     if (found !== "unknown") return undefined
     return { rescheduleAt: (await this.#runtime.runPromise(Clock.currentTimeMillis)) + Duration.toMillis(again) }
   }

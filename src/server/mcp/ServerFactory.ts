@@ -47,13 +47,15 @@ export class ServerFactory extends Context.Service<
       const { name, title, version, icons, instructions, scopes } = yield* ServerInfo
       const faults = faultsOf(catalogue, new Set(scopes.keys()))
       if (faults.length > 0) return yield* new DefinitionError({ faults })
-      const { run, listed, scopeChallenge } = yield* Serving.make
+      const { forServer, scopeChallenge } = yield* Serving.make
       const { resources, templates, prompts } = catalogue
       const tools = new Map(catalogue.tools.map((tool) => [tool.listed.name, tool]))
       const registrations = registrationsOf(catalogue, scopeChallenge)
 
       const make = ({ listChanged }: { readonly listChanged: boolean }): McpServer => {
+        const { run, listed, sent } = forServer()
         const server = new ProtocolServer(
+          sent,
           { name, title, version, ...(icons !== undefined && { icons: [...icons] }) },
           {
             ...(instructions !== undefined && { instructions }),
@@ -176,7 +178,7 @@ type Tool = Catalogue["Service"]["tools"][number]
 /** What the SDK is told of each part: the same for every server, so made once. */
 const registrationsOf = (
   { tools, resources, templates, prompts }: Catalogue["Service"],
-  scopeChallenge: (policy: Policy.Policy) => ScopeChallengeHandler
+  scopeChallenge: (policy: Policy.Policy, name: string) => ScopeChallengeHandler
 ) => ({
   tools: tools.map((tool) => {
     const { name: _, inputSchema, outputSchema, ...metadata } = tool.listed
@@ -184,24 +186,28 @@ const registrationsOf = (
       ...metadata,
       inputSchema: Manifest.advertised(inputSchema),
       ...(outputSchema !== undefined && { outputSchema: Manifest.advertised(outputSchema) }),
-      scopeChallenge: scopeChallenge(tool.policy)
+      scopeChallenge: scopeChallenge(tool.policy, tool.listed.name)
     }
     return { tool, config }
   }),
   resources: resources.map((resource) => {
-    const { uri: _, name: __, ...metadata } = resource.listed
-    return { ...resource, config: { ...metadata, cacheHint, scopeChallenge: scopeChallenge(resource.policy) } }
+    const { uri: _, name, ...metadata } = resource.listed
+    return { ...resource, config: { ...metadata, cacheHint, scopeChallenge: scopeChallenge(resource.policy, name) } }
   }),
   templates: templates.map((template) => {
-    const { uriTemplate, name: _, ...metadata } = template.listed
+    const { uriTemplate, name, ...metadata } = template.listed
     const uris = new UriResources(uriTemplate, { list: undefined })
-    return { ...template, uris, config: { ...metadata, cacheHint, scopeChallenge: scopeChallenge(template.policy) } }
+    return {
+      ...template,
+      uris,
+      config: { ...metadata, cacheHint, scopeChallenge: scopeChallenge(template.policy, name) }
+    }
   }),
   prompts: prompts.map(({ argsSchema, ...prompt }) => {
     const config = {
       ...prompt.listed,
       argsSchema: Manifest.advertised(argsSchema),
-      scopeChallenge: scopeChallenge(prompt.policy)
+      scopeChallenge: scopeChallenge(prompt.policy, prompt.listed.name)
     }
     return { ...prompt, config }
   })

@@ -9,6 +9,7 @@ import { Access } from "../../../src/server/access/Access.ts"
 import { AccessEvent, AccessEvents } from "../../../src/server/access/AccessEvents.ts"
 import * as Policy from "../../../src/server/access/Policy.ts"
 import { AccountObject as Base, type OwnEvents } from "../../../src/server/account/AccountObject.ts"
+import * as DecisionKeepers from "../../../src/server/account/DecisionKeepers.ts"
 import { AccountStubs } from "../../../src/server/account/AccountStub.ts"
 import { defaultLimits, UserStoreLimits } from "../../../src/server/capability/UserStoreWrite.ts"
 import { ClerkApi } from "../../../src/server/clerk/ClerkApi.ts"
@@ -137,6 +138,7 @@ const atOnce = Layer.succeed(UserStoreLimits, { ...defaultLimits, eraseAfterDays
 const servicesWith = (events: OwnEvents) =>
   Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, atOnce).pipe(
     Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers))),
+    Layer.provide(DecisionKeepers.inObject),
     Layer.provide(events),
     Layer.provide(AccountStubs.layer),
     Layer.provide(StateSigner.layer),
