@@ -78,8 +78,14 @@ const judge = Effect.fnUntraced(function* (
   const judged = yield* Judged
   const access = yield* Access
   const { principal } = yield* Effect.orDie(decodeExtra(authInfo?.extra))
-  const user = yield* Effect.tapError(access.current(principal.userId), () =>
-    Effect.sync(() => judged({ principal, policy: "unknown", lacked: [] }))
+  const user = yield* Effect.tapError(access.current(principal.userId), ({ reason }) =>
+    Effect.sync(() =>
+      judged(
+        reason._tag === "AccessUnknown"
+          ? { principal, policy: "unknown", lacked: [] }
+          : { principal, policy: "forbidden", lacked: ["open account"] }
+      )
+    )
   )
   const facts = UserSnapshot.policyInput(user, principal.scopes)
   const decision = evaluate(facts)

@@ -33,6 +33,9 @@ interface Message {
 /** What the transport of a session answers in place of a handler that was told to stop. */
 const stopped = -32000
 
+/** JSON-RPC 2.0, section 5.1. */
+const internalError: number = ProtocolErrorCode.InternalError
+
 const schemas: Readonly<Record<string, Parameters<typeof faultOf>[0]>> = {
   "tools/call": specTypeSchemas.CallToolRequest,
   "resources/read": specTypeSchemas.ReadResourceRequest,
@@ -54,7 +57,7 @@ const outcomeOf = (
   const failed = incident?.planned === false ? "defect" : "tool error"
   if ("error" in answer) {
     if (answer.error.code === stopped) return "cancelled"
-    return incident === undefined && answer.error.code === ProtocolErrorCode.InternalError ? "defect" : failed
+    return incident === undefined && answer.error.code === internalError ? "defect" : failed
   }
   if (!("result" in answer)) return "completed"
   const { resultType, isError } = answer.result

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Client } from "@modelcontextprotocol/client"
+import type { Client } from "@modelcontextprotocol/client"
 
 import { ClerkUnavailable } from "../../../src/server/clerk/ClerkError.ts"
 import { testServer } from "../../../src/server/testing/index.ts"
@@ -114,6 +114,45 @@ describe("in the stateless lane, one decision is recorded", () => {
     const malformed = { name: "costs", arguments: "none" as unknown as Record<string, unknown> }
     assert.deepEqual(await decided((client) => client.callTool(malformed)), [])
     assert.deepEqual(await decided((client) => client.ping()), [])
+  })
+})
+
+describe("a batch", () => {
+  const posted = async (names: ReadonlyArray<string>) => {
+    const server = testServer(deciding)
+    const { access_token: token } = await server.visitor.signIn("user_ada")
+    const batch = names.map((name, id) => ({ jsonrpc: "2.0", id, method: "tools/call", params: { name } }))
+    const request = new Request("https://mcp.example.com/mcp", {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${token}`,
+        host: "mcp.example.com",
+        accept: "application/json, text/event-stream",
+        "content-type": "application/json",
+        "mcp-protocol-version": "2025-03-26"
+      },
+      body: JSON.stringify(batch)
+    })
+    const answer = await server.handler(request)
+    await answer.text()
+    return [
+      answer.status,
+      server.decisions.map(({ name, policy, outcome }) => `${name} ${policy} ${outcome}`).toSorted()
+    ] as const
+  }
+
+  it("has a decision for each of its messages", async () => {
+    assert.deepEqual(await posted(["works", "declines", "asks", "nothing"]), [
+      200,
+      ["asks allowed tool error", "declines allowed tool error", "works allowed completed"]
+    ])
+  })
+
+  it("that is refused for want of a scope has one for each message that was judged until then", async () => {
+    assert.deepEqual(await posted(["works", "reigns", "costs", "works"]), [
+      403,
+      ["costs missing scopes refused", "reigns forbidden refused", "works allowed refused"]
+    ])
   })
 })
 

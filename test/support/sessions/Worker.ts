@@ -1,6 +1,7 @@
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
@@ -13,7 +14,7 @@ import * as DecisionKeepers from "../../../src/server/account/DecisionKeepers.ts
 import { AccountStubs } from "../../../src/server/account/AccountStub.ts"
 import { defaultLimits, UserStoreLimits } from "../../../src/server/capability/UserStoreWrite.ts"
 import { ClerkApi } from "../../../src/server/clerk/ClerkApi.ts"
-import { ClerkError, UserNotFound } from "../../../src/server/clerk/ClerkError.ts"
+import { ClerkError, ClerkUnavailable, UserNotFound } from "../../../src/server/clerk/ClerkError.ts"
 import { AppConfig } from "../../../src/server/config/AppConfig.ts"
 import { ServerInfo } from "../../../src/server/config/ServerInfo.ts"
 import { CurrentPrincipal } from "../../../src/server/domain/Principal.ts"
@@ -23,24 +24,27 @@ import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
 import { Elicitation } from "../../../src/server/capability/Elicitation.ts"
 import { ClientLog } from "../../../src/server/capability/ClientLog.ts"
 import { Progress } from "../../../src/server/capability/Progress.ts"
+import { parts } from "../../server/fixture/Deciding.ts"
 import { testSettings } from "../../../src/server/testing/TestSettings.ts"
 
 /** What Clerk says of every user; a test changes it. */
-export const clerk = { role: "admin", deleted: new Set<string>() }
+export const clerk = { role: "admin", deleted: new Set<string>(), down: new Set<string>() }
 
 const Clerk = Layer.mock(ClerkApi)({
   user: (id) =>
-    clerk.deleted.has(id)
-      ? Effect.fail(new ClerkError({ reason: new UserNotFound() }))
-      : Effect.sync(() => ({
-          id,
-          primaryEmailAddress: null,
-          firstName: "Ada",
-          lastName: null,
-          imageUrl: "https://img.clerk.example/ada",
-          banned: false,
-          publicMetadata: { role: clerk.role }
-        })),
+    clerk.down.has(id)
+      ? Effect.fail(new ClerkError({ reason: new ClerkUnavailable({ operation: "users.getUser" }) }))
+      : clerk.deleted.has(id)
+        ? Effect.fail(new ClerkError({ reason: new UserNotFound() }))
+        : Effect.sync(() => ({
+            id,
+            primaryEmailAddress: null,
+            firstName: "Ada",
+            lastName: null,
+            imageUrl: "https://img.clerk.example/ada",
+            banned: false,
+            publicMetadata: { role: clerk.role }
+          })),
   memberships: () => Effect.succeed([])
 })
 
@@ -137,7 +141,7 @@ const atOnce = Layer.succeed(UserStoreLimits, { ...defaultLimits, eraseAfterDays
 
 const servicesWith = (events: OwnEvents) =>
   Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, atOnce).pipe(
-    Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers))),
+    Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers), ...parts)),
     Layer.provide(DecisionKeepers.inObject),
     Layer.provide(events),
     Layer.provide(AccountStubs.layer),
@@ -145,7 +149,9 @@ const servicesWith = (events: OwnEvents) =>
     Layer.provideMerge(Access.layer),
     Layer.provideMerge(Clerk),
     Layer.provide(ServerInfo.layer(description)),
-    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(testSettings))))
+    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(testSettings)))),
+    // Every decision is a line.
+    Layer.provideMerge(Logger.layer([]))
   )
 
 /** The object of a user with tools that show what a session does, and a Clerk that is a variable. */
