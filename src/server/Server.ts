@@ -138,7 +138,7 @@ const servers = (catalogue: CatalogueLayer) =>
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const statelessLane = (catalogue: CatalogueLayer) =>
   StatelessLane.layer.pipe(
-    Layer.provide(Layer.provide(servers(catalogue), [UserStores.ofAccounts, DecisionKeepers.ofAccounts])),
+    Layer.provideMerge(Layer.provide(servers(catalogue), [UserStores.ofAccounts, DecisionKeepers.ofAccounts])),
     Layer.provide(AccountChanges.layer)
   )
 

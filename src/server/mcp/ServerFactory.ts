@@ -12,6 +12,7 @@ import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 
 import type * as Policy from "../access/Policy.ts"
 import type { RequestServices } from "../capability/RequestServices.ts"
@@ -31,12 +32,18 @@ import { toolError } from "./ToolCall.ts"
 /** What depends on its user is no other user's, and is as fresh as the facts that it was judged on. */
 const cacheHint = { ttlMs: 60_000, cacheScope: "private" } as const
 
+/** The kinds of things of which each has a policy of its own. */
+export const Kind = Schema.Literals(["tool", "resource", "prompt"])
+export type Kind = typeof Kind.Type
+
 /** Makes protocol servers: the same tools, resources and prompts for every lane and every protocol version. */
 export class ServerFactory extends Context.Service<
   ServerFactory,
   {
     /** `listChanged`: whether there is a stream on which a change of a list can be told. */
     readonly make: (options: { readonly listChanged: boolean }) => McpServer
+    /** Who may use what has this name, if there is such a thing. Templates count as resources. */
+    readonly policyOf: (kind: Kind, name: string) => Policy.Policy | undefined
   }
 >()("mcp/ServerFactory") {
   /** Fails where the catalogue has faults. */
@@ -168,7 +175,14 @@ export class ServerFactory extends Context.Service<
         return server
       }
 
-      return ServerFactory.of({ make })
+      const named: Readonly<Record<Kind, ReadonlyArray<Manifest.Entry<{ readonly name: string }>>>> = {
+        tool: catalogue.tools,
+        resource: [...resources, ...templates],
+        prompt: prompts
+      }
+      const policyOf = (kind: Kind, name: string) => named[kind].find(({ listed }) => listed.name === name)?.policy
+
+      return ServerFactory.of({ make, policyOf })
     })
   ).pipe(Layer.provide(Digest.layerWebCrypto))
 }
