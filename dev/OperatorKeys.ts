@@ -49,8 +49,8 @@ export const keysOf = Effect.fnUntraced(function* (url: string) {
     Effect.map(files.readFileString(join(folder, name)), parseEnv)
   )
   const left = running.find(({ PUBLIC_URL: at }) => at === url)?.["STATE_SIGNING_KEYS"]
-  const set = Option.getOrUndefined(yield* Config.option(Config.String("STATE_SIGNING_KEYS")))
-  const keys = left ?? set ?? (yield* devVars(".")).entries["STATE_SIGNING_KEYS"]
+  const set = Option.filter(yield* Config.option(Config.String("STATE_SIGNING_KEYS")), (text) => text !== "")
+  const keys = left ?? Option.getOrUndefined(set) ?? (yield* devVars(".")).entries["STATE_SIGNING_KEYS"]
   if (keys === undefined || keys === "") return yield* new NoKeys({ malformed: false })
   return yield* Effect.mapError(decodeKeys(keys), () => new NoKeys({ malformed: true }))
 })

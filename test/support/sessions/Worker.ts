@@ -139,6 +139,11 @@ const description = {
 /** Where a user was deleted, what is stored is erased without a delay. */
 const atOnce = Layer.succeed(UserStoreLimits, { ...defaultLimits, eraseAfterDays: 0 })
 
+/** Every decision is a line, in which others would be hard to find. */
+const withoutDecisions = Logger.make((options) => {
+  if (String(options.message) !== "Decision") Logger.defaultLogger.log(options)
+})
+
 const servicesWith = (events: OwnEvents) =>
   Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, atOnce).pipe(
     Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers), ...parts)),
@@ -150,8 +155,7 @@ const servicesWith = (events: OwnEvents) =>
     Layer.provideMerge(Clerk),
     Layer.provide(ServerInfo.layer(description)),
     Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(testSettings)))),
-    // Every decision is a line.
-    Layer.provideMerge(Logger.layer([]))
+    Layer.provideMerge(Logger.layer([withoutDecisions]))
   )
 
 /** The object of a user with tools that show what a session does, and a Clerk that is a variable. */
