@@ -10,6 +10,7 @@ import { ClerkStandIn, type WorkerSettings } from "../../dev/clerk/ClerkStandIn.
 import { mcpServerTemplate } from "../../dev/clerk/JwtTemplates.ts"
 import type { AccountObject } from "../../src/server/account/AccountObject.ts"
 import type { Post } from "../../src/server/account/Session.ts"
+import type { Decision } from "../../src/server/observability/Decisions.ts"
 import { fixtureConfig } from "./FixtureBundle.ts"
 import { OAuthClient, type Parameters, type Registration, type Tokens } from "./OAuthClient.ts"
 import { type Choice, Person } from "./Person.ts"
@@ -56,6 +57,8 @@ export interface Server {
   readonly kv: () => Promise<KVNamespace>
   /** What the object of a user answers to a message for a session, whose bearer token nobody has checked. */
   readonly post: (post: Post) => Promise<number>
+  /** What is stored in the object of a user of the decisions on its messages, the newest first. */
+  readonly decisions: (userId: string) => Promise<ReadonlyArray<Decision>>
   /** The lines that the Worker has logged so far. */
   readonly logs: () => ReadonlyArray<string>
   /** Starts the Worker anew on the same storage: it has forgotten what it knew about users, as a new isolate has. */
@@ -151,6 +154,10 @@ const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Ser
       const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
       const answer = await agents.getByName(post.principal.userId).post(post)
       return answer.status
+    },
+    decisions: async (userId) => {
+      const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
+      return (await agents.getByName(userId).decisions({ limit: 100 })).map((decision) => ({ ...decision }))
     },
     logs: () => harness.getLogs().map(({ message }) => message),
     restart,

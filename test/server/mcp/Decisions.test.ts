@@ -171,6 +171,15 @@ describe("a decision", () => {
     assert.lengthOf(lines, 2)
   })
 
+  it("does not hold up the answer: it is sent to the user's object a second later", async () => {
+    const { client, server } = await started()
+    await call("works")(client)
+    await call("reigns")(client)
+    assert.deepEqual(server.accounts.recorded, [])
+    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    assert.deepEqual(server.accounts.recorded, [2])
+  })
+
   it("is a line of the log, and holds ids and nothing personal", async () => {
     const { client, server } = await started()
     for (const name of ["works", "declines", "breaks", "reigns", "costs"]) await call(name)(client).catch(() => {})
