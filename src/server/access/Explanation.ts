@@ -1,6 +1,6 @@
 import type { Decision } from "../observability/Decisions.ts"
 import * as Scope from "../domain/Scope.ts"
-import * as Policy from "./Policy.ts"
+import type * as Policy from "./Policy.ts"
 
 /** One fact that a policy may ask for. */
 export interface Fact {

@@ -3,7 +3,6 @@ import * as Context from "effect/Context"
 import * as Schema from "effect/Schema"
 
 import * as Policy from "../../../src/server/access/Policy.ts"
-import { Role } from "../../../src/server/domain/Role.ts"
 import { baseline } from "../../../src/server/domain/Scope.ts"
 import {
   AnyFacts,
