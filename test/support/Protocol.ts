@@ -14,7 +14,7 @@ import { ServerFactory } from "../../src/server/mcp/ServerFactory.ts"
 import { StatelessLane } from "../../src/server/mcp/StatelessLane.ts"
 import type { Catalogue } from "../../src/server/mcp/Catalogue.ts"
 import { StateSigner } from "../../src/server/oauth/StateSigner.ts"
-import { type Decision, Decisions } from "../../src/server/observability/Decisions.ts"
+import { Decisions } from "../../src/server/observability/Decisions.ts"
 import { testSettings } from "../../src/server/testing/TestSettings.ts"
 import { description } from "./TestConfig.ts"
 
@@ -44,9 +44,6 @@ const config = Layer.effect(AppConfig, AppConfig.decode({ ...testSettings, PUBLI
   (config) => Layer.provideMerge(ServerInfo.layer(description), config)
 )
 
-/** What was decided, by every server of the protocol in this process. */
-export const decisions: Array<Decision> = []
-
 /** The protocol as it ships on a given catalogue, for one user whom everybody knows. */
 export const protocol = <R>(
   catalogue: Layer.Layer<Catalogue, never, R>,
@@ -55,7 +52,7 @@ export const protocol = <R>(
   StatelessLane.layer.pipe(
     Layer.provideMerge(ServerFactory.layer),
     Layer.provide(catalogue),
-    Layer.provide(Layer.succeed(Decisions, { record: (decision) => Effect.sync(() => void decisions.push(decision)) })),
+    Layer.provide(Layer.succeed(Decisions, { record: () => Effect.void })),
     Layer.provideMerge(StateSigner.layer),
     Layer.provide(Layer.succeed(Changes, { follow })),
     Layer.provide(config),
