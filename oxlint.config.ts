@@ -18,7 +18,18 @@ const mayImport = {
   account: ["domain", "config", "observability", "clerk", "access", "capability", "oauth", "mcp"],
   http: ["domain", "config", "observability", "clerk", "access", "capability", "oauth", "mcp", "account"],
   // The kit for tests. No other room imports it, and with that no Worker holds it.
-  testing: ["Server.ts", "domain", "config", "clerk", "access", "capability", "oauth", "mcp", "account"]
+  testing: [
+    "Server.ts",
+    "domain",
+    "config",
+    "observability",
+    "clerk",
+    "access",
+    "capability",
+    "oauth",
+    "mcp",
+    "account"
+  ]
 } as const
 
 type Room = keyof typeof mayImport

@@ -11,16 +11,21 @@ const candidates = [".dev.vars.local", ".dev.vars"]
 /** Where the server runs and how people sign in, which `clerk-mcp start` decides by itself. */
 export const decidedByTheRun = ["PUBLIC_URL", "SIGN_IN", "APP_URL", "STATE_SIGNING_KEYS"]
 
+/** Everything in the `.dev.vars` of `folder`, and the name of the file. */
+export const devVars = Effect.fnUntraced(function* (folder: string) {
+  const files = yield* FileSystem.FileSystem
+  const [file] = yield* Effect.filter(candidates, (name) => files.exists(join(folder, name)))
+  return { file, entries: file === undefined ? {} : parseEnv(yield* files.readFileString(join(folder, file))) }
+})
+
 /**
  * The team's own settings and secrets from the `.dev.vars` of `folder`, and the name of the file. What belongs to a real
  * Clerk instance stays out, and so does all that the run decides: the server runs on the stand-in.
  */
 export const ownSettings = Effect.fnUntraced(function* (folder: string) {
-  const files = yield* FileSystem.FileSystem
-  const [file] = yield* Effect.filter(candidates, (name) => files.exists(join(folder, name)))
-  const entries = file === undefined ? [] : Object.entries(parseEnv(yield* files.readFileString(join(folder, file))))
+  const { file, entries } = yield* devVars(folder)
   const settings: Settings = Object.fromEntries(
-    entries.flatMap(([name, value]) =>
+    Object.entries(entries).flatMap(([name, value]) =>
       value === undefined || name.startsWith("CLERK_") || decidedByTheRun.includes(name) ? [] : [[name, value]]
     )
   )

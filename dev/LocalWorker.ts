@@ -19,7 +19,8 @@ const settingsFile = Effect.fnUntraced(function* (settings: Readonly<Record<stri
   return path
 })
 
-const signingKey = Effect.gen(function* () {
+/** A key ring for one run. */
+export const signingKey = Effect.gen(function* () {
   const random = yield* SecureRandom.SecureRandom
   return `local:${Base64.encode(yield* random.randomBytes(32))}`
 })

@@ -13,7 +13,8 @@ import { mcpServerTemplate } from "../clerk/JwtTemplates.ts"
 import { demoOptions } from "../clerk/StandInOptions.ts"
 import { decidedByTheRun, ownSettings } from "../DevVars.ts"
 import { appSettings, exampleApp, startApp } from "../LocalApp.ts"
-import { startWorker, webhookSecret } from "../LocalWorker.ts"
+import { signingKey, startWorker, webhookSecret } from "../LocalWorker.ts"
+import { leaveKeys } from "../OperatorKeys.ts"
 
 interface Addresses {
   /** Where people and clients reach the Worker. */
@@ -178,18 +179,17 @@ export const start = Command.make(
       const storage = `.wrangler/start-${port}`
       const { file, settings: team } = yield* ownSettings(".")
       const own = { file, names: Object.keys(team) }
+      const keys = yield* signingKey
+      yield* leaveKeys(port, url, keys)
+      const given = {
+        ...team,
+        ...clerk.settings,
+        CLERK_WEBHOOK_SECRET: webhooks.secret,
+        PUBLIC_URL: url,
+        STATE_SIGNING_KEYS: keys
+      }
       const run = (settings: Readonly<Record<string, string>>) =>
-        startWorker({
-          port,
-          storage,
-          settings: {
-            ...team,
-            ...clerk.settings,
-            CLERK_WEBHOOK_SECRET: webhooks.secret,
-            PUBLIC_URL: url,
-            ...settings
-          }
-        })
+        startWorker({ port, storage, settings: { ...given, ...settings } })
       if (signIn === "clerk") {
         const worker = yield* run({ SIGN_IN: "clerk" })
         yield* Console.log(guide({ worker: url, clerk, app: undefined, own }))

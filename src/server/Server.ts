@@ -7,6 +7,7 @@ import { Access } from "./access/Access.ts"
 import * as CircuitBreaker from "./access/CircuitBreaker.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
+import * as DecisionKeepers from "./account/DecisionKeepers.ts"
 import * as UserStores from "./account/UserStores.ts"
 import * as AccountAccess from "./account/AccountAccess.ts"
 import type { AccountLayer } from "./account/AccountObject.ts"
@@ -157,7 +158,7 @@ const servers = (catalogue: CatalogueLayer) =>
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const statelessLane = (catalogue: CatalogueLayer) =>
   StatelessLane.layer.pipe(
-    Layer.provide(Layer.provide(servers(catalogue), UserStores.ofAccounts)),
+    Layer.provideMerge(Layer.provide(servers(catalogue), [UserStores.ofAccounts, DecisionKeepers.ofAccounts])),
     Layer.provide(AccountChanges.layer)
   )
 
@@ -198,7 +199,10 @@ const sharedRateLimit = Layer.succeed(CircuitBreaker.SharedRateLimit, { last: un
 export const account = (server: Server, env: Env, user: Parameters<AccountLayer>[0]) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
-      Layer.mergeAll(Layer.provide(servers(catalogue), UserStores.inObject), SecureRandom.layerWebCrypto).pipe(
+      Layer.mergeAll(
+        Layer.provide(servers(catalogue), [UserStores.inObject, DecisionKeepers.inObject]),
+        SecureRandom.layerWebCrypto
+      ).pipe(
         Layer.provideMerge(authorityOver(user)),
         Layer.provideMerge(Outside),
         Layer.provideMerge(info),

@@ -14,6 +14,7 @@ import { ServerFactory } from "../../src/server/mcp/ServerFactory.ts"
 import { StatelessLane } from "../../src/server/mcp/StatelessLane.ts"
 import type { Catalogue } from "../../src/server/mcp/Catalogue.ts"
 import { StateSigner } from "../../src/server/oauth/StateSigner.ts"
+import { Decisions } from "../../src/server/observability/Decisions.ts"
 import { testSettings } from "../../src/server/testing/TestSettings.ts"
 import { description } from "./TestConfig.ts"
 
@@ -51,6 +52,7 @@ export const protocol = <R>(
   StatelessLane.layer.pipe(
     Layer.provideMerge(ServerFactory.layer),
     Layer.provide(catalogue),
+    Layer.provide(Layer.succeed(Decisions, { record: () => Effect.void })),
     Layer.provideMerge(StateSigner.layer),
     Layer.provide(Layer.succeed(Changes, { follow })),
     Layer.provide(config),

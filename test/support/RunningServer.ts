@@ -10,6 +10,7 @@ import { ClerkStandIn, type WorkerSettings } from "../../dev/clerk/ClerkStandIn.
 import { mcpServerTemplate } from "../../dev/clerk/JwtTemplates.ts"
 import type { AccountObject } from "../server/fixture/worker.ts"
 import type { Removal } from "../../src/server/account/Session.ts"
+import type { Decision } from "../../src/server/observability/Decisions.ts"
 import { fixtureConfig } from "./FixtureBundle.ts"
 import { OAuthClient, type Parameters, type Registration, type Tokens } from "./OAuthClient.ts"
 import { type Choice, Person } from "./Person.ts"
@@ -58,6 +59,8 @@ export interface Server {
   readonly object: (userId: string) => Promise<DurableObjectStub<AccountObject>>
   /** Ends a session in the object of its user, asked without a token: the status tells whether there was one. */
   readonly remove: (removal: Removal) => Promise<number>
+  /** What is stored in the object of a user of the decisions on its messages, the newest first. */
+  readonly decisions: (userId: string) => Promise<ReadonlyArray<Decision>>
   /** The lines that the Worker has logged so far. */
   readonly logs: () => ReadonlyArray<string>
   /** Starts the Worker anew on the same storage, where what Clerk said of users has grown old: a minute is over. */
@@ -163,6 +166,10 @@ const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Ser
       const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
       const answer = await agents.getByName(removal.principal.userId).remove(removal)
       return answer.status
+    },
+    decisions: async (userId) => {
+      const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
+      return (await agents.getByName(userId).decisions({ limit: 100 })).map((decision) => ({ ...decision }))
     },
     logs: () => harness.getLogs().map(({ message }) => message),
     restart,

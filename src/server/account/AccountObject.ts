@@ -11,8 +11,11 @@ import { type GrantId, UserId } from "../domain/Principal.ts"
 import * as Scope from "../domain/Scope.ts"
 import { type Admission, type Bearer, parseToken } from "../oauth/Admission.ts"
 import type { Grant, Standing, TokenRequest } from "../oauth/UserAuthorities.ts"
+import type { Decision } from "../observability/Decisions.ts"
 import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
 import { Authority } from "./Authority.ts"
+import { DecisionExpiry } from "./DecisionExpiry.ts"
+import { type DecisionQuery, DecisionRows } from "./DecisionRows.ts"
 import { Erasure } from "./Erasure.ts"
 import { Records } from "./Records.ts"
 import { RecordSweep } from "./RecordSweep.ts"
@@ -22,27 +25,28 @@ import { UserEntries } from "./UserEntries.ts"
 
 type Env = Readonly<Record<string, unknown>>
 
+/** What is kept for the user in rows of the object. */
+export type Rows = UserEntries | Records | DecisionRows
+
 /** The adapter through which what runs in the object publishes. */
 export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
-
-/** What the object runs on. */
-type Own = UserEntries | Records
 
 /** How the application is built for the object of one user. */
 export type AccountLayer = (user: {
   readonly userId: UserId
   readonly events: OwnEvents
-}) => Layer.Layer<Services | Access, never, Own>
+}) => Layer.Layer<Services | Access, never, Rows>
 
 /**
  * The one strongly consistent place of a Clerk user, named by the user's id: holds the user's grants and tokens, what
  * Clerk says of the user, and the sessions of 2025-era clients and of clients of `/sse`. Sleeps while they are idle.
  */
 export abstract class AccountObject extends DurableObject<Env> {
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | Access | Own, never>
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | Access | Rows, never>
   readonly #sessions: SessionHost
   readonly #erasure: Erasure
   readonly #sweep: RecordSweep
+  readonly #decisions: DecisionExpiry
   readonly #lifecycle: Lifecycle<Env>
 
   /**
@@ -55,12 +59,22 @@ export abstract class AccountObject extends DurableObject<Env> {
     const events = ownEvents(name, (event) => this.#act(event))
     // Whoever named the object has checked the id.
     const userId = UserId.make(name, { disableChecks: true })
-    const own = Layer.merge(UserEntries.layer(ctx.storage.sql), Records.layerSql(ctx.storage))
-    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer({ userId, events }), own))
+    const { sql } = ctx.storage
+    const rows = Layer.mergeAll(
+      UserEntries.layer(sql),
+      Records.layerSql(ctx.storage),
+      DecisionRows.layer(sql, (time) => ctx.waitUntil(this.#decisions.plan(time)))
+    )
+    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer({ userId, events }), rows))
     this.#sessions = new SessionHost(this.#runtime)
     this.#erasure = new Erasure(this.#runtime)
     this.#sweep = new RecordSweep(this.#runtime)
-    this.#lifecycle = Lifecycle.install<Env>(this).use(this.#sessions).use(this.#erasure).use(this.#sweep)
+    this.#decisions = new DecisionExpiry(this.#runtime)
+    this.#lifecycle = Lifecycle.install<Env>(this)
+      .use(this.#sessions)
+      .use(this.#erasure)
+      .use(this.#sweep)
+      .use(this.#decisions)
   }
 
   /** Who an access token stands for. One of a grant that the user does not have leaves nothing behind here. */
@@ -129,6 +143,17 @@ export abstract class AccountObject extends DurableObject<Env> {
   async writeEntry(write: Write): Promise<Written> {
     await this.#lifecycle.start()
     return this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.write(write)))
+  }
+
+  /** Keeps decisions on messages that were served outside of the object. */
+  async record(decisions: ReadonlyArray<Decision>): Promise<void> {
+    await this.#lifecycle.start()
+    return this.#runtime.runPromise(Effect.flatMap(DecisionRows, (rows) => rows.record(decisions)))
+  }
+
+  /** What was decided on the user's messages, the newest first. */
+  async decisions(query: DecisionQuery): Promise<ReadonlyArray<Decision>> {
+    return this.#runtime.runPromise(Effect.flatMap(DecisionRows, (rows) => rows.find(query)))
   }
 
   #authority<A, E>(ask: (authority: Authority["Service"]) => Effect.Effect<A, E>): Promise<A> {

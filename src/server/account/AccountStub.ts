@@ -9,11 +9,13 @@ import type { AccessEvent } from "../access/AccessEvents.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { UserId } from "../domain/Principal.ts"
+import type { Decision } from "../observability/Decisions.ts"
 import type { AccountObject } from "./AccountObject.ts"
 import type { Admission } from "../oauth/Admission.ts"
 import { StorageUnavailable } from "../oauth/AuthorizationFailure.ts"
 import { type Grant, type Standing, type UserAuthority, UserAuthorities } from "../oauth/UserAuthorities.ts"
 import { Authority } from "./Authority.ts"
+import type { DecisionQuery } from "./DecisionRows.ts"
 import { type Listen, ListenHeader, listenHeader, type Post, type Posted, type Removal } from "./Session.ts"
 
 /** The user's object did not answer: it is being replaced, has too much to do (`overloaded`), or broke. */
@@ -48,6 +50,10 @@ export interface AccountStub extends UserAuthority<AccountUnavailable> {
   readonly readEntry: (name: string) => Effect.Effect<string | null, AccountUnavailable>
   /** Changes an entry of the user's store. Where it fails, it may have been changed all the same. */
   readonly writeEntry: (write: Write) => Effect.Effect<Written, AccountUnavailable>
+  /** Keeps decisions on the user's messages. Those that were kept before count once. */
+  readonly record: (decisions: ReadonlyArray<Decision>) => Effect.Effect<void, AccountUnavailable>
+  /** What was decided on the user's messages, the newest first. */
+  readonly decisions: (query: DecisionQuery) => Effect.Effect<ReadonlyArray<Decision>, AccountUnavailable>
   /** 101 with a socket and the session's id and version in its headers, or the answer for the client. */
   readonly listen: (listen: Listen) => Effect.Effect<Response, AccountUnavailable>
 }
@@ -88,6 +94,9 @@ export class AccountStubs extends Context.Service<
             hear: (event) => attempt(event._tag, () => stub.hear(event)),
             readEntry: (name) => attempt("readEntry", () => stub.readEntry(name)),
             writeEntry: (write) => attempt("writeEntry", async (): Promise<Written> => stub.writeEntry(write)),
+            record: (decisions) => attempt("record", () => stub.record(decisions)),
+            decisions: (query) =>
+              attempt("decisions", async (): Promise<ReadonlyArray<Decision>> => stub.decisions(query)),
             listen: (listen) =>
               attempt("listen", () =>
                 stub.fetch("https://account-agent.invalid/", {

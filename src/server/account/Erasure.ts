@@ -9,6 +9,7 @@ import { Access } from "../access/Access.ts"
 import type { AccessEvent } from "../access/AccessEvents.ts"
 import { UserStoreLimits } from "../capability/UserStoreWrite.ts"
 import { UserId } from "../domain/Principal.ts"
+import { DecisionRows } from "./DecisionRows.ts"
 import { Records } from "./Records.ts"
 import { UserEntries } from "./UserEntries.ts"
 
@@ -18,12 +19,16 @@ const again = Duration.hours(1)
 
 const decodePayload = Schema.decodeUnknownSync(Schema.Struct({ userId: UserId }))
 
-/** Everything that is stored for the user: entries, grants, tokens, and what Clerk said. */
+/** Everything that is stored for the user: entries, decisions, grants, tokens, and what Clerk said. */
 const removeAll = Effect.gen(function* () {
   const records = yield* Records
   yield* (yield* UserEntries).removeAll
+  yield* (yield* DecisionRows).removeAll
   yield* records.commit((yield* records.list("")).map(({ key }) => ({ key, value: null })))
 })
+
+/** What it removes. */
+type Rows = UserEntries | DecisionRows | Records
 
 /** What of an account the erasure looks at. */
 type Found = "deleted" | "unknown" | "there"
@@ -34,9 +39,9 @@ type Found = "deleted" | "unknown" | "there"
  * to erase anything.
  */
 export class Erasure extends LifecycleCapability {
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Access | Records | UserEntries, never>
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Access | Rows, never>
 
-  constructor(runtime: ManagedRuntime.ManagedRuntime<Access | Records | UserEntries, never>) {
+  constructor(runtime: ManagedRuntime.ManagedRuntime<Access | Rows, never>) {
     super("erasure")
     this.#runtime = runtime
   }

@@ -10,6 +10,7 @@ import { finish, receive } from "./Callback.ts"
 import { landing, notFound } from "./Landing.ts"
 import { makeMcp } from "./Mcp.ts"
 import { makeSse, makeSseMessage } from "./Sse.ts"
+import { makeExplain } from "./Operator.ts"
 import { register } from "./Register.ts"
 import { token } from "./Token.ts"
 import { withIncidents } from "./Unexpected.ts"
@@ -36,6 +37,7 @@ const route = <E, R>(
 /** Every route of the server. */
 export const routes = HttpRouter.addAll(
   Effect.gen(function* () {
+    const explain = yield* makeExplain
     const mcp = yield* makeMcp
     const sse = yield* makeSse
     const sseMessage = yield* makeSseMessage
@@ -55,6 +57,8 @@ export const routes = HttpRouter.addAll(
       route("*", "/.well-known/oauth-protected-resource", metadataOf("/mcp")),
       route("*", "/.well-known/oauth-protected-resource/mcp", metadataOf("/mcp")),
       route("*", "/.well-known/oauth-protected-resource/sse", metadataOf("/sse")),
+
+      route("GET", "/operator/explain", explain),
 
       route("*", "/mcp", mcp()),
       route("*", "/sse", sse()),

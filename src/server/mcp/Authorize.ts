@@ -1,4 +1,5 @@
 import type { AuthInfo, ScopeChallenge } from "@modelcontextprotocol/server"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -10,6 +11,7 @@ import { CurrentUser } from "../access/CurrentUser.ts"
 import * as Policy from "../access/Policy.ts"
 import * as UserSnapshot from "../access/UserSnapshot.ts"
 import { CurrentPrincipal, type Principal } from "../domain/Principal.ts"
+import type { Decision } from "../observability/Decisions.ts"
 
 /** The caller may not use this. `message` names what is lacking, nothing else. */
 export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {
@@ -48,15 +50,47 @@ export const callerOf = (authInfo: AuthInfo | undefined): Pick<Principal, "userI
     onSome: ({ caller: { principal } }) => ({ userId: principal.userId, clientId: principal.clientId })
   })
 
-/** The caller of one protocol message and the facts of this moment: every message is judged by its own token. */
-const identify = Effect.fnUntraced(function* (authInfo: AuthInfo | undefined) {
+/** What a policy said of a message, and of whom. */
+export interface Judgement extends Pick<Decision, "policy" | "lacked"> {
+  readonly principal: Principal
+}
+
+/** Hears of each judgement. The server provides one for each message that it serves: see `JudgedMessages`. */
+export const Judged = Context.Reference<(judgement: Judgement) => void>("mcp/Authorize/Judged", {
+  defaultValue: () => () => {}
+})
+
+const judgementOf = (principal: Principal, decision: Policy.Decision): Judgement =>
+  Policy.Decision.$match(decision, {
+    Allowed: (): Judgement => ({ principal, policy: "allowed", lacked: [] }),
+    Forbidden: ({ needs }): Judgement => ({ principal, policy: "forbidden", lacked: needs }),
+    MissingScopes: ({ required }): Judgement => ({
+      principal,
+      policy: "missing scopes",
+      lacked: required.filter((scope) => !principal.scopes.includes(scope)).map((scope) => `scope ${scope}`)
+    })
+  })
+
+/**
+ * Judges one protocol message on its caller and the facts of this moment, by its own token, and tells `Judged`. The only
+ * way to the facts, so that nothing is judged without a record.
+ */
+const judge = Effect.fnUntraced(function* (
+  authInfo: AuthInfo | undefined,
+  evaluate: (facts: Policy.PolicyInput) => Policy.Decision
+) {
+  const judged = yield* Judged
   const { principal, facts: known } = (yield* Effect.orDie(decodeExtra(authInfo?.extra))).caller
   if (known._tag === "Unknown") {
     const { retryAfterSeconds, passes } = known
+    judged({ principal, policy: "unknown", lacked: [] })
     return yield* new AccessError({ reason: new AccessUnknown({ retryAfterSeconds, passes }) })
   }
   const { user } = known
-  return { principal, user, facts: UserSnapshot.policyInput(user, principal.scopes) }
+  const facts = UserSnapshot.policyInput(user, principal.scopes)
+  const decision = evaluate(facts)
+  judged(judgementOf(principal, decision))
+  return { principal, user, facts, decision }
 })
 
 /** Runs `effect` with the caller's services if the policy admits the caller. */
@@ -65,21 +99,26 @@ export const authorize = <A, E, R>(
   authInfo: AuthInfo | undefined,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | AccessError | NotPermitted, Exclude<Exclude<R, CurrentUser>, CurrentPrincipal>> =>
-  Effect.flatMap(identify(authInfo), ({ principal, user, facts }) =>
-    Policy.Decision.$match(Policy.evaluate(policy, facts), {
-      Allowed: () =>
-        effect.pipe(Effect.provideService(CurrentUser, user), Effect.provideService(CurrentPrincipal, principal)),
-      Forbidden: ({ needs }) => Effect.fail(new NotPermitted({ lacking: "role", needs })),
-      MissingScopes: ({ required }) => Effect.fail(new NotPermitted({ lacking: "scope", needs: required }))
-    })
+  Effect.flatMap(
+    judge(authInfo, (facts) => Policy.evaluate(policy, facts)),
+    ({ principal, user, decision }) =>
+      Policy.Decision.$match(decision, {
+        Allowed: () =>
+          effect.pipe(Effect.provideService(CurrentUser, user), Effect.provideService(CurrentPrincipal, principal)),
+        Forbidden: ({ needs }) => Effect.fail(new NotPermitted({ lacking: "role", needs })),
+        MissingScopes: ({ required }) => Effect.fail(new NotPermitted({ lacking: "scope", needs: required }))
+      })
   )
 
-/** Those of the items that the caller may use, whether or not the token has the scope yet. */
+/** Those of the items that the caller may use, whether or not the token has the scope yet. A list is open to everybody. */
 export const visible = <A extends { readonly policy: Policy.Policy }>(
   items: ReadonlyArray<A>,
   authInfo: AuthInfo | undefined
 ): Effect.Effect<ReadonlyArray<A>, AccessError> =>
-  Effect.map(identify(authInfo), ({ facts }) => items.filter((item) => Policy.visible(item.policy, facts)))
+  Effect.map(
+    judge(authInfo, () => Policy.Decision.Allowed()),
+    ({ facts }) => items.filter((item) => Policy.visible(item.policy, facts))
+  )
 
 /**
  * The scopes to step up for before `authorize` is asked. Whoever lacks a role, or cannot be judged, needs no other
@@ -89,8 +128,7 @@ export const challenge = (
   policy: Policy.Policy,
   authInfo: AuthInfo | undefined
 ): Effect.Effect<ScopeChallenge | undefined> =>
-  identify(authInfo).pipe(
-    Effect.map(({ facts }) => Policy.evaluate(policy, facts)),
-    Effect.map((decision) => (decision._tag === "MissingScopes" ? { scopes: decision.required } : undefined)),
+  judge(authInfo, (facts) => Policy.evaluate(policy, facts)).pipe(
+    Effect.map(({ decision }) => (decision._tag === "MissingScopes" ? { scopes: decision.required } : undefined)),
     Effect.catchTag("AccessError", () => Effect.undefined)
   )

@@ -65,9 +65,20 @@ const told = (message: JSONRPCMessage): JSONRPCMessage => {
 
 /** A server that answers parameters of the wrong type with -32602 and words (JSON-RPC 2.0, section 5.1). */
 export class ProtocolServer extends McpServer {
+  readonly #sent: (message: JSONRPCMessage) => void
+
+  /** `sent` hears of each message before it goes out. */
+  constructor(sent: (message: JSONRPCMessage) => void, ...server: ConstructorParameters<typeof McpServer>) {
+    super(...server)
+    this.#sent = sent
+  }
+
   override connect(transport: Transport): Promise<void> {
     const send = transport.send.bind(transport)
-    transport.send = (message, options) => send(told(message), options)
+    transport.send = (message, options) => {
+      this.#sent(message)
+      return send(told(message), options)
+    }
     return super.connect(transport)
   }
 }

@@ -12,6 +12,7 @@ import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 
 import type * as Policy from "../access/Policy.ts"
 import type { RequestServices } from "../capability/RequestServices.ts"
@@ -31,12 +32,18 @@ import { toolError } from "./ToolCall.ts"
 /** What depends on its user is no other user's, and is as fresh as the facts that it was judged on. */
 const cacheHint = { ttlMs: 60_000, cacheScope: "private" } as const
 
+/** The kinds of things of which each has a policy of its own. */
+export const Kind = Schema.Literals(["tool", "resource", "prompt"])
+export type Kind = typeof Kind.Type
+
 /** Makes protocol servers: the same tools, resources and prompts for every lane and every protocol version. */
 export class ServerFactory extends Context.Service<
   ServerFactory,
   {
     /** `listChanged`: whether there is a stream on which a change of a list can be told. */
     readonly make: (options: { readonly listChanged: boolean }) => McpServer
+    /** Who may use what has this name, if there is such a thing. Templates count as resources. */
+    readonly policyOf: (kind: Kind, name: string) => Policy.Policy | undefined
   }
 >()("mcp/ServerFactory") {
   /** Fails where the catalogue has faults. */
@@ -47,13 +54,15 @@ export class ServerFactory extends Context.Service<
       const { name, title, version, icons, instructions, scopes } = yield* ServerInfo
       const faults = faultsOf(catalogue, new Set(scopes.keys()))
       if (faults.length > 0) return yield* new DefinitionError({ faults })
-      const { run, listed, scopeChallenge } = yield* Serving.make
+      const { forServer, scopeChallenge } = yield* Serving.make
       const { resources, templates, prompts } = catalogue
       const tools = new Map(catalogue.tools.map((tool) => [tool.listed.name, tool]))
       const registrations = registrationsOf(catalogue, scopeChallenge)
 
       const make = ({ listChanged }: { readonly listChanged: boolean }): McpServer => {
+        const { run, listed, sent } = forServer()
         const server = new ProtocolServer(
+          sent,
           { name, title, version, ...(icons !== undefined && { icons: [...icons] }) },
           {
             ...(instructions !== undefined && { instructions }),
@@ -166,7 +175,14 @@ export class ServerFactory extends Context.Service<
         return server
       }
 
-      return ServerFactory.of({ make })
+      const named: Readonly<Record<Kind, ReadonlyArray<Manifest.Entry<{ readonly name: string }>>>> = {
+        tool: catalogue.tools,
+        resource: [...resources, ...templates],
+        prompt: prompts
+      }
+      const policyOf = (kind: Kind, name: string) => named[kind].find(({ listed }) => listed.name === name)?.policy
+
+      return ServerFactory.of({ make, policyOf })
     })
   ).pipe(Layer.provide(Digest.layerWebCrypto))
 }
@@ -176,7 +192,7 @@ type Tool = Catalogue["Service"]["tools"][number]
 /** What the SDK is told of each part: the same for every server, so made once. */
 const registrationsOf = (
   { tools, resources, templates, prompts }: Catalogue["Service"],
-  scopeChallenge: (policy: Policy.Policy) => ScopeChallengeHandler
+  scopeChallenge: (policy: Policy.Policy, name: string) => ScopeChallengeHandler
 ) => ({
   tools: tools.map((tool) => {
     const { name: _, inputSchema, outputSchema, ...metadata } = tool.listed
@@ -184,24 +200,28 @@ const registrationsOf = (
       ...metadata,
       inputSchema: Manifest.advertised(inputSchema),
       ...(outputSchema !== undefined && { outputSchema: Manifest.advertised(outputSchema) }),
-      scopeChallenge: scopeChallenge(tool.policy)
+      scopeChallenge: scopeChallenge(tool.policy, tool.listed.name)
     }
     return { tool, config }
   }),
   resources: resources.map((resource) => {
-    const { uri: _, name: __, ...metadata } = resource.listed
-    return { ...resource, config: { ...metadata, cacheHint, scopeChallenge: scopeChallenge(resource.policy) } }
+    const { uri: _, name, ...metadata } = resource.listed
+    return { ...resource, config: { ...metadata, cacheHint, scopeChallenge: scopeChallenge(resource.policy, name) } }
   }),
   templates: templates.map((template) => {
-    const { uriTemplate, name: _, ...metadata } = template.listed
+    const { uriTemplate, name, ...metadata } = template.listed
     const uris = new UriResources(uriTemplate, { list: undefined })
-    return { ...template, uris, config: { ...metadata, cacheHint, scopeChallenge: scopeChallenge(template.policy) } }
+    return {
+      ...template,
+      uris,
+      config: { ...metadata, cacheHint, scopeChallenge: scopeChallenge(template.policy, name) }
+    }
   }),
   prompts: prompts.map(({ argsSchema, ...prompt }) => {
     const config = {
       ...prompt.listed,
       argsSchema: Manifest.advertised(argsSchema),
-      scopeChallenge: scopeChallenge(prompt.policy)
+      scopeChallenge: scopeChallenge(prompt.policy, prompt.listed.name)
     }
     return { ...prompt, config }
   })

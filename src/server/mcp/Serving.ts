@@ -3,7 +3,6 @@ import {
   ProtocolError,
   ProtocolErrorCode,
   ResourceNotFoundError,
-  type ScopeChallengeHandler,
   type ServerContext
 } from "@modelcontextprotocol/server"
 import * as Cause from "effect/Cause"
@@ -12,13 +11,13 @@ import type * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 
 import type { AccessError } from "../access/Access.ts"
-import type * as Policy from "../access/Policy.ts"
 import type { ContentFailure } from "../capability/Content.ts"
 import * as Incident from "../observability/Incident.ts"
 import type { StateSigner } from "../oauth/StateSigner.ts"
 import * as Authorize from "./Authorize.ts"
 import type { NothingToComplete } from "./Completions.ts"
 import { messageOf, withoutCauses } from "./Content.ts"
+import { makeJudgedMessages } from "./JudgedMessages.ts"
 import type * as Manifest from "./Manifest.ts"
 import type { StateRefused } from "./MultiRoundTrip.ts"
 
@@ -94,40 +93,47 @@ const unexpected =
 /** How the SDK's handlers, which are promises, run programs. Built once, where the services are. */
 export const make = Effect.gen(function* () {
   const runPromise = Effect.runPromiseWith(yield* Effect.context<Services>())
+  const { challenge: scopeChallenge, ofServer } = yield* makeJudgedMessages
 
   /**
-   * Failures become protocol errors, and cancelling the request interrupts the program. `name` is for the log: the tool,
-   * resource or prompt. `uri`: the address of the resource that was asked for.
+   * Failures become protocol errors, and cancelling the request interrupts the program. `name` is for the record and the
+   * log: the tool, resource or prompt. `uri`: the address of the resource that was asked for.
    */
-  const run = <A>(
-    program: Effect.Effect<A, Failure, Services>,
-    ctx: ServerContext,
-    name = "",
-    uri?: string
-  ): Promise<A> =>
-    runPromise(
-      program.pipe(
-        Effect.catch((failure) => Effect.flatMap(protocolError(failure, { ctx, name, uri }), Effect.fail)),
-        Effect.catchCause(unexpected(ctx, name))
-      ),
-      { signal: ctx.mcpReq.signal }
-    )
+  const running =
+    ({ noting }: Pick<ReturnType<typeof ofServer>, "noting">) =>
+    <A>(program: Effect.Effect<A, Failure, Services>, ctx: ServerContext, name = "", uri?: string): Promise<A> =>
+      runPromise(
+        program.pipe(
+          Effect.catch((failure) => Effect.flatMap(protocolError(failure, { ctx, name, uri }), Effect.fail)),
+          Effect.catchCause(unexpected(ctx, name)),
+          noting(ctx, name)
+        ),
+        { signal: ctx.mcpReq.signal }
+      )
+
+  const forServer = () => {
+    const messages = ofServer()
+    const run = running(messages)
+    return {
+      run,
+      /** What the server has to tell of each message that it sends. */
+      sent: messages.sent,
+      /** Those entries of a list that the caller may use. An empty cursor is none. */
+      listed: async <A>(
+        entries: ReadonlyArray<Manifest.Entry<A>>,
+        { params: { cursor = "" } = {} }: Pick<PaginatedRequest, "params">,
+        ctx: ServerContext
+      ): Promise<Array<A>> => {
+        const visible = Authorize.visible(entries, ctx.http?.authInfo)
+        return (await run(cursor === "" ? visible : Effect.fail(new NoSuchPage()), ctx)).map((entry) => entry.listed)
+      }
+    }
+  }
 
   return {
-    run,
-    /** Those entries of a list that the caller may use. An empty cursor is none. */
-    listed: async <A>(
-      entries: ReadonlyArray<Manifest.Entry<A>>,
-      { params: { cursor = "" } = {} }: Pick<PaginatedRequest, "params">,
-      ctx: ServerContext
-    ): Promise<Array<A>> => {
-      const visible = Authorize.visible(entries, ctx.http?.authInfo)
-      return (await run(cursor === "" ? visible : Effect.fail(new NoSuchPage()), ctx)).map((entry) => entry.listed)
-    },
-    /** The scopes to step up for before a request is served. */
-    scopeChallenge:
-      (policy: Policy.Policy): ScopeChallengeHandler =>
-      ({ authInfo }) =>
-        runPromise(Authorize.challenge(policy, authInfo))
+    /** What one server serves with. */
+    forServer,
+    /** The scopes to step up for before a request for what has this name is served. */
+    scopeChallenge
   }
 })

@@ -26,7 +26,7 @@ export class StateError extends Schema.TaggedError<StateError>()("StateError", {
 }) {}
 
 /** What a signature is for. One made for one purpose is worth nothing for another. */
-export type Purpose = "sign-in" | "app-sign-in" | "question"
+export type Purpose = "sign-in" | "app-sign-in" | "question" | "operator"
 
 const algorithm = "HS256"
 
@@ -52,10 +52,17 @@ export class StateSigner extends Context.Service<
     readonly secretFor: (mechanism: string) => Effect.Effect<Redacted.Redacted>
   }
 >()("oauth/StateSigner") {
-  static readonly layer = Layer.effect(
-    StateSigner,
-    Effect.gen(function* () {
-      const { STATE_SIGNING_KEYS: keys } = yield* AppConfig
+  /** With the keys of the settings. */
+  static readonly layer = Layer.unwrap(
+    Effect.map(AppConfig, ({ STATE_SIGNING_KEYS: keys }) => StateSigner.layerOf(keys))
+  )
+
+  /**
+   * With these keys. Whoever holds the server's own, as its operators do, can sign `operator`: the payload is the origin
+   * of the server that it is meant for.
+   */
+  static readonly layerOf = (keys: AppConfig["Service"]["STATE_SIGNING_KEYS"]) =>
+    Layer.sync(StateSigner, () => {
       const verifiers = new Map(keys.map(({ id, secret }) => [id, Redacted.value(secret)]))
       const { id: signingId, secret } = keys[0]
       const signingKey = Redacted.value(secret)
@@ -103,7 +110,6 @@ export class StateSigner extends Context.Service<
           )
       })
     })
-  )
 }
 
 /** HMAC-SHA256 (RFC 2104). */

@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
@@ -10,6 +11,17 @@ export const reference: Effect.Effect<string> = Effect.map(
   Effect.replicateEffect(Random.nextIntBetween(0, alphabet.length, { halfOpen: true }), 8),
   (picks) => picks.map((pick) => alphabet.charAt(pick)).join("")
 )
+
+/** A reference that stands for a failure, and whether somebody planned for that. */
+export interface Incident {
+  readonly reference: string
+  readonly planned: boolean
+}
+
+/** Hears of each failure of the program that runs, so that a record of it can carry the same reference. */
+export const Told = Context.Reference<(incident: Incident) => void>("observability/Incident/Told", {
+  defaultValue: () => () => {}
+})
 
 /** Where an error came from, without its message, which may repeat what a user sent, over several lines. */
 const origin = (error: unknown): { readonly error: string; readonly at: ReadonlyArray<string> } => {
@@ -34,6 +46,8 @@ export const apology = (reference: string): string =>
 /** Logs what nobody planned for, and returns the reference under which it stands in the log. */
 export const report = Effect.fnUntraced(function* (what: string, cause: Cause.Cause<unknown>) {
   const id = yield* reference
+  const told = yield* Told
+  told({ reference: id, planned: false })
   const errors = cause.reasons.flatMap((reason) =>
     Cause.isDieReason(reason) ? [origin(reason.defect)] : Cause.isFailReason(reason) ? [origin(reason.error)] : []
   )
@@ -63,6 +77,8 @@ export const note = Effect.fnUntraced(function* (what: string, failure: { readon
  */
 export const declared = Effect.fnUntraced(function* (what: string, failure: unknown) {
   const id = yield* reference
+  const told = yield* Told
+  told({ reference: id, planned: true })
   const root = rootOf(failure)
   const reason = [failure, member(failure, "reason")].map((one) => member(one, "_tag")).filter(Predicate.isString)
   yield* Effect.annotateLogs(root === undefined ? Effect.logInfo(what) : Effect.logWarning(what), {

@@ -7,6 +7,8 @@ import type { AccountLayer } from "../account/AccountObject.ts"
 import { Authority } from "../account/Authority.ts"
 import { Records } from "../account/Records.ts"
 import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
+import type { Decision } from "../observability/Decisions.ts"
+import { type DecisionQuery, DecisionRows } from "../account/DecisionRows.ts"
 import { type GrantId, UserId } from "../domain/Principal.ts"
 import type { Bearer } from "../oauth/Admission.ts"
 import type { TokenRequest } from "../oauth/UserAuthorities.ts"
@@ -17,6 +19,7 @@ type AuthorityLayer = (user: Parameters<AccountLayer>[0]) => Layer.Layer<Authori
 /** What is kept for one user. */
 interface Account {
   readonly entries: MemoryEntries
+  readonly decisions: DecisionRows["Service"]
   readonly runtime: ManagedRuntime.ManagedRuntime<Authority | Records, never>
 }
 
@@ -29,6 +32,8 @@ export class FakeAccounts {
   readonly ended: Array<string> = []
   /** The users whose streams would be told of a change. */
   readonly told: Array<string> = []
+  /** How many decisions each call to an object brought. */
+  readonly recorded: Array<number> = []
   /** How many of the next calls fail, as those of an object do that is being replaced. */
   failures = 0
   /** Whether they fail because the object has too much to do. */
@@ -53,6 +58,13 @@ export class FakeAccounts {
         keep: (key: string, value: string, expiresAt: number | null) =>
           ask("keep", ({ keep }) => keep(key, value, expiresAt)),
         hear: (event: AccessEvent) => this.#called("hear", async () => this.#hear(event)),
+        record: (decisions: ReadonlyArray<Decision>) =>
+          this.#called("record", () => {
+            this.recorded.push(decisions.length)
+            return Effect.runPromise(this.#accountOf(userId).decisions.record(decisions))
+          }),
+        decisions: (query: DecisionQuery) =>
+          this.#called("decisions", () => Effect.runPromise(this.#accountOf(userId).decisions.find(query))),
         readEntry: (entry: string) =>
           this.#called("readEntry", async () => this.#accountOf(userId).entries.read(entry)),
         writeEntry: (write: Write) =>
@@ -81,6 +93,7 @@ export class FakeAccounts {
     const layer = this.#layer?.({ userId, events }) ?? Layer.mock(Authority)({})
     const made = {
       entries: new MemoryEntries(),
+      decisions: DecisionRows.inMemory(),
       runtime: ManagedRuntime.make(Layer.provideMerge(layer, Records.layerMemory))
     }
     this.#accounts.set(userId, made)

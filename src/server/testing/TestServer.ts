@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 
 import { application, authority, define, type Server, type ServerDefinition } from "../Server.ts"
+import { type Decision, DecisionListener } from "../observability/Decisions.ts"
 import { FakeAccounts } from "./FakeAccounts.ts"
 import { FakeClerk } from "./FakeClerk.ts"
 import { type ClientOptions, connect } from "./McpClient.ts"
@@ -33,6 +34,8 @@ export interface TestServer {
   readonly accounts: FakeAccounts
   /** Each line that the server logs, as JSON. */
   readonly log: ReadonlyArray<string>
+  /** What policies decided, in order: one record for each message that was judged. */
+  readonly decisions: ReadonlyArray<Decision>
   /** Lets seconds pass, except for the OAuth library, which reads the system's clock. */
   readonly wait: (seconds: number) => void
   readonly handler: Handler
@@ -73,6 +76,7 @@ export const testServer = <Settings extends ReadonlyArray<unknown> = []>(
   const kv = new MemoryKv()
   const accounts = new FakeAccounts()
   const log: Array<string> = []
+  const decisions: Array<Decision> = []
   let ahead = 0
   const clock = Layer.effect(
     Clock.Clock,
@@ -84,9 +88,10 @@ export const testServer = <Settings extends ReadonlyArray<unknown> = []>(
     })
   )
   const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
+  const listener = Layer.succeed(DecisionListener, (decision) => void decisions.push(decision))
   const env = { ...testSettings, ACCOUNT_AGENT: accounts.namespace, ...settings }
   const world = Layer.mergeAll(clerk.layer, kv.layer, outside)
-  const host = Layer.merge(logger, clock)
+  const host = Layer.mergeAll(logger, clock, listener)
   accounts.host((user) => authority(server, env, world, user).pipe(Layer.provideMerge(host), Layer.orDie))
   const { handler } = HttpRouter.toWebHandler(
     application(server, env, world).pipe(Layer.provideMerge(host), Layer.orDie),
@@ -98,6 +103,7 @@ export const testServer = <Settings extends ReadonlyArray<unknown> = []>(
     kv,
     accounts,
     log,
+    decisions,
     wait: (seconds) => {
       ahead += seconds * 1_000
     },

@@ -3,63 +3,17 @@ import * as Context from "effect/Context"
 import * as Schema from "effect/Schema"
 
 import * as Policy from "../../../src/server/access/Policy.ts"
-import { Role } from "../../../src/server/domain/Role.ts"
 import { baseline } from "../../../src/server/domain/Scope.ts"
-
-const roleNames = ["admin", "premium", "guest"] as const
-const scopeNames = ["mcp:tools", "paint:use", "app:use", "grants:end"] as const
-const permissionNames = ["org:reports:read", "org:reports:write"] as const
-
-/** A description of a policy, of which arbitrary ones can be made. */
-type Shape =
-  | { readonly kind: "nobody" | "signedIn" }
-  | { readonly kind: "roles"; readonly roles: readonly [string, ...Array<string>] }
-  | { readonly kind: "scopes"; readonly scopes: readonly [string, ...Array<string>] }
-  | { readonly kind: "permission"; readonly permission: string }
-  | { readonly kind: "all" | "any"; readonly of: readonly [Shape, ...Array<Shape>] }
-
-const Leaf = Schema.Union([
-  Schema.Struct({ kind: Schema.Literals(["nobody", "signedIn"]) }),
-  Schema.Struct({ kind: Schema.Literal("roles"), roles: Schema.NonEmptyArray(Schema.Literals(roleNames)) }),
-  Schema.Struct({ kind: Schema.Literal("scopes"), scopes: Schema.NonEmptyArray(Schema.Literals(scopeNames)) }),
-  Schema.Struct({ kind: Schema.Literal("permission"), permission: Schema.Literals(permissionNames) })
-])
-const combined = <S extends Schema.Codec<Shape>>(of: S) =>
-  Schema.Union([Leaf, Schema.Struct({ kind: Schema.Literals(["all", "any"]), of: Schema.NonEmptyArray(of) })])
-const AnyPolicy = combined(combined(Leaf))
-
-const policyOf = (shape: Shape): Policy.Policy => {
-  switch (shape.kind) {
-    case "nobody":
-      return Policy.nobody
-    case "signedIn":
-      return Policy.signedIn
-    case "roles":
-      return Policy.roles(...shape.roles)
-    case "scopes":
-      return Policy.scopes(...shape.scopes)
-    case "permission":
-      return Policy.permission(shape.permission)
-    case "all":
-    case "any": {
-      const [first, ...rest] = shape.of
-      const combine = shape.kind === "all" ? Policy.all : Policy.any
-      return combine(policyOf(first), ...rest.map(policyOf))
-    }
-  }
-}
-
-const AnyFacts = Schema.Struct({
-  role: Schema.UndefinedOr(Schema.Literals(roleNames)),
-  permissions: Schema.Array(Schema.Literals(permissionNames)),
-  scopes: Schema.Array(Schema.Literals(scopeNames))
-})
-
-const factsOf = ({ role, permissions, scopes }: Partial<typeof AnyFacts.Type>): Policy.PolicyInput => ({
-  role: role && Role.make(role),
-  permissions: new Set(permissions),
-  scopes: new Set(scopes)
-})
+import {
+  AnyFacts,
+  AnyPolicy,
+  Leaf,
+  factsOf,
+  permissionNames,
+  policyOf,
+  scopeNames,
+  type Shape
+} from "../../support/Policies.ts"
 
 const withScopes = (facts: Policy.PolicyInput, ...scopes: ReadonlyArray<string>): Policy.PolicyInput => ({
   ...facts,

@@ -222,6 +222,7 @@ describe("an idle session", () => {
       assert.isNotNull(await storage.getAlarm())
       storage.sql.exec(`UPDATE sessions SET used_at = used_at - ${day}`)
       storage.sql.exec(`UPDATE events SET seq = seq - ${day * 1_000}`)
+      storage.sql.exec("UPDATE decisions SET time = 0")
       storage.sql.exec("UPDATE cf_agents_jobs SET time = 0")
     })
     assert.strictEqual((await session.post(call(2, "echo"))).status, 404)

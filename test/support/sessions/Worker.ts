@@ -1,6 +1,7 @@
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
@@ -9,12 +10,13 @@ import { Access } from "../../../src/server/access/Access.ts"
 import { AccessEvent, AccessEvents } from "../../../src/server/access/AccessEvents.ts"
 import * as Policy from "../../../src/server/access/Policy.ts"
 import { type AccountLayer, AccountObject as Base } from "../../../src/server/account/AccountObject.ts"
+import * as DecisionKeepers from "../../../src/server/account/DecisionKeepers.ts"
 import { AccountStubs } from "../../../src/server/account/AccountStub.ts"
 import { Authority } from "../../../src/server/account/Authority.ts"
 import * as RecordedSnapshots from "../../../src/server/account/RecordedSnapshots.ts"
 import { defaultLimits, UserStoreLimits } from "../../../src/server/capability/UserStoreWrite.ts"
 import { ClerkApi } from "../../../src/server/clerk/ClerkApi.ts"
-import { ClerkError, UserNotFound } from "../../../src/server/clerk/ClerkError.ts"
+import { ClerkError, ClerkUnavailable, UserNotFound } from "../../../src/server/clerk/ClerkError.ts"
 import { AppConfig } from "../../../src/server/config/AppConfig.ts"
 import { ServerInfo } from "../../../src/server/config/ServerInfo.ts"
 import { CurrentPrincipal, Principal } from "../../../src/server/domain/Principal.ts"
@@ -24,24 +26,27 @@ import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
 import { Elicitation } from "../../../src/server/capability/Elicitation.ts"
 import { ClientLog } from "../../../src/server/capability/ClientLog.ts"
 import { Progress } from "../../../src/server/capability/Progress.ts"
+import { parts } from "../../server/fixture/Deciding.ts"
 import { testSettings } from "../../../src/server/testing/TestSettings.ts"
 
 /** What Clerk says of every user; a test changes it. */
-export const clerk = { role: "admin", deleted: new Set<string>() }
+export const clerk = { role: "admin", deleted: new Set<string>(), down: new Set<string>() }
 
 const Clerk = Layer.mock(ClerkApi)({
   user: (id) =>
-    clerk.deleted.has(id)
-      ? Effect.fail(new ClerkError({ reason: new UserNotFound() }))
-      : Effect.sync(() => ({
-          id,
-          primaryEmailAddress: null,
-          firstName: "Ada",
-          lastName: null,
-          imageUrl: "https://img.clerk.example/ada",
-          banned: false,
-          publicMetadata: { role: clerk.role }
-        })),
+    clerk.down.has(id)
+      ? Effect.fail(new ClerkError({ reason: new ClerkUnavailable({ operation: "users.getUser" }) }))
+      : clerk.deleted.has(id)
+        ? Effect.fail(new ClerkError({ reason: new UserNotFound() }))
+        : Effect.sync(() => ({
+            id,
+            primaryEmailAddress: null,
+            firstName: "Ada",
+            lastName: null,
+            imageUrl: "https://img.clerk.example/ada",
+            banned: false,
+            publicMetadata: { role: clerk.role }
+          })),
   memberships: () => Effect.succeed([])
 })
 
@@ -166,16 +171,23 @@ const description = {
 /** Where a user was deleted, what is stored is erased without a delay. */
 const atOnce = Layer.succeed(UserStoreLimits, { ...defaultLimits, eraseAfterDays: 0 })
 
+/** Every decision is a line, in which others would be hard to find. */
+const withoutDecisions = Logger.make((options) => {
+  if (String(options.message) !== "Decision") Logger.defaultLogger.log(options)
+})
+
 const servicesWith: AccountLayer = ({ userId, events }) =>
   Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, atOnce).pipe(
-    Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers))),
+    Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers), ...parts)),
+    Layer.provide(DecisionKeepers.inObject),
     Layer.provideMerge(authorityOver(userId)),
     Layer.provideMerge(Access.layer),
     Layer.provide([events, RecordedSnapshots.layer]),
     Layer.provide([AccountStubs.layer, StateSigner.layer]),
     Layer.provideMerge(Clerk),
     Layer.provide(ServerInfo.layer(description)),
-    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(testSettings))))
+    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(testSettings)))),
+    Layer.provideMerge(Logger.layer([withoutDecisions]))
   )
 
 /** The object of a user with tools that show what a session does, and a Clerk that is a variable. */

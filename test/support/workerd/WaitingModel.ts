@@ -35,10 +35,23 @@ const painter = Layer.succeed(Painter, {
 
 const server = make(definition(painter))
 
-/** The fixture with a painter that asks the model above; `/_model` tells what became of its calls. */
+interface Env {
+  readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject>
+}
+
+/**
+ * The fixture with a painter that asks the model above; `/_model` tells what became of its calls, `/_decisions` what is
+ * stored for a user.
+ */
 export default {
-  fetch: (request) => (new URL(request.url).pathname === "/_model" ? Response.json(calls) : server.fetch(request))
-} satisfies ExportedHandler
+  fetch: async (request, env) => {
+    const { pathname, searchParams } = new URL(request.url)
+    if (pathname === "/_model") return Response.json(calls)
+    if (pathname !== "/_decisions") return server.fetch(request)
+    const decisions = await env.ACCOUNT_AGENT.getByName(searchParams.get("user") ?? "").decisions({ limit: 10 })
+    return Response.json([...decisions])
+  }
+} satisfies ExportedHandler<Env>
 
 /** Sessions with the same painter. */
 export class AccountObject extends server.AccountObject {}
