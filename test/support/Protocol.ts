@@ -101,7 +101,11 @@ export const send = Effect.fnUntraced(function* (
       }
     })
   })
-  const response = yield* lane.serve(request, caller(as), "http://localhost:8788/.well-known/oauth-protected-resource/mcp")
+  const response = yield* lane.serve(
+    request,
+    caller(as),
+    "http://localhost:8788/.well-known/oauth-protected-resource/mcp"
+  )
   const text = yield* Effect.promise(() => response.text())
   const streamed = response.headers.get("content-type")?.startsWith("text/event-stream") === true
   const messages: ReadonlyArray<any> = streamed

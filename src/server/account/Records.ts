@@ -36,7 +36,8 @@ export class Records extends Context.Service<
       let exists = false
 
       const isThere = (): boolean => {
-        exists ||= sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'records'").toArray().length > 0
+        exists ||=
+          sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'records'").toArray().length > 0
         return exists
       }
 

@@ -27,7 +27,10 @@ const untold = Layer.succeed(AccessEvents, { publish: () => Effect.void })
 const withClerk = <A, E>(test: (clerk: FakeClerk) => Effect.Effect<A, E, Access>, ada: TestUser = { role: "admin" }) =>
   Effect.suspend(() => {
     const clerk = new FakeClerk(ada)
-    return Effect.provide(test(clerk), Layer.provide(Access.layer, [clerk.layer, untold, Layer.fresh(Snapshots.layerMemory)]))
+    return Effect.provide(
+      test(clerk),
+      Layer.provide(Access.layer, [clerk.layer, untold, Layer.fresh(Snapshots.layerMemory)])
+    )
   })
 
 const down = new ClerkUnavailable({ operation: "users.getUser" })

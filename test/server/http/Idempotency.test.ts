@@ -59,7 +59,14 @@ describe("a form that is sent twice", () => {
       .filter(([key]) => key.startsWith("answer:"))
       .flat()
       .join("\n")
-    for (const part of [state, back.searchParams.get("code") ?? "", clientId, "client.example", "status", "Set-Cookie"]) {
+    for (const part of [
+      state,
+      back.searchParams.get("code") ?? "",
+      clientId,
+      "client.example",
+      "status",
+      "Set-Cookie"
+    ]) {
       assert.notInclude(stored, part)
     }
   })

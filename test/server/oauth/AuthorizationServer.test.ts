@@ -7,7 +7,7 @@ import { UserId } from "../../../src/server/domain/Principal.ts"
 import * as AuthorizationServer from "../../../src/server/oauth/AuthorizationServer.ts"
 import { GrantCheck } from "../../../src/server/oauth/GrantCheck.ts"
 import { OAuthEndpoints } from "../../../src/server/oauth/OAuthEndpoints.ts"
-import { GrantStorage } from "../../../src/server/oauth/OAuthStorage.ts"
+import { GrantStorage, OAuthStorage } from "../../../src/server/oauth/OAuthStorage.ts"
 import { makePending } from "../../../src/server/oauth/PendingSignIn.ts"
 import { ConsentTime } from "../../../src/server/oauth/SignIn.ts"
 import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
@@ -25,8 +25,8 @@ const withServer = <A, E>(test: Effect.Effect<A, E, Layer.Success<typeof Authori
       AuthorizationServer.layer.pipe(
         Layer.provide([
           new MemoryKv().layer,
-          Layer.mock(GrantStorage, {}),
-          Layer.mock(UserAuthorities, {}),
+          Layer.provide(Layer.effect(GrantStorage, OAuthStorage), new MemoryKv().layer),
+          Layer.succeed(UserAuthorities, { of: () => assert.fail("asked") }),
           GrantCheck.layerElsewhere
         ]),
         Layer.provideMerge(StateSigner.layer),

@@ -10,14 +10,19 @@ import * as TestClock from "effect/testing/TestClock"
 import type { Caller } from "../../../src/server/access/Caller.ts"
 import { ClientId, GrantId, UserId } from "../../../src/server/domain/Principal.ts"
 import type { Admission, Bearer } from "../../../src/server/oauth/Admission.ts"
+import { GrantCheck } from "../../../src/server/oauth/GrantCheck.ts"
 import { OAuthLibrary } from "../../../src/server/oauth/OAuthLibrary.ts"
+import { GrantStorage, OAuthStorage } from "../../../src/server/oauth/OAuthStorage.ts"
 import type { Resource } from "../../../src/server/oauth/Resource.ts"
 import { type Asked, ResourceServer } from "../../../src/server/oauth/ResourceServer.ts"
+import { MemoryKv } from "../../../src/server/testing/MemoryKv.ts"
 import { testConfig } from "../../support/TestConfig.ts"
 
-const freshContext = () => ({ waitUntil: () => {}, passThroughOnException: () => {}, props: {} })
+/** The resource server by itself: it keeps nothing, so it never looks into a store. */
 const layer = ResourceServer.layer.pipe(
-  Layer.provide([testConfig(), Layer.mock(OAuthLibrary, { freshContext: freshContext as () => ExecutionContext })])
+  Layer.provide(OAuthLibrary.layer),
+  Layer.provide(Layer.effect(GrantStorage, OAuthStorage)),
+  Layer.provide([new MemoryKv().layer, GrantCheck.layerElsewhere, testConfig()])
 )
 
 const known = { userId: UserId.make("user_ada"), clientId: ClientId.make("client") }
@@ -127,7 +132,7 @@ describe("ResourceServer", () => {
         { concurrency: "unbounded" }
       )
       const texts = yield* Effect.promise(() => Promise.all(answers.map(async (answer) => answer.text())))
-      texts.forEach((text, index) => assert.include(text, users[index]))
+      texts.forEach((text, index) => assert.include(text, users[index] ?? "nobody"))
     }).pipe(Effect.provide(layer))
   )
 
