@@ -62,9 +62,8 @@ describe("an access token", () => {
     const { accounts, admit, known } = server
     const elsewhere = await admit({ resource: "https://mcp.example.com/sse" })
     assert.deepEqual(elsewhere, { _tag: "NotAdmitted", reason: "made for another resource", known } as typeof elsewhere)
-    const [{ key, value } = assert.fail("no token")] = (await accounts.dump("user_ada")).filter((record) =>
-      record.key.startsWith("token:")
-    )
+    const stored = (await accounts.dump("user_ada")).find((record) => record.key.startsWith("token:"))
+    const { key, value } = stored ?? assert.fail("no token")
     const expiresAt = Math.floor(Date.now() / 1_000) - 1
     await objectIn(server).keep(key, JSON.stringify({ ...JSON.parse(value), expiresAt }), null)
     const expired = await admit()

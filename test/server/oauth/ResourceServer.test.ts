@@ -40,14 +40,16 @@ const admitted = (caller: Caller): Admission => ({
 
 const tellWho = (caller: Caller) => Effect.succeed(Response.json(caller.principal))
 
+interface Sent<A> {
+  readonly token?: string
+  readonly resource?: Resource
+  readonly serve?: (caller: Caller, answer: A | undefined) => Effect.Effect<Response>
+}
+
 /** Sends a token whose user's object says this of it. */
 const send = <A = never>(
   said: Asked<A> | Response | ((userId: UserId, bearer: Bearer) => Asked<A>),
-  {
-    token = "user_ada:grant:secret",
-    resource = "/mcp" as Resource,
-    serve = tellWho as (caller: Caller, answer: A | undefined) => Effect.Effect<Response>
-  } = {}
+  { token = "user_ada:grant:secret", resource = "/mcp", serve = tellWho }: Sent<A> = {}
 ) =>
   Effect.flatMap(ResourceServer, (server) => {
     const headers = { authorization: `Bearer ${token}` }
