@@ -1,26 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as HttpRouter from "effect/http/HttpRouter"
-import * as Layer from "effect/Layer"
 
-import { application, handler as hosted } from "../../src/server/Server.ts"
+import { handler as hosted } from "../../src/server/Server.ts"
 import { ClerkUnavailable } from "../../src/server/clerk/ClerkError.ts"
 import fixture from "./fixture/worker.ts"
-import { FakeClerk } from "../../src/server/testing/FakeClerk.ts"
 import { connect } from "../../src/server/testing/McpClient.ts"
-import { MemoryKv } from "../../src/server/testing/MemoryKv.ts"
+import { testServer } from "../../src/server/testing/TestServer.ts"
 import { testApp } from "../support/TestApp.ts"
 import { settings } from "../support/TestConfig.ts"
-import { jsonOf, Visitor } from "../../src/server/testing/Visitor.ts"
+import { jsonOf } from "../../src/server/testing/Visitor.ts"
 
 describe("application", () => {
-  it("runs in a test, with Clerk and KV swapped for stand-ins", async () => {
-    const clerk = new FakeClerk({ id: "user_ada", role: "admin" })
-    const outside = Layer.merge(clerk.layer, new MemoryKv().layer)
-    const app = application(fixture.server, settings, outside)
-    const { handler } = HttpRouter.toWebHandler(app, { disableLogger: true })
-
-    const { access_token } = await new Visitor(handler).signIn("user_ada", "mcp:tools paint:use")
-    const client = await connect(handler, access_token)
+  it("runs in a test, with Clerk, the store and the objects of users swapped for stand-ins", async () => {
+    const server = testServer(fixture, { users: [{ role: "admin" }], settings: { FIXTURE_COLOUR: "red" } })
+    const client = await server.connect({}, { scopes: ["paint:use"] })
     const { structuredContent } = await client.callTool({ name: "whoAmI", arguments: {} })
     assert.deepInclude(structuredContent, { userId: "user_ada", role: "admin" })
   })

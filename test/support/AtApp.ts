@@ -51,9 +51,9 @@ export const appServer = () => {
     /** Another browser. */
     stranger: () => new Visitor(watchedHandler),
     /** How many grants there are. The log, by the way, must not hold what nobody is to find. */
-    grants: () => {
+    grants: async () => {
       for (const part of confidential) assert.notInclude(app.log.join("\n"), part)
-      return app.kv.keys.filter((key) => key.startsWith("grant:")).length
+      return (await app.accounts.grants()).length
     }
   }
 }

@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-import { Access } from "../../src/server/access/Access.ts"
+import type { Caller } from "../../src/server/access/Caller.ts"
 import type { UserSnapshot } from "../../src/server/access/UserSnapshot.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
 import { ServerInfo } from "../../src/server/config/ServerInfo.ts"
@@ -27,6 +27,12 @@ export const principal = (change: Partial<typeof Principal.Encoded> = {}): Princ
     ...change
   })
 
+/** The sender of a request, whom everybody knows. */
+export const caller = (as: Principal = principal()): Caller => ({
+  principal: as,
+  facts: { _tag: "Known", user: snapshot }
+})
+
 const snapshot: UserSnapshot = {
   userId: UserId.make("user_one"),
   email: "one@example.com",
@@ -44,7 +50,7 @@ const config = Layer.effect(AppConfig, AppConfig.decode({ ...testSettings, PUBLI
   (config) => Layer.provideMerge(ServerInfo.layer(description), config)
 )
 
-/** The protocol as it ships on a given catalogue, for one user whom everybody knows. */
+/** The protocol as it ships on a given catalogue. */
 export const protocol = <R>(
   catalogue: Layer.Layer<Catalogue, never, R>,
   follow: Changes["Service"]["follow"] = () => Effect.succeed(Stream.empty)
@@ -55,8 +61,7 @@ export const protocol = <R>(
     Layer.provide(Layer.succeed(Decisions, { record: () => Effect.void })),
     Layer.provideMerge(StateSigner.layer),
     Layer.provide(Layer.succeed(Changes, { follow })),
-    Layer.provide(config),
-    Layer.provide(Layer.succeed(Access, { current: () => Effect.succeed(snapshot) }))
+    Layer.provide(config)
   )
 
 export interface Sent {
@@ -98,7 +103,11 @@ export const send = Effect.fnUntraced(function* (
       }
     })
   })
-  const response = yield* lane.serve(request, as, "http://localhost:8788/.well-known/oauth-protected-resource/mcp")
+  const response = yield* lane.serve(
+    request,
+    caller(as),
+    "http://localhost:8788/.well-known/oauth-protected-resource/mcp"
+  )
   const text = yield* Effect.promise(() => response.text())
   const streamed = response.headers.get("content-type")?.startsWith("text/event-stream") === true
   const messages: ReadonlyArray<any> = streamed

@@ -94,7 +94,7 @@ export class Records extends Context.Service<
 
   /** In memory, for tests. */
   static readonly layerMemory = Layer.sync(Records, () => {
-    const records = new Map<string, StoredRecord>()
+    let records: ReadonlyMap<string, StoredRecord> = new Map()
     const isExpired = ({ expiresAt }: StoredRecord, now: number) => expiresAt !== null && expiresAt <= now
     const live = Effect.map(Clock.currentTimeMillis, (now) =>
       [...records.values()].filter((record) => !isExpired(record, now))
@@ -110,15 +110,20 @@ export class Records extends Context.Service<
         ),
       commit: (changes) =>
         Effect.sync(() => {
+          const changed = new Map(records)
           for (const change of changes) {
-            if (change.value === null) records.delete(change.key)
-            else records.set(change.key, change)
+            if (change.value === null) changed.delete(change.key)
+            else changed.set(change.key, change)
           }
+          records = changed
         }),
       sweep: (limit) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
-          const expired = [...records.values()].filter((record) => isExpired(record, now))
-          for (const { key } of expired.slice(0, limit)) records.delete(key)
+          const expired = [...records.values()]
+            .filter((record) => isExpired(record, now))
+            .toSorted((a, b) => (a.expiresAt ?? Infinity) - (b.expiresAt ?? Infinity))
+          const gone = new Set(expired.slice(0, limit))
+          records = new Map([...records].filter(([, record]) => !gone.has(record)))
           const times = [...records.values()].flatMap(({ expiresAt }) => expiresAt ?? [])
           return times.length === 0 ? undefined : Math.min(...times)
         })

@@ -11,7 +11,6 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 
-import type { Access } from "../access/Access.ts"
 import type * as Policy from "../access/Policy.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { type Decision, Decisions } from "../observability/Decisions.ts"
@@ -79,7 +78,7 @@ const idsOf = ({ userId, clientId, grantId, organizationId }: Principal & { read
  */
 export const makeJudgedMessages = Effect.gen(function* () {
   const { record } = yield* Decisions
-  const context = yield* Effect.context<Access>()
+  const context = yield* Effect.context()
   const run = Effect.runForkWith(context)
   const runPromise = Effect.runPromiseWith(context)
   const now = () => Effect.runSyncWith(context)(Clock.currentTimeMillis)

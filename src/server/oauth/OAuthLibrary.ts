@@ -97,6 +97,7 @@ const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Sc
     scopesSupported: [...scopes],
     allowPrivateUseRedirectUris: true,
     accessTokenTTL: accessToken,
+    refreshTokenTTL: refreshToken,
     refreshTokenIdleTTL: refreshToken,
     tokenExchangeCallback: async ({ props }) => {
       const refused = await run(refusalOf(props))

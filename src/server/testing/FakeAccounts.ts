@@ -5,7 +5,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import type { AccountLayer } from "../account/AccountObject.ts"
 import { Authority } from "../account/Authority.ts"
-import { Records } from "../account/Records.ts"
+import { Records, type StoredRecord } from "../account/Records.ts"
 import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
 import type { Decision } from "../observability/Decisions.ts"
 import { type DecisionQuery, DecisionRows } from "../account/DecisionRows.ts"
@@ -38,6 +38,8 @@ export class FakeAccounts {
   failures = 0
   /** Whether they fail because the object has too much to do. */
   overloaded = false
+  /** How many of the next commits of records fail, as those of an object's store do. Nothing of them is kept. */
+  failedCommits = 0
   /** How many calls were made, by name. */
   readonly calls = new Map<string, number>()
   readonly #accounts = new Map<string, Account>()
@@ -79,12 +81,36 @@ export class FakeAccounts {
   }
 
   /** The keys of a user's records, sorted. */
-  recordsOf(userId: string): Promise<ReadonlyArray<string>> {
-    const { runtime } = this.#accountOf(UserId.make(userId))
-    return runtime.runPromise(
-      Effect.flatMap(Records, (records) => Effect.map(records.list(""), (found) => found.map(({ key }) => key)))
-    )
+  async recordsOf(userId: string): Promise<ReadonlyArray<string>> {
+    return (await this.dump(userId)).map(({ key }) => key)
   }
+
+  /** Everything that is stored for a user, sorted by key, as whoever can read the object's store sees it. */
+  dump(userId: string): Promise<ReadonlyArray<StoredRecord>> {
+    const { runtime } = this.#accountOf(UserId.make(userId))
+    return runtime.runPromise(Effect.flatMap(Records, (records) => records.list("")))
+  }
+
+  /** The keys of all grants, of all users. */
+  async grants(): Promise<ReadonlyArray<string>> {
+    const keys = await Promise.all([...this.#accounts.keys()].map((userId) => this.recordsOf(userId)))
+    return keys.flat().filter((key) => key.startsWith("grant:"))
+  }
+
+  readonly #records = Layer.effect(
+    Records,
+    Effect.map(Records, (records) =>
+      Records.of({
+        ...records,
+        commit: (changes) =>
+          Effect.suspend(() => {
+            if (this.failedCommits === 0) return records.commit(changes)
+            this.failedCommits -= 1
+            return Effect.die(new Error("the store failed: internal detail"))
+          })
+      })
+    )
+  )
 
   #accountOf(userId: UserId): Account {
     const known = this.#accounts.get(userId)
@@ -94,7 +120,9 @@ export class FakeAccounts {
     const made = {
       entries: new MemoryEntries(),
       decisions: DecisionRows.inMemory(),
-      runtime: ManagedRuntime.make(Layer.provideMerge(layer, Records.layerMemory))
+      runtime: ManagedRuntime.make(
+        layer.pipe(Layer.provideMerge(this.#records), Layer.provide(Layer.fresh(Records.layerMemory)))
+      )
     }
     this.#accounts.set(userId, made)
     return made

@@ -6,6 +6,10 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 
 import { Access } from "../../../src/server/access/Access.ts"
+import { type AccessEvent, AccessEvents } from "../../../src/server/access/AccessEvents.ts"
+import { Snapshots } from "../../../src/server/access/Snapshots.ts"
+import * as RecordedSnapshots from "../../../src/server/account/RecordedSnapshots.ts"
+import { Records } from "../../../src/server/account/Records.ts"
 import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "../../../src/server/clerk/ClerkError.ts"
 import { KeepAlive } from "../../../src/server/config/KeepAlive.ts"
 import { UserId } from "../../../src/server/domain/Principal.ts"
@@ -16,11 +20,17 @@ const ada = UserId.make("user_ada")
 const current = (userId = ada) => Effect.flatMap(Access, (access) => access.current(userId))
 const refusal = (userId = ada) => Effect.map(Effect.flip(current(userId)), ({ reason }) => reason)
 
+/** Where nobody hears of changes. */
+const untold = Layer.succeed(AccessEvents, { publish: () => Effect.void })
+
 /** A test with a Clerk of its own that knows Ada. */
 const withClerk = <A, E>(test: (clerk: FakeClerk) => Effect.Effect<A, E, Access>, ada: TestUser = { role: "admin" }) =>
   Effect.suspend(() => {
     const clerk = new FakeClerk(ada)
-    return Effect.provide(test(clerk), Layer.provide(Access.layer, clerk.layer))
+    return Effect.provide(
+      test(clerk),
+      Layer.provide(Access.layer, [clerk.layer, untold, Layer.fresh(Snapshots.layerMemory)])
+    )
   })
 
 const down = new ClerkUnavailable({ operation: "users.getUser" })
@@ -121,7 +131,12 @@ describe("Access", () => {
       const kept: Array<Promise<unknown>> = []
       const host = Layer.succeed(KeepAlive, (work) => void kept.push(work))
       yield* current().pipe(
-        Effect.provide(Access.layer.pipe(Layer.provide(new FakeClerk({}).layer), Layer.provide(host)))
+        Effect.provide(
+          Access.layer.pipe(
+            Layer.provide([new FakeClerk({}).layer, untold, Layer.fresh(Snapshots.layerMemory)]),
+            Layer.provide(host)
+          )
+        )
       )
       assert.strictEqual(kept.length, 1)
     })
@@ -249,4 +264,60 @@ describe("Access", () => {
       withClerk(() => Effect.map(current(), (snapshot) => assert.isNull(snapshot.role)), { role })
     )
   }
+})
+
+describe("what Access publishes", () => {
+  /** Asks as a new instance of the user's object does, each time with nothing in memory but what its records hold. */
+  const instances = (user: TestUser) =>
+    Effect.gen(function* () {
+      const [clerk, told]: [FakeClerk, Array<AccessEvent>] = [new FakeClerk(user), []]
+      const events = Layer.succeed(AccessEvents, { publish: (event) => Effect.sync(() => void told.push(event)) })
+      const records = yield* Effect.provide(Records, Layer.fresh(Records.layerMemory))
+      const snapshots = Layer.provide(Layer.fresh(RecordedSnapshots.layer), Layer.succeed(Records, records))
+      const instance = Layer.provide(Layer.fresh(Access.layer), [clerk.layer, events, snapshots])
+      /** Has the new instance ask twice, and tells what was published until then. */
+      const ask = Effect.gen(function* () {
+        yield* TestClock.adjust("61 seconds")
+        yield* Effect.exit(current()).pipe(
+          Effect.andThen(TestClock.adjust("61 seconds")),
+          Effect.andThen(Effect.exit(current())),
+          Effect.provide(instance)
+        )
+        return told.map((event) => (event._tag === "AccountClosed" ? `${event._tag} ${event.deleted}` : event._tag))
+      })
+      return { clerk, ask }
+    })
+
+  it.effect("is each change of what the user may use, once, whichever instance finds it", () =>
+    Effect.gen(function* () {
+      const { clerk, ask } = yield* instances({ role: "admin" })
+      assert.deepEqual(yield* ask, [])
+      clerk.users.set("user_ada", { role: "guest" })
+      assert.deepEqual(yield* ask, ["AccessChanged"])
+      assert.deepEqual(yield* ask, ["AccessChanged"])
+      clerk.users.set("user_ada", { role: "guest", organizations: [{ permissions: ["org:b", "org:a"] }] })
+      assert.deepEqual(yield* ask, ["AccessChanged", "AccessChanged"])
+      clerk.users.set("user_ada", {
+        role: "guest",
+        firstName: "A",
+        organizations: [{ permissions: ["org:a", "org:b"] }]
+      })
+      assert.deepEqual(yield* ask, ["AccessChanged", "AccessChanged"])
+    })
+  )
+
+  it.effect("is the end of an account, once, and again when it is deleted after it was banned", () =>
+    Effect.gen(function* () {
+      const { clerk, ask } = yield* instances({ banned: true })
+      assert.deepEqual(yield* ask, ["AccountClosed false"])
+      assert.deepEqual(yield* ask, ["AccountClosed false"])
+      clerk.users.delete("user_ada")
+      assert.deepEqual(yield* ask, ["AccountClosed false", "AccountClosed true"])
+      assert.deepEqual(yield* ask, ["AccountClosed false", "AccountClosed true"])
+      clerk.users.set("user_ada", {})
+      assert.lengthOf(yield* ask, 2)
+      clerk.users.set("user_ada", { banned: true })
+      assert.deepEqual((yield* ask).slice(2), ["AccountClosed false"])
+    })
+  )
 })

@@ -5,8 +5,10 @@ import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
 
 import { AccessEvent, AccessEvents } from "../../../src/server/access/AccessEvents.ts"
+import { AccountStubs, hearInAccount } from "../../../src/server/account/AccountStub.ts"
 import { GrantId, UserId } from "../../../src/server/domain/Principal.ts"
 import { FakeAccounts } from "../../../src/server/testing/FakeAccounts.ts"
+import { testConfig } from "../../support/TestConfig.ts"
 
 /** Tells of an end while the user's object fails so many times, and lets some seconds pass. */
 const tellingTo = (failures: number, { overloaded = false, seconds = 10 } = {}) =>
@@ -20,7 +22,15 @@ const tellingTo = (failures: number, { overloaded = false, seconds = 10 } = {}) 
       const grant = { userId: UserId.make("user_ada"), grantId: GrantId.make("grant") }
       yield* publish(AccessEvent.cases.GrantEnded.make(grant))
       yield* TestClock.adjust(`${seconds} seconds`)
-    }).pipe(Effect.provide(agents.layer.pipe(Layer.provide(logger))))
+    }).pipe(
+      Effect.provide(
+        AccessEvents.heardBy(hearInAccount).pipe(
+          Layer.provide(AccountStubs.layer),
+          Layer.provide(testConfig({ ACCOUNT_AGENT: agents.namespace })),
+          Layer.provide(logger)
+        )
+      )
+    )
     return { ended: agents.ended, log }
   })
 

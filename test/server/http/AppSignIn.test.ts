@@ -131,7 +131,7 @@ describe("a sign-in through the app that fails", () => {
         /^[\x20-\x7E]+ Reference [A-Z2-9]{8}$/u
       )
       assert.strictEqual(locationOf(await comeBack(scene.visitor, whole)).href, locationOf(back).href)
-      assert.strictEqual(scene.grants(), 0)
+      assert.strictEqual(await scene.grants(), 0)
     })
   }
 
@@ -149,7 +149,7 @@ describe("a sign-in through the app that fails", () => {
       const next = await goToApp(visitor, clientId)
       clerk.outage = reason
       assert.strictEqual(outcome(await comeBack(visitor, { state: next, session_token: sessionToken() })), error)
-      assert.strictEqual(grants(), 1)
+      assert.strictEqual(await grants(), 1)
     })
   }
 })

@@ -23,7 +23,7 @@ describe("POST /callback", () => {
       await assertPage(await visitor.handOver({ state, session_token: token }, origin), "not sent by app.example.com")
       await assertPage(await visitor.handOver({ state, error: "access_denied" }, origin), "not sent by app.example.com")
       assert.strictEqual(kv.calls.length, before)
-      assert.strictEqual(grants(), 0)
+      assert.strictEqual(await grants(), 0)
       assert.strictEqual(outcome(await comeBack(visitor, { state, session_token: token })), "a code")
     })
   }
@@ -75,7 +75,7 @@ describe("POST /callback", () => {
     it(`hands nothing on for ${what}, and leaves the sign-in as it was`, async () => {
       const { grants, state, visitor } = await atApp()
       await assertPage(await visitor.handOver({ state, ...proof }, appOrigin), "sent no session token")
-      assert.strictEqual(grants(), 0)
+      assert.strictEqual(await grants(), 0)
       assert.strictEqual(outcome(await comeBack(visitor, { state, session_token: token })), "a code")
     })
   }
@@ -110,7 +110,7 @@ describe("GET /callback", () => {
     await assertPage(await visitor.get("/callback", { state, session_token: token }), "never in an address")
     const handed = locationOf(await visitor.handOver({ state, session_token: token }, appOrigin))
     await assertPage(await visitor.get(handed, { session_token: "" }), "never in an address")
-    assert.strictEqual(grants(), 0)
+    assert.strictEqual(await grants(), 0)
     assert.strictEqual(outcome(await visitor.get(handed)), "a code")
   })
 
@@ -120,7 +120,7 @@ describe("GET /callback", () => {
     assert.strictEqual(locationOf(await comeBack(visitor, { state, session_token: token })).href, back.href)
     assert.notInclude(visitor.cookies, "app-proof")
     await assertPage(await comeBack(visitor, { state, error: "access_denied" }), "cannot be continued")
-    assert.strictEqual(grants(), 1)
+    assert.strictEqual(await grants(), 1)
   })
 
   it("refuses whoever was sent somebody else's state, with their own good token and a sign-in of their own", async () => {
@@ -131,7 +131,7 @@ describe("GET /callback", () => {
     await assertPage(await comeBack(victim, { state, ...own }), "cannot be continued")
     await goToApp(victim, clientId)
     await assertPage(await comeBack(victim, { state, ...own }), "cannot be continued")
-    assert.strictEqual(grants(), 0)
+    assert.strictEqual(await grants(), 0)
     assert.strictEqual(outcome(await comeBack(visitor, { state, session_token: token })), "a code")
   })
 
@@ -140,7 +140,7 @@ describe("GET /callback", () => {
     const other = await goToApp(visitor, clientId)
     const handed = locationOf(await visitor.handOver({ state, session_token: token }, appOrigin))
     assert.strictEqual(outcome(await visitor.get("/callback", { state: other })), "invalid_request")
-    assert.strictEqual(grants(), 0)
+    assert.strictEqual(await grants(), 0)
     assert.strictEqual(outcome(await visitor.get(handed)), "a code")
   })
 
@@ -148,7 +148,7 @@ describe("GET /callback", () => {
     const { grants, state, visitor } = await atApp()
     const back = await visitor.get("/callback", { state, code: "user_ada", token })
     assert.strictEqual(outcome(back), "invalid_request")
-    assert.strictEqual(grants(), 0)
+    assert.strictEqual(await grants(), 0)
   })
 
   it("trusts no cookie that is no token", async () => {
@@ -157,6 +157,6 @@ describe("GET /callback", () => {
     const address = `https://mcp.example.com/callback?state=${state}`
     const back = await handler(new Request(address, { headers: { cookie: forged } }))
     assert.strictEqual(outcome(back), "server_error")
-    assert.strictEqual(grants(), 0)
+    assert.strictEqual(await grants(), 0)
   })
 })

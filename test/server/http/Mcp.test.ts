@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 
+import type { Post } from "../../../src/server/account/Session.ts"
+import type { TestServer } from "../../../src/server/testing/TestServer.ts"
 import { testApp } from "../../support/TestApp.ts"
 import { jsonOf } from "../../../src/server/testing/Visitor.ts"
 
@@ -50,20 +52,28 @@ describe("/mcp", () => {
 
   it("answers a session's client as it can read it, and tells it to come back when the session does not answer", async () => {
     const events = 'id: 1\ndata: \n\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n'
-    const post = () => Promise.resolve(new Response(events, { headers: { "content-type": "text/event-stream" } }))
-    const ask = async (accept: string, object: object) => {
-      const { handler, visitor } = testApp({ ACCOUNT_AGENT: { getByName: () => object } })
-      const { access_token } = await visitor.signIn("user_ada")
+    const answer = () => Promise.resolve(new Response(events, { headers: { "content-type": "text/event-stream" } }))
+    const ask = async (accept: string, answer: () => Promise<Response>) => {
+      const app: TestServer = testApp({
+        ACCOUNT_AGENT: {
+          getByName: (name: string) => {
+            const object = app.accounts.namespace.getByName(name)
+            const post = async ({ bearer }: Post) => ({ ...(await object.admit(bearer)), answer: await answer() })
+            return { ...object, post }
+          }
+        }
+      })
+      const { access_token } = await app.visitor.signIn("user_ada")
       const sent = { authorization: `Bearer ${access_token}`, "mcp-session-id": "x", accept }
-      return handler(request(sent))
+      return app.handler(request(sent))
     }
-    assert.strictEqual(await (await ask("application/json, text/event-stream", { post })).text(), events)
-    assert.strictEqual(await (await ask("*/*", { post })).text(), events)
-    const json = await ask("application/json", { post })
+    assert.strictEqual(await (await ask("application/json, text/event-stream", answer)).text(), events)
+    assert.strictEqual(await (await ask("*/*", answer)).text(), events)
+    const json = await ask("application/json", answer)
     assert.strictEqual(json.headers.get("content-type"), "application/json")
     assert.deepStrictEqual(await jsonOf(json), { jsonrpc: "2.0", id: 1, result: {} })
-    assert.strictEqual((await ask("text/html", { post })).status, 406)
-    const broken = await ask("*/*", { post: () => Promise.reject(new Error("overloaded")) })
+    assert.strictEqual((await ask("text/html", answer)).status, 406)
+    const broken = await ask("*/*", () => Promise.reject(new Error("overloaded")))
     assert.strictEqual(broken.status, 503)
     assert.strictEqual(broken.headers.get("retry-after"), "1")
     assert.notInclude(await broken.text(), "overloaded")

@@ -19,12 +19,12 @@ describe("a store that does not answer", () => {
   })
 
   it("is told to resource clients as 503, and to the operator", async () => {
-    const { handler, kv, log } = testApp()
-    kv.outage = true
+    const { accounts, handler, log } = testApp()
+    accounts.failures = 99
     const headers = { authorization: "Bearer user_ada:grant:secret", host: "mcp.example.com" }
     const response = await handler(new Request("https://mcp.example.com/mcp", { method: "POST", headers }))
     assert.strictEqual(response.status, 503)
-    assert.isTrue(log.some((line) => line.includes("could not be checked")))
+    assert.isTrue(log.some((line) => line.includes("The object of a user did not answer")))
   })
 
   it("does not come about because a key is too long to exist", async () => {

@@ -18,7 +18,7 @@ import { ClientLog } from "../../../src/server/capability/ClientLog.ts"
 import * as Completion from "../../../src/server/capability/Completion.ts"
 import * as Resource from "../../../src/server/capability/Resource.ts"
 import * as ResourceTemplate from "../../../src/server/capability/ResourceTemplate.ts"
-import { principal, protocol, send } from "../../support/Protocol.ts"
+import { caller, protocol, send } from "../../support/Protocol.ts"
 import { introduce } from "../fixture/People.ts"
 
 const Said = Schema.Struct({ text: Schema.String })
@@ -84,7 +84,7 @@ const layer = protocol(Catalogue.layer(Catalogue.tools(toolkit, tools), broken, 
 const legacyClient = Effect.fnUntraced(function* (onQuestion: () => { action: string; content?: object }) {
   const { make } = yield* ServerFactory
   const [near, far] = InMemoryTransport.createLinkedPair()
-  const authInfo = toAuthInfo(principal(), "http://localhost:8788/metadata")
+  const authInfo = toAuthInfo(caller(), "http://localhost:8788/metadata")
   const post = near.send.bind(near)
   near.send = (message, options) => post(message, { ...options, authInfo })
   yield* Effect.promise(() => make({ listChanged: true }).connect(far))

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import { ChangesRefused } from "../../../src/server/mcp/Changes.ts"
 import { StatelessLane } from "../../../src/server/mcp/StatelessLane.ts"
 import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
-import { principal, protocol } from "../../support/Protocol.ts"
+import { caller, protocol } from "../../support/Protocol.ts"
 
 /** The lane, with changes that the test makes. */
 const lane = Effect.gen(function* () {
@@ -77,7 +77,7 @@ describe("a subscription of 2026-07-28", () => {
   it.effect("hears of changed lists, and ends with what tells of them", () =>
     Effect.gen(function* () {
       const { changes, serve } = yield* lane
-      const response = yield* serve(subscription(), principal(), "https://mcp.example.com/metadata")
+      const response = yield* serve(subscription(), caller(), "https://mcp.example.com/metadata")
       assert.strictEqual(response.headers.get("content-type"), "text/event-stream")
       const { until } = reading(response)
       const [acknowledged] = yield* until(1)
@@ -105,7 +105,7 @@ describe("a subscription of 2026-07-28", () => {
       )
       const request = subscription()
       const posted: unknown = yield* Effect.promise(() => request.clone().json())
-      const refused = yield* serve(request, principal(), "https://mcp.example.com/metadata", posted)
+      const refused = yield* serve(request, caller(), "https://mcp.example.com/metadata", posted)
       assert.strictEqual(refused.status, 429)
       assert.strictEqual(refused.headers.get("retry-after"), "1")
       assert.deepEqual(yield* Effect.promise(() => refused.json()), { jsonrpc: "2.0", error, id: "sub" })
@@ -115,7 +115,7 @@ describe("a subscription of 2026-07-28", () => {
   it.effect("lets go of them when its client leaves", () =>
     Effect.gen(function* () {
       const { serve, state } = yield* lane
-      const { until, leave } = reading(yield* serve(subscription(), principal(), "https://mcp.example.com/metadata"))
+      const { until, leave } = reading(yield* serve(subscription(), caller(), "https://mcp.example.com/metadata"))
       yield* until(1)
       yield* settled
       assert.strictEqual(state.followers, 1)

@@ -1,18 +1,155 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 
+import { UserId } from "../../../src/server/domain/Principal.ts"
+import * as AuthorizationServer from "../../../src/server/oauth/AuthorizationServer.ts"
+import { GrantCheck } from "../../../src/server/oauth/GrantCheck.ts"
+import { Grants } from "../../../src/server/oauth/Grants.ts"
+import { OAuthEndpoints } from "../../../src/server/oauth/OAuthEndpoints.ts"
+import { OAuthLibrary } from "../../../src/server/oauth/OAuthLibrary.ts"
+import { GrantStorage, OAuthStorage } from "../../../src/server/oauth/OAuthStorage.ts"
+import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
+import { UserAuthorities } from "../../../src/server/oauth/UserAuthorities.ts"
+import { MemoryKv } from "../../../src/server/testing/MemoryKv.ts"
+import { authorizationRequest, redirectUri, type Tokens, Visitor } from "../../../src/server/testing/Visitor.ts"
 import { testApp } from "../../support/TestApp.ts"
-import { redirectUri } from "../../../src/server/testing/Visitor.ts"
+import { testConfig } from "../../support/TestConfig.ts"
 
 const kinds = (keys: ReadonlyArray<string>) => [...new Set(keys.map((key) => key.split(":")[0]))]
 
 /** What the library has stored, without what the server keeps beside it. */
 const ofLibrary = (keys: ReadonlyArray<string>) => kinds(keys).filter((kind) => kind !== "answer")
 
+const resource = "https://mcp.example.com/mcp"
+
 /**
- * What the OAuth library asks of its store. `MemoryKv` refuses a method or an option that is not on its list, so a
- * release of the library that asks for more fails here, before it fails in an object that plays the store.
+ * The OAuth library on two stores that record what it asks. `MemoryKv` refuses a method or an option that is not on its
+ * list, so a release of the library that asks for more fails here, before it fails in an object that plays the store.
  */
-describe("OAuthStorage, as the library uses it", () => {
+const onTwoStores = Effect.suspend(() => {
+  const [kv, grants] = [new MemoryKv(), new MemoryKv()]
+  const layer = AuthorizationServer.layer.pipe(
+    Layer.provide([
+      kv.layer,
+      Layer.provide(Layer.effect(GrantStorage, OAuthStorage), grants.layer),
+      Layer.succeed(GrantCheck, { check: () => Effect.void }),
+      Layer.succeed(UserAuthorities, { of: () => assert.fail("asked") })
+    ]),
+    Layer.provide(StateSigner.layer),
+    Layer.provide(testConfig())
+  )
+  /** What was asked of each store since the last look. */
+  const asked = () =>
+    [kv, grants].map(({ calls }) =>
+      calls.splice(0).map(({ method, key, options }) => [method, key.split(":")[0], ...options].join(" "))
+    )
+  return Effect.provide(
+    Effect.gen(function* () {
+      const endpoints = yield* OAuthEndpoints
+      const { provider, env } = yield* OAuthLibrary
+      const run = Effect.runPromiseWith(yield* Effect.context())
+      const client = new Visitor((request) => run(endpoints.answer(request)))
+      const clientId = yield* Effect.promise(() => client.register())
+      const registered = asked()
+      const parameters = new URLSearchParams(yield* Effect.promise(() => authorizationRequest(clientId)))
+      const request = new Request(`https://mcp.example.com/authorize?${parameters.toString()}`)
+      const authRequest = yield* endpoints.parse(request)
+      const parsed = asked()
+      const redirect = yield* (yield* Grants).complete(authRequest, { userId: UserId.make("user_ada") })
+      const completed = asked()
+      const code = new URL(redirect).searchParams.get("code") ?? ""
+      const redeem = Effect.promise(async () => (await client.redeem(clientId, code)).json<Tokens>())
+      const token = (form: Readonly<Record<string, string>>) =>
+        Effect.promise(async () => {
+          const answer = await (await client.token({ client_id: clientId, ...form })).text()
+          return JSON.parse(answer || "{}") as Tokens
+        })
+      const validate = (token: string) => Effect.promise(() => provider.validateToken(resource, token, env))
+      return { kv, grants, asked, registered, parsed, completed, redeem, token, validate }
+    }),
+    layer
+  )
+})
+
+describe("the OAuth library, on a store of grants beside the other", () => {
+  it.effect("reads and writes what it did when this was written", () =>
+    Effect.gen(function* () {
+      const { asked, completed, grants, parsed, redeem, registered, token, validate } = yield* onTwoStores
+      const client = "get client type"
+      assert.deepEqual(registered, [["put client expirationTtl"], []])
+      assert.deepEqual(parsed, [[client], []])
+      assert.deepEqual(completed, [[client], ["put grant expirationTtl metadata"]])
+
+      const issued = [["get grant type", "put grant expiration metadata", "put token expirationTtl"]]
+      const tokens = yield* redeem
+      assert.deepEqual(asked(), [[client], ...issued])
+      const refresh = (refresh_token: string) => token({ grant_type: "refresh_token", refresh_token })
+      const refreshed = yield* refresh(tokens.refresh_token)
+      assert.deepEqual(asked(), [[client], ...issued])
+      // The token before is good until the next one is used: what is repeated, and what is stolen, the server decides.
+      yield* refresh(tokens.refresh_token)
+      assert.deepEqual(asked(), [[client], ...issued])
+
+      assert.strictEqual((yield* validate(tokens.access_token))?.userId, "user_ada")
+      assert.isNull(yield* validate(`${tokens.access_token}x`))
+      assert.deepEqual(asked(), [[], ["get token type", "get token type"]])
+
+      for (const refused of [refreshed.access_token, "user_ada:nothing:x"]) yield* refresh(refused)
+      assert.deepEqual(asked(), [
+        [client, client],
+        ["get grant type", "get grant type"]
+      ])
+
+      const deletions = grants.keys.map((key) => `delete ${key.split(":")[0]}`).toReversed()
+      assert.deepEqual(deletions, ["delete token", "delete token", "delete token", "delete grant"])
+      yield* redeem
+      assert.deepEqual(asked(), [[client], ["get grant type", "list token prefix", ...deletions]])
+      assert.isEmpty(grants.keys)
+    })
+  )
+
+  it.effect("revokes by the refresh token, and forgets one access token by itself", () =>
+    Effect.gen(function* () {
+      const { asked, grants, redeem, token } = yield* onTwoStores
+      const { access_token, refresh_token } = yield* redeem
+      asked()
+      yield* token({ token: access_token })
+      assert.deepEqual(asked()[1], ["get token type", "delete token"])
+      yield* token({ token: refresh_token })
+      assert.deepEqual(asked()[1], ["get token type", "get grant type", "list token prefix", "delete grant"])
+      assert.isEmpty(grants.keys)
+    })
+  )
+
+  it.effect("writes users and grants into keys and tokens in the form that is read elsewhere", () =>
+    Effect.gen(function* () {
+      const { grants, redeem } = yield* onTwoStores
+      const { access_token, refresh_token } = yield* redeem
+      const [, grantId = "", secret = ""] = access_token.split(":")
+      const hash = yield* Effect.promise(async () => {
+        const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(access_token))
+        return Buffer.from(digest).toString("hex")
+      })
+      assert.isAbove(secret.length, 20)
+      assert.match(grantId, /^[A-Za-z0-9_-]+$/u)
+      assert.isTrue(refresh_token.startsWith(`user_ada:${grantId}:`))
+      assert.deepEqual(grants.keys, [`grant:user_ada:${grantId}`, `token:user_ada:${grantId}:${hash}`])
+      const stored = JSON.parse(grants.dump()[0]?.[1] ?? "") as object
+      assert.containsAllKeys(stored, [
+        "id",
+        "clientId",
+        "scope",
+        "createdAt",
+        "metadata",
+        "refreshTokenId",
+        "redirectUri"
+      ])
+    })
+  )
+})
+
+describe("what is stored", () => {
   it("registers a client, which stays", async () => {
     const { kv, visitor } = testApp()
     const clientId = await visitor.register()
@@ -21,7 +158,7 @@ describe("OAuthStorage, as the library uses it", () => {
   })
 
   it("keeps a consent page and a sign-in for 10 minutes, by hash, and uses each up", async () => {
-    const { kv, visitor } = testApp()
+    const { accounts, kv, visitor } = testApp()
     const clientId = await visitor.register()
     const back = await visitor.authorize(clientId, "user_ada")
     const transactions = kv.calls.filter(({ key }) => key.startsWith("transaction:"))
@@ -33,59 +170,41 @@ describe("OAuthStorage, as the library uses it", () => {
       if (method === "put") assert.deepStrictEqual(options, ["expirationTtl"])
     }
     assert.isTrue(back.searchParams.has("code"))
-    assert.deepStrictEqual(ofLibrary(kv.keys), ["client", "grant"])
+    assert.deepStrictEqual(ofLibrary(kv.keys), ["client"])
+    assert.deepStrictEqual(kinds(await accounts.recordsOf("user_ada")), ["clerk", "grant"])
   })
 
-  it("keeps a grant under its user, for 10 minutes until its code is redeemed", async () => {
-    const { kv, visitor } = testApp()
+  it("is a grant with its user, for 10 minutes until its code is redeemed", async () => {
+    const { accounts, visitor } = testApp()
     const clientId = await visitor.register()
     const back = await visitor.authorize(clientId, "user_ada")
-    const grant = kv.keys.find((key) => key.startsWith("grant:")) ?? ""
-    assert.match(grant, /^grant:user_ada:[A-Za-z0-9_-]+$/u)
-    assert.approximately(kv.secondsLeft(grant) ?? 0, 600, 5)
-
-    const before = kv.calls.length
+    const secondsLeft = async (kind: string) => {
+      const found = (await accounts.dump("user_ada")).find(({ key }) => key.startsWith(`${kind}:user_ada:`))
+      return ((found?.expiresAt ?? 0) - Date.now()) / 1_000
+    }
+    assert.approximately(await secondsLeft("grant"), 600, 5)
     await visitor.redeem(clientId, back.searchParams.get("code") ?? "")
-    const calls = kv.calls.slice(before).map(({ method, key }) => `${method} ${key.split(":")[0]}`)
-    assert.deepStrictEqual(calls, ["get client", "get grant", "put grant", "put token"])
-    assert.approximately(kv.secondsLeft(grant) ?? 0, 30 * 24 * 3_600, 60)
-    const token = kv.keys.find((key) => key.startsWith("token:")) ?? ""
-    assert.isTrue(token.startsWith(grant.replace("grant:", "token:")))
-    assert.approximately(kv.secondsLeft(token) ?? 0, 3_600, 5)
+    assert.approximately(await secondsLeft("grant"), 30 * 24 * 3_600, 60)
+    assert.approximately(await secondsLeft("token"), 3_600, 5)
   })
 
-  it("reads once for a call, and writes nothing", async () => {
-    const { kv, handler, visitor } = testApp()
+  it("is not looked for in KV by a call, which asks the object of its user once", async () => {
+    const { accounts, kv, handler, visitor } = testApp()
     const { access_token } = await visitor.signIn("user_ada")
-    assert.strictEqual(access_token.split(":").length, 3)
     const before = kv.calls.length
-    await handler(
-      new Request("https://mcp.example.com/mcp", {
-        headers: { authorization: `Bearer ${access_token}`, host: "mcp.example.com" }
-      })
-    )
-    const calls = kv.calls.slice(before)
-    assert.deepStrictEqual(
-      calls.map(({ method, options }) => [method, options]),
-      [["get", ["type"]]]
-    )
-  })
-
-  it("rotates a refresh token in place", async () => {
-    const { kv, visitor } = testApp()
-    const { clientId, refresh_token } = await visitor.signIn("user_ada")
-    const before = kv.calls.length
-    const answer = await visitor.token({ grant_type: "refresh_token", client_id: clientId, refresh_token })
-    assert.strictEqual(answer.status, 200)
-    const calls = kv.calls.slice(before).map(({ method, key }) => `${method} ${key.split(":")[0]}`)
-    assert.deepStrictEqual(calls, ["get client", "get grant", "put grant", "put token"])
-    assert.strictEqual(kv.keys.filter((key) => key.startsWith("grant:")).length, 1)
+    accounts.calls.clear()
+    const headers = { authorization: `Bearer ${access_token}`, host: "mcp.example.com" }
+    await handler(new Request("https://mcp.example.com/mcp", { headers }))
+    assert.lengthOf(kv.calls.slice(before), 0)
+    assert.deepEqual([...accounts.calls], [["admit", 1]])
   })
 
   it("leaves neither name, mail nor token in clear", async () => {
-    const { kv, visitor } = testApp()
+    const { accounts, kv, visitor } = testApp()
     const { access_token, refresh_token } = await visitor.signIn("user_ada")
-    const stored = JSON.stringify(kv.dump())
+    const records = await accounts.dump("user_ada")
+    // What Clerk said of the user is the user's own.
+    const stored = JSON.stringify([kv.dump(), records.filter(({ key }) => key !== "clerk")])
     for (const secret of [
       "ada@example.com",
       "Marlowe",
@@ -99,11 +218,11 @@ describe("OAuthStorage, as the library uses it", () => {
   })
 
   it("revokes a grant with its tokens", async () => {
-    const { kv, visitor } = testApp()
+    const { accounts, visitor } = testApp()
     const { clientId, refresh_token } = await visitor.signIn("user_ada")
     const answer = await visitor.token({ token: refresh_token, client_id: clientId })
     assert.strictEqual(answer.status, 200)
-    assert.deepStrictEqual(ofLibrary(kv.keys), ["client"])
+    assert.deepStrictEqual(await accounts.recordsOf("user_ada"), ["clerk"])
   })
 
   it("answers an outage with a page that says so, or for a program, and tells nothing of it", async () => {

@@ -1,191 +1,194 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 
-import { Access } from "../../../src/server/access/Access.ts"
-import { ClerkSessionTokens } from "../../../src/server/access/ClerkSessionTokens.ts"
-import { GrantId, ClerkSessionId, type GrantProps, UserId } from "../../../src/server/domain/Principal.ts"
-import * as AuthorizationServer from "../../../src/server/oauth/AuthorizationServer.ts"
-import { Grants } from "../../../src/server/oauth/Grants.ts"
-import { OAuthEndpoints } from "../../../src/server/oauth/OAuthEndpoints.ts"
-import { type AuthRequest, OAuthLibrary } from "../../../src/server/oauth/OAuthLibrary.ts"
-import { OAuthStorage } from "../../../src/server/oauth/OAuthStorage.ts"
-import { ResourceServer } from "../../../src/server/oauth/ResourceServer.ts"
-import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
-import { FakeAccounts } from "../../../src/server/testing/FakeAccounts.ts"
-import { FakeClerk } from "../../../src/server/testing/FakeClerk.ts"
+import type { Caller } from "../../../src/server/access/Caller.ts"
+import { ClientId, GrantId, UserId } from "../../../src/server/domain/Principal.ts"
+import type { Admission, Bearer } from "../../../src/server/oauth/Admission.ts"
+import { GrantCheck } from "../../../src/server/oauth/GrantCheck.ts"
+import { OAuthLibrary } from "../../../src/server/oauth/OAuthLibrary.ts"
+import { GrantStorage, OAuthStorage } from "../../../src/server/oauth/OAuthStorage.ts"
+import type { Resource } from "../../../src/server/oauth/Resource.ts"
+import { type Asked, ResourceServer } from "../../../src/server/oauth/ResourceServer.ts"
 import { MemoryKv } from "../../../src/server/testing/MemoryKv.ts"
 import { testConfig } from "../../support/TestConfig.ts"
-import { authorizationRequest, Visitor } from "../../../src/server/testing/Visitor.ts"
 
-const ada = UserId.make("user_ada")
+/** The resource server by itself: it keeps nothing, so it never looks into a store. */
+const layer = ResourceServer.layer.pipe(
+  Layer.provide(OAuthLibrary.layer),
+  Layer.provide(Layer.effect(GrantStorage, OAuthStorage)),
+  Layer.provide([new MemoryKv().layer, GrantCheck.layerElsewhere, testConfig()])
+)
 
-interface Line {
-  readonly level: string
-  readonly message: string
-  readonly annotations: Readonly<Record<string, unknown>>
+const known = { userId: UserId.make("user_ada"), clientId: ClientId.make("client") }
+
+const callerOf = (userId: UserId, scopes: ReadonlyArray<string> = ["mcp:tools"]): Caller => ({
+  principal: { userId, grantId: GrantId.make("grant"), clientId: known.clientId, scopes },
+  facts: { _tag: "Unknown", retryAfterSeconds: 1, passes: true }
+})
+
+const admitted = (caller: Caller): Admission => ({
+  _tag: "Admitted",
+  caller,
+  expiresAt: Math.floor(Date.now() / 1_000) + 60
+})
+
+const tellWho = (caller: Caller) => Effect.succeed(Response.json(caller.principal))
+
+interface Sent<A> {
+  readonly token?: string
+  readonly resource?: Resource
+  readonly serve?: (caller: Caller, answer: A | undefined) => Effect.Effect<Response>
 }
 
-type Services = Layer.Success<typeof AuthorizationServer.layer> | OAuthStorage
+/** Sends a token whose user's object says this of it. */
+const send = <A = never>(
+  said: Asked<A> | Response | ((userId: UserId, bearer: Bearer) => Asked<A>),
+  { token = "user_ada:grant:secret", resource = "/mcp", serve = tellWho }: Sent<A> = {}
+) =>
+  Effect.flatMap(ResourceServer, (server) => {
+    const headers = { authorization: `Bearer ${token}` }
+    return server.serve<A, never>(resource, new Request(`https://mcp.example.com${resource}`, { headers }), {
+      ask: (userId, bearer) => Effect.sync(() => (typeof said === "function" ? said(userId, bearer) : said)),
+      serve
+    })
+  })
 
-/** A server of its own for each test, on the time that the library takes from the system, and what it logs. */
-class World {
-  readonly clerk = new FakeClerk({ id: "user_ada" })
-  readonly kv = new MemoryKv()
-  readonly log: Array<string> = []
-  readonly secrets: Array<string> = []
+const unserved = { serve: () => Effect.die("served") }
 
-  get refusals(): ReadonlyArray<Line["annotations"]> {
-    const lines = this.log.map((line) => JSON.parse(line) as Line)
-    for (const { level, message } of lines) assert.deepEqual([level, message], ["INFO", "An access token was refused"])
-    for (const secret of this.secrets) assert.notInclude(this.log.join("\n"), secret)
-    return lines.map(({ annotations }) => annotations)
-  }
+describe("ResourceServer", () => {
+  it.effect("has the token checked for its resource by the object of its user, and serves the caller", () =>
+    Effect.gen(function* () {
+      const asked: Array<readonly [UserId, Bearer]> = []
+      const response = yield* send((...question) => {
+        asked.push(question)
+        return admitted(callerOf(question[0]))
+      })
+      assert.deepEqual(yield* Effect.promise(() => response.json()), callerOf(known.userId).principal)
+      const resource = "https://mcp.example.com/mcp"
+      assert.deepEqual(asked, [[known.userId, { token: "user_ada:grant:secret", resource }]])
+    }).pipe(Effect.provide(layer))
+  )
 
-  run<A, E>(test: (world: World) => Effect.Effect<A, E, Services>) {
-    const authority = Layer.mergeAll(
-      StateSigner.layer,
-      Access.layer,
-      ClerkSessionTokens.layer,
-      new FakeAccounts().layer
-    )
-    const outside = Layer.mergeAll(this.clerk.layer, this.kv.layer, testConfig())
-    const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void this.log.push(line))])
-    const server = AuthorizationServer.layer.pipe(Layer.provide(authority), Layer.provideMerge(outside))
-    return Effect.andThen(TestClock.setTime(Date.now()), test(this)).pipe(
-      Effect.provide(Layer.provideMerge(server, Layer.fresh(logger)))
-    )
-  }
-}
+  it.effect("hands over what the object has answered already", () =>
+    Effect.gen(function* () {
+      const asked = { ...admitted(callerOf(known.userId)), answer: "from the object" }
+      const response = yield* send(asked, { serve: (_, answer) => Effect.succeed(new Response(answer)) })
+      assert.strictEqual(yield* Effect.promise(() => response.text()), "from the object")
+    }).pipe(Effect.provide(layer))
+  )
 
-const inWorld = <A, E>(test: (world: World) => Effect.Effect<A, E, Services>) =>
-  Effect.suspend(() => new World().run(test))
+  it.effect("challenges whoever has no good token, with the metadata of the resource", () =>
+    Effect.gen(function* () {
+      for (const resource of ["/mcp", "/sse"] as const) {
+        const response = yield* send({ _tag: "NotAdmitted", reason: "expired", known }, { resource, ...unserved })
+        assert.strictEqual(response.status, 401)
+        const challenge = response.headers.get("www-authenticate")
+        assert.include(challenge, `/.well-known/oauth-protected-resource${resource}"`)
+        assert.include(challenge, 'error="invalid_token"')
+      }
+    }).pipe(Effect.provide(layer))
+  )
 
-const granting = (subject: GrantProps) => (authRequest: AuthRequest) =>
-  Effect.flatMap(Grants, (grants) => grants.complete(authRequest, subject))
+  it.effect("asks nobody about a token that names no user", () =>
+    Effect.gen(function* () {
+      for (const token of ["", "nonsense", "user_ada:grant", "user_ada:grant:secret:x", "../all:grant:secret"]) {
+        const response = yield* send(() => assert.fail("asked"), { token, ...unserved })
+        assert.strictEqual(response.status, 401, token)
+      }
+    }).pipe(Effect.provide(layer))
+  )
 
-/** A grant with these props in the store. */
-const storing = (props: object) => (request: AuthRequest) =>
-  Effect.flatMap(OAuthLibrary, ({ helpers }) =>
-    Effect.promise(async () => {
-      const { scope } = request
-      return (await helpers.completeAuthorization({ request, userId: ada, metadata: {}, scope, props })).redirectTo
+  it.effect("does not serve a token without the baseline scope, and asks for it", () =>
+    Effect.gen(function* () {
+      const response = yield* send(admitted(callerOf(known.userId, ["paint:use"])), unserved)
+      assert.strictEqual(response.status, 403)
+      assert.include(response.headers.get("www-authenticate"), 'error="insufficient_scope"')
+      assert.include(response.headers.get("www-authenticate"), 'scope="mcp:tools"')
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("answers 503 while nobody can tell, and hands on what is to be answered instead", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* send({ _tag: "AdmissionUnknown", reason: "session unknown" }, unserved)).status, 503)
+      assert.strictEqual((yield* send(new Response("busy", { status: 429 }), unserved)).status, 429)
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("keeps requests apart that are served at the same time", () =>
+    Effect.gen(function* () {
+      const slow = (caller: Caller) =>
+        Effect.andThen(
+          Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5))),
+          tellWho(caller)
+        )
+      const users = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? "user_ada" : "user_mina"))
+      const answers = yield* Effect.forEach(
+        users,
+        (user) => send((userId) => admitted(callerOf(userId)), { token: `${user}:grant:secret`, serve: slow }),
+        { concurrency: "unbounded" }
+      )
+      const texts = yield* Effect.promise(() => Promise.all(answers.map(async (answer) => answer.text())))
+      texts.forEach((text, index) => assert.include(text, users[index] ?? "nobody"))
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("stops serving when it is interrupted", () =>
+    Effect.gen(function* () {
+      const [started, stopped] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const serve = () =>
+        Deferred.succeed(started, undefined).pipe(
+          Effect.andThen(Effect.never),
+          Effect.onInterrupt(() => Deferred.succeed(stopped, undefined))
+        )
+      const fiber = yield* Effect.forkChild(send(admitted(callerOf(known.userId)), { serve }))
+      yield* Deferred.await(started)
+      yield* Fiber.interrupt(fiber)
+      yield* Deferred.await(stopped)
+    }).pipe(Effect.provide(layer))
+  )
+})
+
+const decodeLine = Schema.decodeSync(
+  Schema.fromJsonString(
+    Schema.Struct({
+      level: Schema.Literal("INFO"),
+      message: Schema.Literal("An access token was refused"),
+      annotations: Schema.Record(Schema.String, Schema.Unknown)
     })
   )
-
-/** An access token of Ada's, without consent and sign-in. */
-const given = Effect.fnUntraced(function* (
-  world: World,
-  make: ReturnType<typeof granting | typeof storing> = granting({ userId: ada })
-) {
-  const endpoints = yield* OAuthEndpoints
-  const run = Effect.runPromiseWith(yield* Effect.context())
-  const client = new Visitor((request) => run(endpoints.answer(request)))
-  const clientId = yield* Effect.promise(() => client.register())
-  const parameters = yield* Effect.promise(() => authorizationRequest(clientId))
-  const request = new Request(`https://mcp.example.com/authorize?${new URLSearchParams(parameters).toString()}`)
-  const redirect = yield* make(yield* endpoints.parse(request))
-  const code = new URL(redirect).searchParams.get("code") ?? ""
-  const answer = yield* Effect.promise(async () => (await client.redeem(clientId, code)).json())
-  const { access_token: token } = answer as { readonly access_token: string }
-  const [, grant = "", secret = ""] = token.split(":")
-  world.secrets.push(secret)
-  return { token, clientId, grantId: GrantId.make(grant), known: { userId: "user_ada", clientId } }
-})
-
-const statusOf = Effect.fnUntraced(function* (token: string, resource: "/mcp" | "/sse" = "/mcp") {
-  const server = yield* ResourceServer
-  const headers = { authorization: `Bearer ${token}` }
-  const request = new Request(`https://mcp.example.com${resource}`, { headers })
-  return (yield* server.serve(resource, request, Effect.succeed(new Response("served")))).status
-})
+)
 
 describe("the log of refused access tokens", () => {
-  it.effect("stays empty for one that is good, and for requests without any", () =>
-    inWorld((world) =>
-      Effect.gen(function* () {
-        const { token } = yield* given(world)
-        const before = world.kv.calls.length
-        assert.strictEqual(yield* statusOf(token), 200)
-        assert.deepEqual(
-          world.kv.calls.slice(before).map(({ method }) => method),
-          ["get"]
-        )
-        assert.strictEqual(yield* statusOf(""), 401)
-        assert.deepStrictEqual(world.refusals, [])
-      })
-    )
-  )
+  /** Runs a test on a server of its own, whose log holds no token. */
+  const logged = <A, E>(test: (lines: () => ReadonlyArray<object>) => Effect.Effect<A, E, ResourceServer>) =>
+    Effect.suspend(() => {
+      const log: Array<string> = []
+      const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
+      const lines = () => {
+        assert.notInclude(log.join("\n"), "secret")
+        return log.map((line) => decodeLine(line).annotations)
+      }
+      return Effect.provide(test(lines), Layer.provideMerge(Layer.fresh(layer), Layer.fresh(logger)))
+    })
 
-  it.effect("tells of one that has expired whose it was", () =>
-    inWorld((world) =>
+  it.effect("tells why, and whose it was where that is known, and nothing of requests without any", () =>
+    logged((lines) =>
       Effect.gen(function* () {
-        const { token, known } = yield* given(world)
-        const store = yield* OAuthStorage
-        const [key, record = ""] = world.kv.dump().find(([name]) => name.startsWith("token:")) ?? [""]
-        const expiresAt = Math.floor(Date.now() / 1_000) - 1
-        yield* Effect.promise(() => store.put(key, JSON.stringify({ ...JSON.parse(record), expiresAt })))
-        assert.strictEqual(yield* statusOf(token), 401)
-        assert.deepStrictEqual(world.refusals, [{ reason: "expired", resource: "/mcp", ...known }])
-      })
-    )
-  )
-
-  it.effect("tells of one for another resource whose it is", () =>
-    inWorld((world) =>
-      Effect.gen(function* () {
-        const { token, known } = yield* given(world)
-        assert.strictEqual(yield* statusOf(token, "/sse"), 401)
-        assert.deepStrictEqual(world.refusals, [{ reason: "made for another resource", resource: "/sse", ...known }])
-      })
-    )
-  )
-
-  it.effect("tells that the account is closed", () =>
-    inWorld((world) =>
-      Effect.gen(function* () {
-        const { token, known } = yield* given(world)
-        world.clerk.users.set("user_ada", { banned: true })
-        yield* TestClock.adjust("61 seconds")
-        assert.strictEqual(yield* statusOf(token), 401)
-        assert.deepStrictEqual(world.refusals, [{ reason: "account closed", resource: "/mcp", ...known }])
-      })
-    )
-  )
-
-  it.effect.each([
-    ["", granting({ userId: ada, clerkSessionId: ClerkSessionId.make("sess_1") })],
-    [", in the form that grants were always stored in", storing({ userId: ada, sessionId: "sess_1" })]
-  ] as const)("tells that the session has ended, and then that nobody knows its tokens%s", ([, grant]) =>
-    inWorld((world) =>
-      Effect.gen(function* () {
-        world.clerk.sessions.set("sess_1", "user_ada")
-        const { token, known } = yield* given(world, grant)
-        world.clerk.sessions.clear()
-        yield* TestClock.adjust("61 seconds")
-        assert.deepStrictEqual([yield* statusOf(token), yield* statusOf(token)], [401, 401])
-        assert.deepStrictEqual(world.refusals, [
-          { reason: "session ended", resource: "/mcp", ...known },
-          { reason: "unknown, of a connection that was ended, or never was", resource: "/mcp" }
-        ])
-      })
-    )
-  )
-
-  it.effect("tells whether the connection of an unknown one stands, and whose it is of nobody", () =>
-    inWorld((world) =>
-      Effect.gen(function* () {
-        const { token, grantId } = yield* given(world)
-        const grants = yield* Grants
-        assert.strictEqual(yield* statusOf(`${token}x`), 401)
-        yield* grants.end(ada, grantId)
-        assert.strictEqual(yield* statusOf(token), 401)
-        assert.strictEqual(yield* statusOf("nonsense"), 401)
-        assert.deepStrictEqual(world.refusals, [
-          { reason: "unknown, of a connection that stands", resource: "/mcp" },
-          { reason: "unknown, of a connection that was ended, or never was", resource: "/mcp" },
+        yield* send(admitted(callerOf(known.userId)))
+        yield* send(() => assert.fail("asked"), { token: "" })
+        yield* send({ _tag: "AdmissionUnknown", reason: "session unknown" })
+        yield* send({ _tag: "NotAdmitted", reason: "expired", known }, { resource: "/sse" })
+        yield* send({ _tag: "NotAdmitted", reason: "unknown" })
+        yield* send(() => assert.fail("asked"), { token: "nonsense" })
+        assert.deepEqual(lines(), [
+          { reason: "expired", resource: "/sse", ...known },
+          { reason: "unknown", resource: "/mcp" },
           { reason: "malformed", resource: "/mcp" }
         ])
       })
@@ -193,18 +196,17 @@ describe("the log of refused access tokens", () => {
   )
 
   it.effect("has 30 lines a minute for made-up tokens, and says how many it left out", () =>
-    inWorld((world) =>
+    logged((lines) =>
       Effect.gen(function* () {
-        const { token, known } = yield* given(world)
-        for (let number = 0; number < 100; number++) yield* statusOf(`user_x:grant:${number}`)
-        assert.lengthOf(world.refusals, 30)
+        for (let number = 0; number < 100; number++) yield* send({ _tag: "NotAdmitted", reason: "unknown" })
+        assert.lengthOf(lines(), 30)
         // A token that was given out is told of all the same.
-        yield* statusOf(token, "/sse")
-        assert.deepInclude(world.refusals[30], known)
+        yield* send({ _tag: "NotAdmitted", reason: "expired", known })
+        assert.deepInclude(lines()[30], known)
         yield* TestClock.adjust("60 seconds")
-        yield* statusOf("user_x:grant:last")
-        assert.lengthOf(world.refusals, 32)
-        assert.deepInclude(world.refusals[31], { omitted: 70 })
+        yield* send({ _tag: "NotAdmitted", reason: "unknown" })
+        assert.lengthOf(lines(), 32)
+        assert.deepInclude(lines()[31], { omitted: 70 })
       })
     )
   )

@@ -25,7 +25,8 @@ export const workers = cloudflareTest(({ inject }) => {
     FIXTURE_COLOUR: "red",
     STATE_SIGNING_KEYS: signingKeys
   }
-  const durableObjects = { ACCOUNT_AGENT: { className: "AccountObject", useSQLite: true } }
+  /** The isolates of a deployed Worker share the objects of its users. */
+  const accounts = { className: "AccountObject", useSQLite: true } as const
   const module = (name: string, scriptPath: string) => ({
     name,
     modules: true as const,
@@ -38,7 +39,7 @@ export const workers = cloudflareTest(({ inject }) => {
   const configured = (name: Place, scriptPath: string) => ({
     ...module(name, scriptPath),
     bindings,
-    durableObjects,
+    durableObjects: { ACCOUNT_AGENT: name === "app" ? accounts : { ...accounts, scriptName: "app" } },
     kvNamespaces: { OAUTH_KV: "workerd-tests" }
   })
   const { outboundService: _, ...internet } = module("internet", bundles.internet)
