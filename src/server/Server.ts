@@ -3,10 +3,11 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 
-import { Access } from "./access/Access.ts"
+import { Access, type AccessRefresh } from "./access/Access.ts"
 import * as AccessWatch from "./access/AccessWatch.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
+import { ClerkFacts } from "./account/ClerkFacts.ts"
 import * as UserStores from "./account/UserStores.ts"
 import type { OwnEvents } from "./account/AccountObject.ts"
 import { AccountStubs, workerEvents } from "./account/AccountStub.ts"
@@ -55,7 +56,7 @@ export const Outside = Layer.mergeAll(
 )
 
 /** Who may do what, and what ends when they may no more. `events`: the adapter that hears of that here. */
-const authority = <E, R>(access: Layer.Layer<Access, E, R>, events: OwnEvents) =>
+const authority = <E, R>(access: Layer.Layer<Access | AccessRefresh, E, R>, events: OwnEvents) =>
   AuthorizationServer.layer.pipe(
     Layer.provideMerge(access),
     Layer.provide(events),
@@ -175,7 +176,11 @@ export const application = <E, R>(
 export const account = (server: Server, env: Env, events: OwnEvents) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
-      Layer.mergeAll(Layer.provide(servers(catalogue), UserStores.inObject), SecureRandom.layerWebCrypto).pipe(
+      Layer.mergeAll(
+        Layer.provide(servers(catalogue), UserStores.inObject),
+        Layer.provide(ClerkFacts.layer, events),
+        SecureRandom.layerWebCrypto
+      ).pipe(
         Layer.provideMerge(authority(Access.layer, events)),
         Layer.provideMerge(Outside),
         Layer.provideMerge(info),

@@ -49,6 +49,7 @@ export class AccessError extends Schema.TaggedError<AccessError>()("AccessError"
 const freshFor = Duration.toMillis("60 seconds")
 /** How much older it may grow while Clerk does not answer, in milliseconds. */
 const staleFor = Duration.toMillis("5 minutes")
+
 /** What a user may do now. */
 export class Access extends Context.Service<
   Access,
@@ -60,8 +61,7 @@ export class Access extends Context.Service<
     readonly current: (userId: UserId) => Effect.Effect<UserSnapshot.UserSnapshot, AccessError>
   }
 >()("access/Access") {
-  static readonly layer = Layer.effect(
-    Access,
+  static readonly layer: Layer.Layer<Access | AccessRefresh, never, ClerkApi> = Layer.effectContext(
     Effect.gen(function* () {
       const clerk = yield* ClerkApi
       const share = SingleFlight.make<void, never>(yield* KeepAlive)
@@ -102,28 +102,70 @@ export class Access extends Context.Service<
           )
       )
 
-      return Access.of({
+      /** Asks Clerk, unless it is to be left alone. */
+      const askClerk = Effect.fnUntraced(function* (userId: UserId) {
+        const now = yield* Clock.currentTimeMillis
+        if (breaker.failure(userId, now) === undefined) yield* share(userId, refresh(userId))
+      })
+
+      /** The last answer, if Clerk was asked at this time or later. */
+      const answerSince = Effect.fnUntraced(function* (userId: UserId, since: number) {
+        const answer = answers.get(userId)
+        if (answer === undefined || answer.takenAt < since) {
+          const now = yield* Clock.currentTimeMillis
+          const failure = breaker.failure(userId, now)
+          const wait = Math.max((failure?.until ?? 0) - now, 1_000)
+          const passes = failure === undefined || failure.reason._tag === "ClerkUnavailable"
+          const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000), passes })
+          return yield* new AccessError({ reason })
+        }
+        if (answer.snapshot === undefined)
+          return yield* new AccessError({ reason: new AccountClosed({ deleted: answer.deleted ?? false }) })
+        return answer.snapshot
+      })
+
+      const access = Access.of({
         current: Effect.fnUntraced(function* (userId) {
           const asked = yield* Clock.currentTimeMillis
-          const due = asked - (answers.get(userId)?.takenAt ?? -Infinity) > freshFor
-          if (due && breaker.failure(userId, asked) === undefined) yield* share(userId, refresh(userId))
-          const answer = answers.get(userId)
-          const now = yield* Clock.currentTimeMillis
-          if (answer === undefined || now - answer.takenAt > freshFor + staleFor) {
-            const failure = breaker.failure(userId, now)
-            const wait = Math.max((failure?.until ?? 0) - now, 1_000)
-            const passes = failure === undefined || failure.reason._tag === "ClerkUnavailable"
-            const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000), passes })
-            return yield* new AccessError({ reason })
-          }
-          if (answer.snapshot === undefined)
-            return yield* new AccessError({ reason: new AccountClosed({ deleted: answer.deleted ?? false }) })
-          return answer.snapshot
+          if (asked - (answers.get(userId)?.takenAt ?? -Infinity) > freshFor) yield* askClerk(userId)
+          return yield* answerSince(userId, (yield* Clock.currentTimeMillis) - freshFor - staleFor)
         })
       })
+
+      return Context.make(Access, access).pipe(
+        Context.add(AccessRefresh, {
+          refresh: Effect.fnUntraced(function* (userId: UserId) {
+            const asked = yield* Clock.currentTimeMillis
+            yield* askClerk(userId)
+            // The look that was shared may have begun before.
+            if ((answers.get(userId)?.takenAt ?? -Infinity) < asked) yield* askClerk(userId)
+            return yield* answerSince(userId, asked)
+          }),
+          expire: Effect.fnUntraced(function* (userId: UserId) {
+            const answer = answers.get(userId)
+            if (answer === undefined) return
+            const takenAt = Math.min(answer.takenAt, (yield* Clock.currentTimeMillis) - freshFor - 1)
+            answers.set(userId, { ...answer, takenAt })
+          })
+        })
+      )
     })
   )
 }
+
+/** The same knowledge, for who was told that it is out of date. */
+export class AccessRefresh extends Context.Service<
+  AccessRefresh,
+  {
+    /**
+     * The user's snapshot by a look at Clerk that begins now or later. Fails with `AccessUnknown` where Clerk does not
+     * answer, or has asked to be left alone.
+     */
+    readonly refresh: (userId: UserId) => Effect.Effect<UserSnapshot.UserSnapshot, AccessError>
+    /** Has the next question about the user go to Clerk. Asks nothing of a user who was not asked about before. */
+    readonly expire: (userId: UserId) => Effect.Effect<void>
+  }
+>()("access/AccessRefresh") {}
 
 /** What Clerk last said about a user; no snapshot if the account is closed. */
 interface Answer {

@@ -50,4 +50,4 @@ export const layer = Layer.effect(
         )
     })
   })
-).pipe(Layer.provide(Access.layer))
+).pipe(Layer.provideMerge(Access.layer))

@@ -6,25 +6,35 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 
 import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
+import type { OrganizationId } from "../domain/Principal.ts"
 import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
+import { ClerkEvents } from "./ClerkEvents.ts"
+import type { ClerkFacts } from "./ClerkFacts.ts"
 import { Erasure } from "./Erasure.ts"
+import { type OrganizationMember, OrganizationMembers, type OrganizationsChanged } from "./OrganizationMembers.ts"
 import type { Post, Removal } from "./Session.ts"
-import { type Services, SessionHost } from "./SessionHost.ts"
+import { type Services as SessionServices, SessionHost } from "./SessionHost.ts"
 import { UserEntries } from "./UserEntries.ts"
 
 type Env = Readonly<Record<string, unknown>>
+
+/** What the object needs of the application. */
+type Services = SessionServices | AccountStubs | ClerkFacts
 
 /** The adapter through which what runs in the object publishes. */
 export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
 
 /**
  * The one strongly consistent place of a Clerk user, named by the user's id: holds the sessions of 2025-era clients
- * and of clients of `/sse`. Sleeps while they are idle.
+ * and of clients of `/sse`. Sleeps while they are idle. One more object of the class, whose name is no user's, knows who
+ * has grants for which organization.
  */
 export abstract class AccountObject extends DurableObject<Env> {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Services | UserEntries, never>
   readonly #sessions: SessionHost
   readonly #erasure: Erasure
+  readonly #clerkEvents: ClerkEvents
+  readonly #members: OrganizationMembers
   readonly #lifecycle: Lifecycle<Env>
 
   /**
@@ -41,7 +51,13 @@ export abstract class AccountObject extends DurableObject<Env> {
     this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer(events), UserEntries.layer(ctx.storage.sql)))
     this.#sessions = new SessionHost(this.#runtime)
     this.#erasure = new Erasure(this.#runtime)
-    this.#lifecycle = Lifecycle.install<Env>(this).use(this.#sessions).use(this.#erasure)
+    this.#clerkEvents = new ClerkEvents(this.#runtime, (userId) => this.#sessions.notice(userId))
+    this.#members = new OrganizationMembers(this.#runtime)
+    this.#lifecycle = Lifecycle.install<Env>(this)
+      .use(this.#sessions)
+      .use(this.#erasure)
+      .use(this.#clerkEvents)
+      .use(this.#members)
   }
 
   /** Takes a message of a client. */
@@ -58,8 +74,29 @@ export abstract class AccountObject extends DurableObject<Env> {
 
   /** Acts on what has changed for the user. */
   async hear(event: AccessEvent): Promise<void> {
+    if ("eventId" in event && !this.#isKnown) return
     await this.#lifecycle.start()
     return this.#act(event)
+  }
+
+  /** Looks at Clerk anew, and answers the organizations that the user has grants for. */
+  async lookAgain(event: typeof AccessEvent.cases.FactsChanged.Type): Promise<Array<OrganizationId>> {
+    if (!this.#isKnown) return []
+    await this.hear(event)
+    return [...(await this.#clerkEvents.organizations(event.userId))]
+  }
+
+  /** Of the object of the organizations: notes a user who has a grant for one now. */
+  async joinOrganization(member: OrganizationMember): Promise<void> {
+    await this.#lifecycle.start()
+    return this.#members.join(member)
+  }
+
+  /** Of the object of the organizations: has those look at Clerk whom a change of organizations concerns. */
+  async organizationsChanged(change: OrganizationsChanged): Promise<void> {
+    if (!this.#isKnown) return
+    await this.#lifecycle.start()
+    return this.#members.changed(change)
   }
 
   /** The JSON of an entry of the user's store. */
@@ -78,6 +115,15 @@ export abstract class AccountObject extends DurableObject<Env> {
   async #act(event: AccessEvent): Promise<void> {
     await this.#sessions.hear(event)
     await this.#erasure.hear(event)
+    await this.#clerkEvents.hear(event)
+  }
+
+  /**
+   * Whether anything was ever stored here. Clerk tells of everybody who has an account, and who never connected shall
+   * leave nothing behind, not even empty tables.
+   */
+  get #isKnown(): boolean {
+    return this.ctx.storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").toArray().length > 0
   }
 }
 
@@ -89,6 +135,9 @@ const ownEvents = (ownName: string | undefined, act: (event: AccessEvent) => Pro
   AccessEvents.heardBy(
     Effect.map(
       hearInAccount,
-      (tell) => (event: AccessEvent) => (event.userId === ownName ? Effect.promise(() => act(event)) : tell(event))
+      (tell) => (event: AccessEvent) =>
+        event.userId === ownName && event._tag !== "OrganizationGranted"
+          ? Effect.promise(() => act(event))
+          : tell(event)
     )
   )

@@ -91,6 +91,10 @@ export const makeEndedGrants = ({ sql, store, streams, servers: { live }, remove
           return yield* endAll()
         case "AccessChanged":
           return streams.tellFollowers()
+        case "FactsChanged":
+        case "ClerkSessionChanged":
+        case "OrganizationGranted":
+          return undefined
       }
     }),
 

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import type { Access } from "../access/Access.ts"
 import type { AccessEvent } from "../access/AccessEvents.ts"
 import type { AppConfig } from "../config/AppConfig.ts"
+import type { UserId } from "../domain/Principal.ts"
 import type { ServerFactory } from "../mcp/ServerFactory.ts"
 import * as Incident from "../observability/Incident.ts"
 import { closing, ListenHeader, listenHeader, type Post, type Removal } from "./Session.ts"
@@ -55,6 +56,11 @@ export class SessionHost extends LifecycleCapability {
 
   hear(event: AccessEvent): Promise<void> {
     return this.#runtime.runPromise(this.#started.hear(event))
+  }
+
+  /** Tells the user's open streams if what the user may use has changed. */
+  notice(userId: UserId): Promise<void> {
+    return this.#runtime.runPromise(this.#started.notice({ userId }))
   }
 
   onWebSocketUpgrade({ request }: CapabilityWebSocketUpgradeContext): Promise<Response> | undefined {

@@ -132,7 +132,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
 
   /** Tells every open stream when what the user may use has changed since the last request. */
   const noticeAccess = Effect.fnUntraced(
-    function* ({ userId }: Principal) {
+    function* ({ userId }: Pick<Principal, "userId">) {
       const now = allowing(yield* access.current(userId))
       const before = store.access
       if (before === now) return
@@ -234,6 +234,9 @@ export const makeSessions = Effect.fnUntraced(function* ({ sql, store, streams, 
 
     /** Acts on what has changed for the user. */
     hear: ended.hear,
+
+    /** Tells every open stream if what the user may use has changed since the last request. */
+    notice: noticeAccess,
 
     /** A client closed its stream. A stream of `/sse` cannot be opened again, so its session ends. */
     left: Effect.fnUntraced(function* (id: Session.SessionId) {

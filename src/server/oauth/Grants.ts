@@ -1,10 +1,12 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
+import { AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import { GrantsUnavailable, UserGrants } from "../capability/UserGrants.ts"
-import { ClientId, GrantId, GrantProps, type UserId } from "../domain/Principal.ts"
+import { ClerkSessionId, ClientId, GrantId, GrantProps, OrganizationId, type UserId } from "../domain/Principal.ts"
 import type { AuthorizationFailure } from "./AuthorizationFailure.ts"
 import { attempt, type AuthRequest, OAuthLibrary } from "./OAuthLibrary.ts"
 
@@ -13,9 +15,27 @@ export interface Grant {
   readonly id: GrantId
   readonly clientId: ClientId
   readonly scopes: ReadonlyArray<string>
+  /** The Clerk session that it was made from, if the sign-in handed one over. */
+  readonly clerkSessionId?: ClerkSessionId
+  /** The organization that it is for, if it is for one. */
+  readonly organizationId?: OrganizationId
 }
 
+/** What the library stores of a grant in clear, so that it is found by what it depends on. */
+const Metadata = Schema.Struct({
+  clerkSessionId: Schema.optionalKey(ClerkSessionId),
+  organizationId: Schema.optionalKey(OrganizationId)
+})
+type Metadata = typeof Metadata.Type
+
+/** Grants from before this was stored have none. */
+const decodeMetadata = (metadata: unknown): Metadata =>
+  Option.getOrElse(Schema.decodeUnknownOption(Metadata)(metadata), () => ({}))
+
 const encodeProps = Schema.encodeEffect(GrantProps)
+
+/** The organization that a grant is for, of those that are for one. */
+const organizationOf = (subject: GrantProps & { readonly organizationId?: OrganizationId }) => subject.organizationId
 
 /** The grants of the authorization server. */
 export class Grants extends Context.Service<
@@ -33,6 +53,7 @@ export class Grants extends Context.Service<
     Grants,
     Effect.gen(function* () {
       const { helpers } = yield* OAuthLibrary
+      const { publish } = yield* AccessEvents
 
       return Grants.of({
         list: Effect.fn("Grants.list")(function* (userId) {
@@ -44,7 +65,8 @@ export class Grants extends Context.Service<
               helpers.listUserGrants(userId, from === undefined ? {} : { cursor: from })
             )
             grants.push(
-              ...page.items.map(({ id, clientId, scope }) => ({
+              ...page.items.map(({ id, clientId, scope, metadata }) => ({
+                ...decodeMetadata(metadata),
                 id: GrantId.make(id),
                 clientId: ClientId.make(clientId),
                 scopes: scope
@@ -61,17 +83,26 @@ export class Grants extends Context.Service<
 
         complete: Effect.fn("Grants.complete")(function* (authRequest, subject) {
           const props = yield* Effect.orDie(encodeProps(subject))
+          const { userId, clerkSessionId } = subject
+          const organizationId = organizationOf(subject)
+          const metadata: Metadata = {
+            ...(clerkSessionId !== undefined && { clerkSessionId }),
+            ...(organizationId !== undefined && { organizationId })
+          }
           const granted = yield* attempt("completeAuthorization", () =>
             helpers.completeAuthorization({
               request: authRequest,
-              userId: subject.userId,
-              metadata: {},
+              userId,
+              metadata,
               scope: authRequest.scope,
               props,
               // A second machine of the same person does not sign the first one out.
               revokeExistingGrants: false
             })
           )
+          if (organizationId !== undefined) {
+            yield* publish(AccessEvent.cases.OrganizationGranted.make({ userId, organizationId }))
+          }
           return granted.redirectTo
         })
       })

@@ -3,6 +3,7 @@ import * as Layer from "effect/Layer"
 
 import type { AccessEvent } from "../access/AccessEvents.ts"
 import { AccountStubs, workerEvents } from "../account/AccountStub.ts"
+import type { OrganizationMember, OrganizationsChanged } from "../account/OrganizationMembers.ts"
 import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { testSettings } from "./TestSettings.ts"
@@ -14,6 +15,10 @@ import { testSettings } from "./TestSettings.ts"
 export class FakeAccounts {
   /** `user grant` for each grant that ended, `user all` for each account that was banned, `user deleted` for each deleted one. */
   readonly ended: Array<string> = []
+  /** `user event` for each webhook that a user's object was to look at Clerk for, and `organization event`, `all event` of others. */
+  readonly webhooks: Array<string> = []
+  /** `organization user` for each grant for an organization. */
+  readonly members: Array<string> = []
   /** The users whose followers were told of a change. */
   readonly told: Array<string> = []
   readonly #stores = new Map<string, MemoryEntries>()
@@ -28,10 +33,16 @@ export class FakeAccounts {
       readEntry: async (name: string) => this.#storeOf(userId).read(name),
       writeEntry: async (write: Write) => this.#storeOf(userId).write(write, defaultLimits),
       hear: async (event: AccessEvent) => {
+        if ("eventId" in event) return this.#record(this.webhooks, `${userId} ${event.eventId}`)
         if (event._tag === "AccessChanged") return void this.told.push(userId)
+        if (event._tag === "OrganizationGranted") return
         const ended = event._tag === "GrantEnded" ? event.grantId : event.deleted ? "deleted" : "all"
-        return this.#record([`${userId} ${ended}`])
-      }
+        return this.#record(this.ended, `${userId} ${ended}`)
+      },
+      joinOrganization: async (member: OrganizationMember) =>
+        void this.members.push(`${member.organizationId} ${member.userId}`),
+      organizationsChanged: async ({ eventId, organizationId }: OrganizationsChanged) =>
+        this.#record(this.webhooks, `${organizationId ?? "all"} ${eventId}`)
     })
   }
 
@@ -51,11 +62,11 @@ export class FakeAccounts {
     return store
   }
 
-  #record(ended: ReadonlyArray<string>): void {
+  #record(list: Array<string>, line: string): void {
     if (this.failures > 0) {
       this.failures -= 1
       throw Object.assign(new Error("the object was reset: internal detail"), { overloaded: this.overloaded })
     }
-    this.ended.push(...ended)
+    list.push(line)
   }
 }

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 
-import { Access } from "../../../src/server/access/Access.ts"
+import { Access, AccessRefresh } from "../../../src/server/access/Access.ts"
 import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "../../../src/server/clerk/ClerkError.ts"
 import { KeepAlive } from "../../../src/server/config/KeepAlive.ts"
 import { UserId } from "../../../src/server/domain/Principal.ts"
@@ -17,11 +17,17 @@ const current = (userId = ada) => Effect.flatMap(Access, (access) => access.curr
 const refusal = (userId = ada) => Effect.map(Effect.flip(current(userId)), ({ reason }) => reason)
 
 /** A test with a Clerk of its own that knows Ada. */
-const withClerk = <A, E>(test: (clerk: FakeClerk) => Effect.Effect<A, E, Access>, ada: TestUser = { role: "admin" }) =>
+const withClerk = <A, E>(
+  test: (clerk: FakeClerk) => Effect.Effect<A, E, Access | AccessRefresh>,
+  ada: TestUser = { role: "admin" }
+) =>
   Effect.suspend(() => {
     const clerk = new FakeClerk(ada)
     return Effect.provide(test(clerk), Layer.provide(Access.layer, clerk.layer))
   })
+
+const refresh = (userId = ada) => Effect.flatMap(AccessRefresh, (access) => access.refresh(userId))
+const expire = (userId = ada) => Effect.flatMap(AccessRefresh, (access) => access.expire(userId))
 
 const down = new ClerkUnavailable({ operation: "users.getUser" })
 
@@ -249,4 +255,90 @@ describe("Access", () => {
       withClerk(() => Effect.map(current(), (snapshot) => assert.isNull(snapshot.role)), { role })
     )
   }
+})
+
+describe("AccessRefresh", () => {
+  it.effect("looks at Clerk, however new the last answer is", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        yield* current()
+        clerk.users.set("user_ada", { role: "guest" })
+        assert.strictEqual((yield* refresh()).role, "guest")
+        assert.strictEqual((yield* current()).role, "guest")
+        assert.strictEqual(clerk.calls, 2)
+      })
+    )
+  )
+
+  it.effect("does not take the answer of a look that had begun before", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        // The first answer was made before the role changed, and arrives after that.
+        clerk.latency = Effect.andThen(
+          Effect.sync(() => {
+            clerk.latency = Effect.void
+          }),
+          Effect.delay(Deferred.await(gate), 0)
+        )
+        const early = yield* Effect.forkChild(current(), { startImmediately: true })
+        yield* TestClock.adjust("1 second")
+        const late = yield* Effect.forkChild(refresh(), { startImmediately: true })
+        yield* Effect.yieldNow
+        assert.strictEqual(clerk.calls, 1)
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(early)
+        assert.strictEqual((yield* Fiber.join(late)).takenAt, 1_000)
+        assert.strictEqual(clerk.calls, 2)
+      })
+    )
+  )
+
+  it.effect("does not make do with what was known, where Clerk does not answer", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        yield* current()
+        yield* TestClock.adjust("1 second")
+        clerk.outage = down
+        const { reason } = yield* Effect.flip(refresh())
+        assert.deepInclude(reason, { _tag: "AccessUnknown", retryAfterSeconds: 5 })
+        assert.strictEqual((yield* current()).role, "admin")
+        // Clerk is left alone for a while after a failure.
+        yield* Effect.flip(refresh())
+        assert.strictEqual(clerk.calls, 2)
+      })
+    )
+  )
+
+  it.effect("tells of a closed account", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        yield* current()
+        clerk.users.set("user_ada", { banned: true })
+        assert.deepInclude((yield* Effect.flip(refresh())).reason, { _tag: "AccountClosed", deleted: false })
+        clerk.users.delete("user_ada")
+        assert.deepInclude((yield* Effect.flip(refresh())).reason, { _tag: "AccountClosed", deleted: true })
+      })
+    )
+  )
+
+  it.effect("has the next question go to Clerk, and keeps the last answer in case that Clerk is silent", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        yield* expire()
+        assert.strictEqual(clerk.calls, 0)
+        yield* current()
+        yield* expire()
+        yield* expire()
+        assert.strictEqual(clerk.calls, 1)
+        clerk.outage = down
+        assert.strictEqual((yield* current()).role, "admin")
+        assert.strictEqual(clerk.calls, 2)
+        clerk.outage = undefined
+        yield* TestClock.adjust("6 seconds")
+        yield* current()
+        assert.strictEqual(clerk.calls, 3)
+      })
+    )
+  )
 })

@@ -1,4 +1,5 @@
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -10,14 +11,17 @@ import { AccessEvent, AccessEvents } from "../../../src/server/access/AccessEven
 import * as Policy from "../../../src/server/access/Policy.ts"
 import { AccountObject as Base, type OwnEvents } from "../../../src/server/account/AccountObject.ts"
 import { AccountStubs } from "../../../src/server/account/AccountStub.ts"
+import { ClerkFacts } from "../../../src/server/account/ClerkFacts.ts"
+import { Paces } from "../../../src/server/account/OrganizationMembers.ts"
 import { defaultLimits, UserStoreLimits } from "../../../src/server/capability/UserStoreWrite.ts"
 import { ClerkApi } from "../../../src/server/clerk/ClerkApi.ts"
-import { ClerkError, UserNotFound } from "../../../src/server/clerk/ClerkError.ts"
+import { ClerkError, ClerkSessionEnded, ClerkUnavailable, UserNotFound } from "../../../src/server/clerk/ClerkError.ts"
 import { AppConfig } from "../../../src/server/config/AppConfig.ts"
 import { ServerInfo } from "../../../src/server/config/ServerInfo.ts"
-import { CurrentPrincipal } from "../../../src/server/domain/Principal.ts"
+import { CurrentPrincipal, OrganizationId, UserId } from "../../../src/server/domain/Principal.ts"
 import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
 import { ServerFactory } from "../../../src/server/mcp/ServerFactory.ts"
+import { type Grant, Grants } from "../../../src/server/oauth/Grants.ts"
 import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
 import { Elicitation } from "../../../src/server/capability/Elicitation.ts"
 import { ClientLog } from "../../../src/server/capability/ClientLog.ts"
@@ -25,23 +29,80 @@ import { Progress } from "../../../src/server/capability/Progress.ts"
 import { testSettings } from "../../../src/server/testing/TestSettings.ts"
 
 /** What Clerk says of every user; a test changes it. */
-export const clerk = { role: "admin", deleted: new Set<string>() }
+export const clerk = {
+  role: "admin",
+  deleted: new Set<string>(),
+  banned: new Set<string>(),
+  /** Users whom Clerk says nothing about. */
+  silent: new Set<string>(),
+  endedSessions: new Set<string>(),
+  /** The organizations of each user; one who is not in here is left alone. */
+  organizations: new Map<string, ReadonlyArray<string>>(),
+  /** Whom Clerk was asked about, and which sessions, in order. */
+  asked: new Array<string>(),
+  /** What a question waits for. */
+  latency: Effect.void as Effect.Effect<unknown>
+}
+
+/** The grants of each user. */
+export const grants = new Map<string, ReadonlyArray<Grant>>()
 
 const Clerk = Layer.mock(ClerkApi)({
-  user: (id) =>
-    clerk.deleted.has(id)
-      ? Effect.fail(new ClerkError({ reason: new UserNotFound() }))
-      : Effect.sync(() => ({
-          id,
-          primaryEmailAddress: null,
-          firstName: "Ada",
-          lastName: null,
-          imageUrl: "https://img.clerk.example/ada",
-          banned: false,
-          publicMetadata: { role: clerk.role }
-        })),
-  memberships: () => Effect.succeed([])
+  user: Effect.fnUntraced(function* (id) {
+    clerk.asked.push(id)
+    yield* clerk.latency
+    if (clerk.silent.has(id)) {
+      return yield* new ClerkError({ reason: new ClerkUnavailable({ operation: "users.getUser", retryAfter: 1 }) })
+    }
+    if (clerk.deleted.has(id)) return yield* new ClerkError({ reason: new UserNotFound() })
+    return {
+      id,
+      primaryEmailAddress: null,
+      firstName: "Ada",
+      lastName: null,
+      imageUrl: "https://img.clerk.example/ada",
+      banned: clerk.banned.has(id),
+      publicMetadata: { role: clerk.role }
+    }
+  }),
+  memberships: () => Effect.succeed([]),
+  sessionUser: Effect.fnUntraced(function* (id) {
+    clerk.asked.push(id)
+    if (clerk.endedSessions.has(id)) return yield* new ClerkError({ reason: new ClerkSessionEnded() })
+    return UserId.make("user_somebody")
+  })
 })
+
+const FakeGrants = Layer.effect(
+  Grants,
+  Effect.map(AccessEvents, ({ publish }) =>
+    Grants.of({
+      list: (userId) => Effect.sync(() => grants.get(userId) ?? []),
+      end: (userId, grantId) =>
+        Effect.suspend(() => {
+          grants.set(
+            userId,
+            (grants.get(userId) ?? []).filter(({ id }) => id !== grantId)
+          )
+          return publish(AccessEvent.cases.GrantEnded.make({ userId, grantId }))
+        }),
+      complete: () => Effect.die("no sign-in here")
+    })
+  )
+)
+
+/** The real one, with memberships. */
+const Facts = Layer.effect(
+  ClerkFacts,
+  Effect.map(ClerkFacts, (facts) => ({
+    ...facts,
+    refresh: (userId: UserId) =>
+      Effect.map(facts.refresh(userId), () => {
+        const organizations = clerk.organizations.get(userId)
+        return organizations && new Set(organizations.map((id) => OrganizationId.make(id)))
+      })
+  }))
+).pipe(Layer.provide(ClerkFacts.layer), Layer.provide(FakeGrants))
 
 const tool = (name: string) =>
   Tool.make(name, { description: name, success: Schema.Struct({ text: Schema.String }) }).annotate(
@@ -134,22 +195,27 @@ const description = {
 /** Where a user was deleted, what is stored is erased without a delay. */
 const atOnce = Layer.succeed(UserStoreLimits, { ...defaultLimits, eraseAfterDays: 0 })
 
-const servicesWith = (events: OwnEvents) =>
-  Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, atOnce).pipe(
+/** Steps of 50 users as in production, closer to each other. */
+const quick = { users: 50, every: Duration.millis(400) }
+const paces = Layer.succeed(Paces, { development: quick, production: quick })
+
+const servicesWith = (binding: object) => (events: OwnEvents) =>
+  Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, atOnce, Facts, paces).pipe(
     Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers))),
     Layer.provide(events),
-    Layer.provide(AccountStubs.layer),
+    Layer.provideMerge(AccountStubs.layer),
     Layer.provide(StateSigner.layer),
     Layer.provideMerge(Access.layer),
     Layer.provideMerge(Clerk),
     Layer.provide(ServerInfo.layer(description)),
-    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(testSettings))))
+    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode({ ...testSettings, ...binding }))))
   )
 
 /** The object of a user with tools that show what a session does, and a Clerk that is a variable. */
 export class AccountObject extends Base {
   constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
-    super(ctx, env, servicesWith)
+    // The object of the organizations alone reaches others: those of users shall act on their own events by themselves.
+    super(ctx, env, servicesWith(ctx.id.name === "organizations" ? { ACCOUNT_AGENT: env["ACCOUNT_AGENT"] } : {}))
   }
 }
 
