@@ -13,6 +13,7 @@ import type { Post } from "../../src/server/account/Session.ts"
 import { fixtureConfig } from "./FixtureBundle.ts"
 import { OAuthClient, type Parameters, type Registration, type Tokens } from "./OAuthClient.ts"
 import { type Choice, Person } from "./Person.ts"
+import { webhookSecret } from "./SignedWebhook.ts"
 
 /** The ring of the running server: what tests sign is signed with the newest key, the first one. */
 export const signingKeys = {
@@ -96,6 +97,7 @@ const harnessOptions = (
       secrets: {
         CLERK_CLIENT_SECRET: clerk.CLERK_CLIENT_SECRET,
         CLERK_SECRET_KEY: clerk.CLERK_SECRET_KEY,
+        CLERK_WEBHOOK_SECRET: webhookSecret,
         STATE_SIGNING_KEYS: `now:${signingKeys.now},former:${signingKeys.former}`
       }
     }
