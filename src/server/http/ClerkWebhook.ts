@@ -84,18 +84,19 @@ export const makeClerkWebhook = Effect.gen(function* () {
     Effect.logWarning("Webhooks of Clerk are sent here and not received: CLERK_WEBHOOK_SECRET is not set")
   )
 
-  return secret === undefined
-    ? Effect.as(notReceived, refused(501, "CLERK_WEBHOOK_SECRET is not set"))
-    : receive(secret).pipe(
-        Effect.catchTags({
-          WebhookRejected: ({ check }) =>
-            bounded(Effect.annotateLogs(Effect.logWarning("A webhook was refused: it is not Clerk’s"), { check })).pipe(
-              Effect.as(refused(401, "Not a webhook of this server’s Clerk instance"))
-            ),
-          AccountUnavailable: (failure) =>
-            Effect.map(Incident.note("A webhook of Clerk could not be taken on", failure), () =>
-              refused(503, "Deliver this again later", { "retry-after": "5" })
-            )
-        })
-      )
+  return () =>
+    secret === undefined
+      ? Effect.as(notReceived, refused(501, "CLERK_WEBHOOK_SECRET is not set"))
+      : receive(secret).pipe(
+          Effect.catchTags({
+            WebhookRejected: ({ check }) =>
+              bounded(
+                Effect.annotateLogs(Effect.logWarning("A webhook was refused: it is not Clerk’s"), { check })
+              ).pipe(Effect.as(refused(401, "Not a webhook of this server’s Clerk instance"))),
+            AccountUnavailable: (failure) =>
+              Effect.map(Incident.note("A webhook of Clerk could not be taken on", failure), () =>
+                refused(503, "Deliver this again later", { "retry-after": "5" })
+              )
+          })
+        )
 })

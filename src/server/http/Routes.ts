@@ -58,7 +58,7 @@ export const routes = HttpRouter.addAll(
       route("*", "/.well-known/oauth-protected-resource/mcp", metadataOf("/mcp")),
       route("*", "/.well-known/oauth-protected-resource/sse", metadataOf("/sse")),
 
-      route("*", "/webhooks/clerk", clerkWebhook),
+      route("*", "/webhooks/clerk", clerkWebhook()),
 
       route("*", "/mcp", mcp()),
       route("*", "/sse", sse()),

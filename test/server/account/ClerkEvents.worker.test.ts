@@ -95,6 +95,18 @@ describe("a webhook of Clerk about a user", () => {
     await until(() => old.stream.state.closed === 1000)
   })
 
+  it("has what is stored for a deleted user erased, and what is stored for one who is there not", async () => {
+    const [gone, there] = [await connected(), await connected()]
+    clerk.deleted.add(gone.userId)
+    for (const { userId, hear } of [gone, there]) {
+      await stubOf(userId).writeEntry({ name: "note", value: '"kept"' })
+      await hear()
+    }
+    await until(async () => (await stubOf(gone.userId).readEntry("note")) === null)
+    await pause(300)
+    assert.strictEqual(await stubOf(there.userId).readEntry("note"), '"kept"')
+  })
+
   it("closes nothing where Clerk does not say so itself, whatever the event was", async () => {
     const { userId, stream, hear } = await connected()
     const before = asked(userId)
