@@ -12,6 +12,7 @@ import { AccessEvent } from "../access/AccessEvents.ts"
 import { WebhookId } from "../clerk/Webhooks.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { type OrganizationId, UserId } from "../domain/Principal.ts"
+import * as Incident from "../observability/Incident.ts"
 import { AccountStubs } from "./AccountStub.ts"
 import { SeenEvents } from "./SeenEvents.ts"
 
@@ -56,6 +57,8 @@ const paceOf = Effect.gen(function* () {
 const step = "tell members"
 /** Users' objects that are called at a time. */
 const concurrency = 6
+/** How long an object may take to answer, so that one that hangs does not keep the others waiting. */
+const longestCall = Duration.seconds(5)
 /** How many steps try to reach a user's object before the event is given up for that user. */
 const mostTries = 5
 /** A member that young may be missing in an answer which was under way, in milliseconds. */
@@ -130,12 +133,16 @@ export class OrganizationMembers extends LifecycleCapability {
     const asked = this.#steppedAt
     return Effect.gen(function* () {
       const account = (yield* AccountStubs).forUser(userId)
-      const answer = yield* Effect.option(account.lookAgain(AccessEvent.cases.FactsChanged.make({ userId, eventId })))
+      const answer = yield* account.lookAgain(AccessEvent.cases.FactsChanged.make({ userId, eventId })).pipe(
+        Effect.timeout(longestCall),
+        Effect.tapError((failure) => Incident.note("A member of an organization was not told of a webhook", failure)),
+        Effect.option
+      )
       // While this user was told, a newer event may have asked for it once more.
       const own = "user_id = ? AND event_id = ?"
       if (Option.isSome(answer) || tries + 1 >= mostTries) sql.exec(`DELETE FROM to_tell WHERE ${own}`, userId, eventId)
       else sql.exec(`UPDATE to_tell SET tries = tries + 1 WHERE ${own}`, userId, eventId)
-      if (Option.isNone(answer)) return yield* Effect.logWarning("A member of an organization was not reached")
+      if (Option.isNone(answer)) return
       const old = sql.exec(
         "SELECT organization_id AS id FROM members WHERE user_id = ? AND time < ?",
         userId,

@@ -35,6 +35,8 @@ export const clerk = {
   banned: new Set<string>(),
   /** Users whom Clerk says nothing about. */
   silent: new Set<string>(),
+  /** Users whose grants cannot be read. */
+  unreadable: new Set<string>(),
   endedSessions: new Set<string>(),
   /** The organizations of each user; one who is not in here is left alone. */
   organizations: new Map<string, ReadonlyArray<string>>(),
@@ -77,7 +79,10 @@ const FakeGrants = Layer.effect(
   Grants,
   Effect.map(AccessEvents, ({ publish }) =>
     Grants.of({
-      list: (userId) => Effect.sync(() => grants.get(userId) ?? []),
+      list: (userId) =>
+        Effect.suspend(() =>
+          clerk.unreadable.has(userId) ? Effect.die("no store") : Effect.succeed(grants.get(userId) ?? [])
+        ),
       end: (userId, grantId) =>
         Effect.suspend(() => {
           grants.set(
