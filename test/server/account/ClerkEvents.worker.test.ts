@@ -140,6 +140,18 @@ describe("a webhook of Clerk about a user", () => {
     assert.strictEqual(asked(userId), before + 2)
   })
 
+  it("is one look a second with others, however many come", async () => {
+    const { userId, hear } = await connected()
+    const before = asked(userId)
+    const since = performance.now()
+    while (performance.now() - since < 2_500) {
+      await hear()
+      await pause(50)
+    }
+    assert.isAtMost(asked(userId) - before, 3)
+    assert.isAtLeast(asked(userId) - before, 2)
+  })
+
   it("is looked at again later, where Clerk does not answer, by a new instance of the object too", async () => {
     const { userId, stream, hear } = await connected()
     clerk.silent.add(userId)
