@@ -7,6 +7,7 @@ import { Access } from "./access/Access.ts"
 import * as CircuitBreaker from "./access/CircuitBreaker.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
+import { ClerkFacts } from "./account/ClerkFacts.ts"
 import * as DecisionKeepers from "./account/DecisionKeepers.ts"
 import * as UserStores from "./account/UserStores.ts"
 import * as AccountAccess from "./account/AccountAccess.ts"
@@ -201,6 +202,7 @@ export const account = (server: Server, env: Env, user: Parameters<AccountLayer>
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
       Layer.mergeAll(
         Layer.provide(servers(catalogue), [UserStores.inObject, DecisionKeepers.inObject]),
+        ClerkFacts.layer,
         SecureRandom.layerWebCrypto
       ).pipe(
         Layer.provideMerge(authorityOver(user)),

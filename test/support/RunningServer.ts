@@ -14,6 +14,7 @@ import type { Decision } from "../../src/server/observability/Decisions.ts"
 import { fixtureConfig } from "./FixtureBundle.ts"
 import { OAuthClient, type Parameters, type Registration, type Tokens } from "./OAuthClient.ts"
 import { type Choice, Person } from "./Person.ts"
+import { webhookSecret } from "./SignedWebhook.ts"
 
 /** The ring of the running server: what tests sign is signed with the newest key, the first one. */
 export const signingKeys = {
@@ -101,6 +102,7 @@ const harnessOptions = (
       secrets: {
         CLERK_CLIENT_SECRET: clerk.CLERK_CLIENT_SECRET,
         CLERK_SECRET_KEY: clerk.CLERK_SECRET_KEY,
+        CLERK_WEBHOOK_SECRET: webhookSecret,
         STATE_SIGNING_KEYS: `now:${signingKeys.now},former:${signingKeys.former}`
       }
     }

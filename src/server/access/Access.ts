@@ -70,8 +70,7 @@ export class Access extends Context.Service<
    * Asks Clerk, and publishes what is new: that the user may do something else than Clerk said before, or that the
    * account was closed.
    */
-  static readonly layer = Layer.effect(
-    Access,
+  static readonly layer = Layer.effectContext(
     Effect.gen(function* () {
       const clerk = yield* ClerkApi
       const snapshots = yield* Snapshots
@@ -128,26 +127,62 @@ export class Access extends Context.Service<
           )
       )
 
-      return Access.of({
+      const answered = ({ snapshot, deleted }: ClerkSaid) =>
+        snapshot === null
+          ? Effect.fail(new AccessError({ reason: new AccountClosed({ deleted }) }))
+          : Effect.succeed(snapshot)
+
+      /** Clerk has not said what the user may do since a moment ago. */
+      const unknown = Effect.fnUntraced(function* (userId: UserId) {
+        const now = yield* Clock.currentTimeMillis
+        const failure = breaker.failure(userId, now)
+        const wait = Math.max((failure?.until ?? 0) - now, 1_000)
+        const passes = failure === undefined || failure.reason._tag === "ClerkUnavailable"
+        const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000), passes })
+        return yield* new AccessError({ reason })
+      })
+
+      /** A look that begins now, or that began a moment ago and is still under way. */
+      const look = Effect.fnUntraced(function* (userId: UserId) {
+        if (breaker.failure(userId, yield* Clock.currentTimeMillis) !== undefined) return
+        yield* share(userId, refresh(userId))
+      })
+
+      const access = Access.of({
         current: Effect.fnUntraced(function* (userId) {
           const asked = yield* Clock.currentTimeMillis
           const known = yield* snapshots.get(userId)
-          const due = asked - (known?.takenAt ?? -Infinity) > freshFor
-          if (due && breaker.failure(userId, asked) === undefined) yield* share(userId, refresh(userId))
+          if (asked - (known?.takenAt ?? -Infinity) > freshFor) yield* look(userId)
           const said = yield* snapshots.get(userId)
-          const now = yield* Clock.currentTimeMillis
-          if (said === undefined || now - said.takenAt > freshFor + staleFor) {
-            const failure = breaker.failure(userId, now)
-            const wait = Math.max((failure?.until ?? 0) - now, 1_000)
-            const passes = failure === undefined || failure.reason._tag === "ClerkUnavailable"
-            const reason = new AccessUnknown({ retryAfterSeconds: Math.ceil(wait / 1_000), passes })
-            return yield* new AccessError({ reason })
-          }
-          if (said.snapshot === null)
-            return yield* new AccessError({ reason: new AccountClosed({ deleted: said.deleted }) })
-          return said.snapshot
+          const oldest = (yield* Clock.currentTimeMillis) - freshFor - staleFor
+          return yield* said === undefined || said.takenAt < oldest ? unknown(userId) : answered(said)
         })
       })
+
+      const accessRefresh = AccessRefresh.of({
+        refresh: Effect.fn("AccessRefresh.refresh")(function* (userId) {
+          const asked = yield* Clock.currentTimeMillis
+          yield* look(userId)
+          // It may have joined a look that had begun before.
+          if (((yield* snapshots.get(userId))?.takenAt ?? -Infinity) < asked) yield* look(userId)
+          const said = yield* snapshots.get(userId)
+          return yield* said === undefined || said.takenAt < asked ? unknown(userId) : answered(said)
+        })
+      })
+
+      return Context.make(Access, access).pipe(Context.add(AccessRefresh, accessRefresh))
     })
   )
 }
+
+/** The same knowledge, for who was told that it is out of date. */
+export class AccessRefresh extends Context.Service<
+  AccessRefresh,
+  {
+    /**
+     * The user's snapshot by a look at Clerk that begins now or later. Fails with `AccessUnknown` where Clerk does not
+     * answer, or has asked to be left alone.
+     */
+    readonly refresh: (userId: UserId) => Effect.Effect<UserSnapshot.UserSnapshot, AccessError>
+  }
+>()("access/AccessRefresh") {}

@@ -4,8 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
+import { WebhookId } from "../clerk/Webhooks.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
-import { GrantId, UserId } from "../domain/Principal.ts"
+import { ClerkSessionId, GrantId, OrganizationId, UserId } from "../domain/Principal.ts"
 import * as Incident from "../observability/Incident.ts"
 
 /** What changes for a user. Plain data: it crosses from the Worker to the user's object. */
@@ -15,7 +16,13 @@ export const AccessEvent = Schema.TaggedUnion({
   /** The account was banned in Clerk, which can be undone, or deleted: none of its grants counts. */
   AccountClosed: { userId: UserId, deleted: Schema.Boolean },
   /** The user's role or permissions are others than before. */
-  AccessChanged: { userId: UserId }
+  AccessChanged: { userId: UserId },
+  /** A webhook says that something about the user may be other than before. Only a look at Clerk tells what. */
+  FactsChanged: { userId: UserId, eventId: WebhookId },
+  /** A webhook says the same of a Clerk session of the user. */
+  ClerkSessionChanged: { userId: UserId, clerkSessionId: ClerkSessionId, eventId: WebhookId },
+  /** A grant for an organization was made. */
+  OrganizationGranted: { userId: UserId, organizationId: OrganizationId }
 })
 export type AccessEvent = typeof AccessEvent.Type
 
@@ -23,7 +30,10 @@ export type AccessEvent = typeof AccessEvent.Type
 const undelivered = AccessEvent.match({
   GrantEnded: () => "The sessions of ended grants were not ended",
   AccountClosed: () => "The sessions of ended grants were not ended",
-  AccessChanged: () => "A change of what a user may use was not told"
+  AccessChanged: () => "A change of what a user may use was not told",
+  FactsChanged: () => "A webhook of Clerk was not told",
+  ClerkSessionChanged: () => "A webhook of Clerk was not told",
+  OrganizationGranted: () => "Who has a grant for an organization was not noted: its webhooks do not reach that user"
 })
 
 /**

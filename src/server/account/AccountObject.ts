@@ -7,23 +7,29 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import type { Access } from "../access/Access.ts"
 import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
-import { type GrantId, UserId } from "../domain/Principal.ts"
+import { type GrantId, type OrganizationId, UserId } from "../domain/Principal.ts"
 import * as Scope from "../domain/Scope.ts"
 import { type Admission, type Bearer, parseToken } from "../oauth/Admission.ts"
 import type { Grant, Standing, TokenRequest } from "../oauth/UserAuthorities.ts"
 import type { Decision } from "../observability/Decisions.ts"
 import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
 import { Authority } from "./Authority.ts"
+import { ClerkEvents } from "./ClerkEvents.ts"
+import type { ClerkFacts } from "./ClerkFacts.ts"
 import { DecisionExpiry } from "./DecisionExpiry.ts"
 import { type DecisionQuery, DecisionRows } from "./DecisionRows.ts"
 import { Erasure } from "./Erasure.ts"
+import { type OrganizationMember, OrganizationMembers, type OrganizationsChanged } from "./OrganizationMembers.ts"
 import { Records } from "./Records.ts"
 import { RecordSweep } from "./RecordSweep.ts"
 import type { Post, Posted, Removal } from "./Session.ts"
-import { type Services, SessionHost } from "./SessionHost.ts"
+import { type Services as SessionServices, SessionHost } from "./SessionHost.ts"
 import { UserEntries } from "./UserEntries.ts"
 
 type Env = Readonly<Record<string, unknown>>
+
+/** What the object needs of the application. */
+type Services = SessionServices | Access | AccountStubs | ClerkFacts
 
 /** What is kept for the user in rows of the object. */
 export type Rows = UserEntries | Records | DecisionRows
@@ -35,18 +41,21 @@ export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
 export type AccountLayer = (user: {
   readonly userId: UserId
   readonly events: OwnEvents
-}) => Layer.Layer<Services | Access, never, Rows>
+}) => Layer.Layer<Services, never, Rows>
 
 /**
  * The one strongly consistent place of a Clerk user, named by the user's id: holds the user's grants and tokens, what
- * Clerk says of the user, and the sessions of 2025-era clients and of clients of `/sse`. Sleeps while they are idle.
+ * Clerk says of the user, and the sessions of 2025-era clients and of clients of `/sse`. Sleeps while they are idle. One
+ * more object of the class, whose name is no user's, knows who has grants for which organization.
  */
 export abstract class AccountObject extends DurableObject<Env> {
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | Access | Rows, never>
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | Rows, never>
   readonly #sessions: SessionHost
   readonly #erasure: Erasure
   readonly #sweep: RecordSweep
   readonly #decisions: DecisionExpiry
+  readonly #clerkEvents: ClerkEvents
+  readonly #members: OrganizationMembers
   readonly #lifecycle: Lifecycle<Env>
 
   /**
@@ -70,11 +79,15 @@ export abstract class AccountObject extends DurableObject<Env> {
     this.#erasure = new Erasure(this.#runtime)
     this.#sweep = new RecordSweep(this.#runtime)
     this.#decisions = new DecisionExpiry(this.#runtime)
+    this.#clerkEvents = new ClerkEvents(this.#runtime)
+    this.#members = new OrganizationMembers(this.#runtime)
     this.#lifecycle = Lifecycle.install<Env>(this)
       .use(this.#sessions)
       .use(this.#erasure)
       .use(this.#sweep)
       .use(this.#decisions)
+      .use(this.#clerkEvents)
+      .use(this.#members)
   }
 
   /** Who an access token stands for. One of a grant that the user does not have leaves nothing behind here. */
@@ -129,8 +142,29 @@ export abstract class AccountObject extends DurableObject<Env> {
 
   /** Acts on what has changed for the user. */
   async hear(event: AccessEvent): Promise<void> {
+    if ("eventId" in event && !(await this.#isConnected())) return
     await this.#lifecycle.start()
     return this.#act(event)
+  }
+
+  /** Looks at Clerk anew, and answers the organizations that the user has grants for. */
+  async lookAgain(event: typeof AccessEvent.cases.FactsChanged.Type): Promise<Array<OrganizationId>> {
+    if (!(await this.#isConnected())) return []
+    await this.hear(event)
+    return [...(await this.#clerkEvents.organizations(event.userId))]
+  }
+
+  /** Of the object of the organizations: notes a user who has a grant for one now. */
+  async joinOrganization(member: OrganizationMember): Promise<void> {
+    await this.#lifecycle.start()
+    return this.#members.join(member)
+  }
+
+  /** Of the object of the organizations: has those look at Clerk whom a change of organizations concerns. */
+  async organizationsChanged(change: OrganizationsChanged): Promise<void> {
+    if (!OrganizationMembers.areIn(this.ctx.storage.sql)) return
+    await this.#lifecycle.start()
+    return this.#members.changed(change)
   }
 
   /** The JSON of an entry of the user's store. */
@@ -168,6 +202,15 @@ export abstract class AccountObject extends DurableObject<Env> {
   async #act(event: AccessEvent): Promise<void> {
     await this.#sessions.hear(event)
     await this.#erasure.hear(event)
+    await this.#clerkEvents.hear(event)
+  }
+
+  /**
+   * Whether the user has connected anything. Clerk tells of everybody who has an account, and who never connected shall
+   * leave nothing behind, not even empty tables.
+   */
+  async #isConnected(): Promise<boolean> {
+    return (await this.grants()).length > 0
   }
 }
 
@@ -179,6 +222,9 @@ const ownEvents = (ownName: string, act: (event: AccessEvent) => Promise<void>):
   AccessEvents.heardBy(
     Effect.map(
       hearInAccount,
-      (tell) => (event: AccessEvent) => (event.userId === ownName ? Effect.promise(() => act(event)) : tell(event))
+      (tell) => (event: AccessEvent) =>
+        event.userId === ownName && event._tag !== "OrganizationGranted"
+          ? Effect.promise(() => act(event))
+          : tell(event)
     )
   )

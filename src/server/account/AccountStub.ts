@@ -8,14 +8,15 @@ import * as Schema from "effect/Schema"
 import type { AccessEvent } from "../access/AccessEvents.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import type { UserId } from "../domain/Principal.ts"
-import type { Decision } from "../observability/Decisions.ts"
-import type { AccountObject } from "./AccountObject.ts"
+import type { OrganizationId, UserId } from "../domain/Principal.ts"
 import type { Admission } from "../oauth/Admission.ts"
 import { StorageUnavailable } from "../oauth/AuthorizationFailure.ts"
 import { type Grant, type Standing, type UserAuthority, UserAuthorities } from "../oauth/UserAuthorities.ts"
+import type { Decision } from "../observability/Decisions.ts"
+import type { AccountObject } from "./AccountObject.ts"
 import { Authority } from "./Authority.ts"
 import type { DecisionQuery } from "./DecisionRows.ts"
+import type { OrganizationMember, OrganizationsChanged } from "./OrganizationMembers.ts"
 import { type Listen, ListenHeader, listenHeader, type Post, type Posted, type Removal } from "./Session.ts"
 
 /** The user's object did not answer: it is being replaced, has too much to do (`overloaded`), or broke. */
@@ -46,6 +47,13 @@ export interface AccountStub extends UserAuthority<AccountUnavailable> {
   readonly remove: (removal: Removal) => Effect.Effect<Response, AccountUnavailable>
   /** Acts on an event of this user: sessions and streams that it ends have been told to end once this returns. */
   readonly hear: (event: AccessEvent) => Effect.Effect<void, AccountUnavailable>
+  /**
+   * Has the object look at Clerk anew. Answers the organizations that the user has grants for, none for somebody who
+   * never connected.
+   */
+  readonly lookAgain: (
+    event: typeof AccessEvent.cases.FactsChanged.Type
+  ) => Effect.Effect<ReadonlyArray<OrganizationId>, AccountUnavailable>
   /** The JSON of an entry of the user's store. */
   readonly readEntry: (name: string) => Effect.Effect<string | null, AccountUnavailable>
   /** Changes an entry of the user's store. Where it fails, it may have been changed all the same. */
@@ -58,15 +66,26 @@ export interface AccountStub extends UserAuthority<AccountUnavailable> {
   readonly listen: (listen: Listen) => Effect.Effect<Response, AccountUnavailable>
 }
 
+/** The object that knows who has grants for which organization. */
+export interface OrganizationsStub {
+  /** Notes a user who has a grant for an organization now. */
+  readonly join: (member: OrganizationMember) => Effect.Effect<void, AccountUnavailable>
+  /** Has the objects of all members look at Clerk, one after the other: this returns once that is planned. */
+  readonly changed: (change: OrganizationsChanged) => Effect.Effect<void, AccountUnavailable>
+}
+
+/** Its name, which is no user's: their ids start with `user_`. */
+const organizationsName = "organizations"
+
 /** The platform says so on the error that a stub throws. */
 const isOverloaded = Schema.is(Schema.Struct({ overloaded: Schema.Literal(true) }))
 
 const encodeListen = Schema.encodeSync(ListenHeader)
 
-/** Where the object of each user is reached. */
+/** Where the object of each user is reached, and that of the organizations. */
 export class AccountStubs extends Context.Service<
   AccountStubs,
-  { readonly forUser: (userId: UserId) => AccountStub }
+  { readonly forUser: (userId: UserId) => AccountStub; readonly organizations: OrganizationsStub }
 >()("account/AccountStubs") {
   static readonly layer = Layer.effect(
     AccountStubs,
@@ -92,6 +111,8 @@ export class AccountStubs extends Context.Service<
             post: (post) => attempt("post", async (): Promise<Posted> => stub.post(post)),
             remove: (removal) => attempt("remove", () => stub.remove(removal)),
             hear: (event) => attempt(event._tag, () => stub.hear(event)),
+            lookAgain: (event) =>
+              attempt("lookAgain", async (): Promise<ReadonlyArray<OrganizationId>> => stub.lookAgain(event)),
             readEntry: (name) => attempt("readEntry", () => stub.readEntry(name)),
             writeEntry: (write) => attempt("writeEntry", async (): Promise<Written> => stub.writeEntry(write)),
             record: (decisions) => attempt("record", () => stub.record(decisions)),
@@ -104,19 +125,32 @@ export class AccountStubs extends Context.Service<
                 })
               )
           }
+        },
+        organizations: {
+          join: (member) =>
+            attempt("joinOrganization", () => namespace.getByName(organizationsName).joinOrganization(member)),
+          changed: (change) =>
+            attempt("organizationsChanged", () => namespace.getByName(organizationsName).organizationsChanged(change))
         }
       })
     })
   )
 }
 
-/** How an event reaches the object of its user. An object that is being replaced by a new version is back in time. */
+/** Insists on telling an object something: one that is being replaced by a new version is back in time. */
+export const insist = <A>(call: Effect.Effect<A, AccountUnavailable>): Effect.Effect<A, AccountUnavailable> =>
+  Effect.retry(call, { schedule: backoff, times: 5 })
+
+/** How an event reaches the object that it concerns: mostly that of its user. */
 export const hearInAccount = Effect.map(
   AccountStubs,
   (accounts) => (event: AccessEvent) =>
-    Effect.retry(
-      Effect.suspend(() => accounts.forUser(event.userId).hear(event)),
-      { schedule: backoff, times: 5 }
+    insist(
+      Effect.suspend(() =>
+        event._tag === "OrganizationGranted"
+          ? accounts.organizations.join(event)
+          : accounts.forUser(event.userId).hear(event)
+      )
     )
 )
 

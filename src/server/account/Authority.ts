@@ -18,11 +18,11 @@ import { type Admission, type Bearer, parseToken } from "../oauth/Admission.ts"
 import { answerTo, GrantCheck } from "../oauth/GrantCheck.ts"
 import { lifetimes, OAuthLibrary } from "../oauth/OAuthLibrary.ts"
 import type { Standing, UserAuthority } from "../oauth/UserAuthorities.ts"
-import { makeGrantRecords, useOf } from "./GrantRecords.ts"
+import { decodeGrant, makeGrantRecords, useOf } from "./GrantRecords.ts"
 import { Records } from "./Records.ts"
 import { makeTokenEndpoint } from "./TokenEndpoint.ts"
 
-const { GrantEnded } = AccessEvent.cases
+const { GrantEnded, OrganizationGranted } = AccessEvent.cases
 
 const decodeProps = Schema.decodeUnknownEffect(GrantProps)
 
@@ -150,7 +150,11 @@ export class Authority extends Context.Service<
 
           end: Effect.fn("Authority.end")(end),
 
-          keep: (key, value, expiresAt) => records.commit([{ key, value, expiresAt }])
+          keep: Effect.fn("Authority.keep")(function* (key, value, expiresAt) {
+            yield* records.commit([{ key, value, expiresAt }])
+            const organizationId = Option.getOrUndefined(decodeGrant(value))?.metadata.organizationId
+            if (organizationId !== undefined) yield* publish(OrganizationGranted.make({ userId, organizationId }))
+          })
         })
       })
     ).pipe(Layer.provide([Digest.layerWebCrypto, SecureRandom.layerWebCrypto]))

@@ -74,6 +74,10 @@ export const makeEndedGrants = ({ store, streams, servers: { live }, remove }: S
           return yield* endAll()
         case "AccessChanged":
           return streams.tellListsChanged()
+        case "FactsChanged":
+        case "ClerkSessionChanged":
+        case "OrganizationGranted":
+          return undefined
       }
     })
   }

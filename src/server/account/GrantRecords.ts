@@ -4,9 +4,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
-import { ClerkSessionId, ClientId, GrantId, type UserId } from "../domain/Principal.ts"
+import { ClientId, GrantId, type UserId } from "../domain/Principal.ts"
 import { GrantStorage, type KeyValues } from "../oauth/OAuthStorage.ts"
-import type { Grant } from "../oauth/UserAuthorities.ts"
+import { type Grant, GrantMetadata } from "../oauth/UserAuthorities.ts"
 import { type Change, Records, type StoredRecord } from "./Records.ts"
 
 /** The keys of the OAuth library. */
@@ -28,7 +28,7 @@ const Stored = Schema.fromJsonString(
     redirectUri: Schema.optionalKey(Schema.String),
     refreshTokenId: Schema.optionalKey(Schema.String),
     previousRefreshTokenId: Schema.optionalKey(Schema.String),
-    metadata: Schema.Struct({ clerkSessionId: Schema.optionalKey(ClerkSessionId) })
+    metadata: GrantMetadata
   })
 )
 export type StoredGrant = typeof Stored.Type

@@ -23,6 +23,11 @@ export const Origin = Schema.URLFromString.check(
 
 const Secret = Schema.RedactedFromValue(Schema.NonEmptyString)
 
+/** What Svix, which sends Clerk's webhooks, signs them with: 18 bytes or more, in base64. */
+const WebhookSecret = Schema.RedactedFromValue(
+  Schema.String.check(Schema.isPattern(/^whsec_(?:[A-Za-z0-9+/]{4}){6,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/u))
+)
+
 /** It becomes part of an address of the Backend API. */
 const TemplateName = Schema.String.check(Schema.isPattern(/^[\w-]{1,64}$/u))
 
@@ -59,6 +64,9 @@ const common = {
   }),
   CLERK_SECRET_KEY: Schema.RedactedFromValue(Schema.String.check(Schema.isPattern(/^sk_./u))).annotate({
     description: "the secret key of your Clerk instance, which starts with sk_"
+  }),
+  CLERK_WEBHOOK_SECRET: Schema.optionalKey(WebhookSecret).annotate({
+    description: "the signing secret of the webhook endpoint in your Clerk dashboard, which starts with whsec_"
   }),
   CLERK_API_URL: Schema.optionalKey(Origin).annotate({
     description: "the Backend API to call instead of Clerk’s own; for the local stand-in only"

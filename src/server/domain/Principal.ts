@@ -11,6 +11,12 @@ export const ClerkSessionId = Schema.String.check(Schema.isPattern(/^sess_[A-Za-
 )
 export type ClerkSessionId = typeof ClerkSessionId.Type
 
+/** Clerk's id of an organization. */
+export const OrganizationId = Schema.String.check(Schema.isPattern(/^org_[A-Za-z0-9]{1,64}$/u)).pipe(
+  Schema.brand("OrganizationId")
+)
+export type OrganizationId = typeof OrganizationId.Type
+
 /** An OAuth `client_id`: what dynamic registration issued, or the address of a client's metadata document. */
 export const ClientId = Schema.NonEmptyString.pipe(Schema.brand("ClientId"))
 export type ClientId = typeof ClientId.Type

@@ -7,6 +7,7 @@ import type { Resource } from "../oauth/Resource.ts"
 import { ResourceServer } from "../oauth/ResourceServer.ts"
 import { ask, decide } from "./Authorize.ts"
 import { finish, receive } from "./Callback.ts"
+import { makeClerkWebhook } from "./ClerkWebhook.ts"
 import { landing, notFound } from "./Landing.ts"
 import { makeMcp } from "./Mcp.ts"
 import { makeSse, makeSseMessage } from "./Sse.ts"
@@ -41,6 +42,7 @@ export const routes = HttpRouter.addAll(
     const mcp = yield* makeMcp
     const sse = yield* makeSse
     const sseMessage = yield* makeSseMessage
+    const clerkWebhook = yield* makeClerkWebhook
     return [
       route("GET", "/", landing),
       route("GET", "/health", Effect.succeed(HttpServerResponse.jsonUnsafe({ status: "ok" }))),
@@ -59,6 +61,7 @@ export const routes = HttpRouter.addAll(
       route("*", "/.well-known/oauth-protected-resource/sse", metadataOf("/sse")),
 
       route("GET", "/operator/explain", explain),
+      route("*", "/webhooks/clerk", clerkWebhook()),
 
       route("*", "/mcp", mcp()),
       route("*", "/sse", sse()),

@@ -4,12 +4,22 @@ import * as Schema from "effect/Schema"
 
 import type { ClerkSaid } from "../access/Snapshots.ts"
 import type { AccessUnknown } from "../access/Access.ts"
-import { ClientId, GrantId, type UserId } from "../domain/Principal.ts"
+import { ClerkSessionId, ClientId, GrantId, OrganizationId, type UserId } from "../domain/Principal.ts"
 import type { Admission, Bearer } from "./Admission.ts"
 import type { StorageUnavailable } from "./AuthorizationFailure.ts"
 
+/** What is stored of a grant in clear, so that it is found by what it depends on. */
+export const GrantMetadata = Schema.Struct({
+  /** The Clerk session that it was made from, if the sign-in handed one over. */
+  clerkSessionId: Schema.optionalKey(ClerkSessionId),
+  /** The organization that it is for, if it is for one. */
+  organizationId: Schema.optionalKey(OrganizationId)
+})
+export type GrantMetadata = typeof GrantMetadata.Type
+
 /** What one person gave one client. Times are in milliseconds since 1970. */
 export const Grant = Schema.Struct({
+  ...GrantMetadata.fields,
   id: GrantId,
   clientId: ClientId,
   scopes: Schema.Array(Schema.String),

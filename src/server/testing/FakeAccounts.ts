@@ -5,6 +5,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import type { AccountLayer } from "../account/AccountObject.ts"
 import { Authority } from "../account/Authority.ts"
+import type { OrganizationMember, OrganizationsChanged } from "../account/OrganizationMembers.ts"
 import { Records, type StoredRecord } from "../account/Records.ts"
 import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
 import type { Decision } from "../observability/Decisions.ts"
@@ -30,6 +31,10 @@ interface Account {
 export class FakeAccounts {
   /** `user grant` for each grant that ended, `user all` for each account that was banned, `user deleted` for each deleted one. */
   readonly ended: Array<string> = []
+  /** `user event` for each webhook that a user's object was to look at Clerk for, and `organization event`, `all event` of others. */
+  readonly webhooks: Array<string> = []
+  /** `organization user` for each grant for an organization. */
+  readonly members: Array<string> = []
   /** The users whose streams would be told of a change. */
   readonly told: Array<string> = []
   /** How many decisions each call to an object brought. */
@@ -48,7 +53,7 @@ export class FakeAccounts {
   /** Stands in for the binding. */
   readonly namespace = {
     getByName: (name: string) => {
-      const userId = UserId.make(name)
+      const userId = UserId.make(name, { disableChecks: true })
       const ask = <A, E>(operation: string, question: (authority: Authority["Service"]) => Effect.Effect<A, E>) =>
         this.#called(operation, () => this.#accountOf(userId).runtime.runPromise(Effect.flatMap(Authority, question)))
       return {
@@ -60,6 +65,10 @@ export class FakeAccounts {
         keep: (key: string, value: string, expiresAt: number | null) =>
           ask("keep", ({ keep }) => keep(key, value, expiresAt)),
         hear: (event: AccessEvent) => this.#called("hear", async () => this.#hear(event)),
+        joinOrganization: ({ organizationId, userId: member }: OrganizationMember) =>
+          this.#called("joinOrganization", async () => void this.members.push(`${organizationId} ${member}`)),
+        organizationsChanged: ({ eventId, organizationId }: OrganizationsChanged) =>
+          this.#called("organizationsChanged", async () => void this.webhooks.push(`${organizationId ?? "all"} ${eventId}`)),
         record: (decisions: ReadonlyArray<Decision>) =>
           this.#called("record", () => {
             this.recorded.push(decisions.length)
@@ -130,9 +139,18 @@ export class FakeAccounts {
 
   #hear(event: AccessEvent): void {
     const { userId } = event
-    if (event._tag === "AccessChanged") this.told.push(userId)
-    else if (event._tag === "GrantEnded") this.ended.push(`${userId} ${event.grantId}`)
-    else this.ended.push(`${userId} ${event.deleted ? "deleted" : "all"}`)
+    switch (event._tag) {
+      case "GrantEnded":
+        return void this.ended.push(`${userId} ${event.grantId}`)
+      case "AccountClosed":
+        return void this.ended.push(`${userId} ${event.deleted ? "deleted" : "all"}`)
+      case "AccessChanged":
+        return void this.told.push(userId)
+      case "OrganizationGranted":
+        return void this.members.push(`${event.organizationId} ${userId}`)
+      default:
+        return void this.webhooks.push(`${userId} ${event.eventId}`)
+    }
   }
 
   async #called<A>(operation: string, answer: () => Promise<A>): Promise<A> {

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 
-import { Access } from "../../../src/server/access/Access.ts"
+import { Access, AccessRefresh } from "../../../src/server/access/Access.ts"
 import { type AccessEvent, AccessEvents } from "../../../src/server/access/AccessEvents.ts"
 import { Snapshots } from "../../../src/server/access/Snapshots.ts"
 import * as RecordedSnapshots from "../../../src/server/account/RecordedSnapshots.ts"
@@ -24,7 +24,10 @@ const refusal = (userId = ada) => Effect.map(Effect.flip(current(userId)), ({ re
 const untold = Layer.succeed(AccessEvents, { publish: () => Effect.void })
 
 /** A test with a Clerk of its own that knows Ada. */
-const withClerk = <A, E>(test: (clerk: FakeClerk) => Effect.Effect<A, E, Access>, ada: TestUser = { role: "admin" }) =>
+const withClerk = <A, E>(
+  test: (clerk: FakeClerk) => Effect.Effect<A, E, Access | AccessRefresh>,
+  ada: TestUser = { role: "admin" }
+) =>
   Effect.suspend(() => {
     const clerk = new FakeClerk(ada)
     return Effect.provide(
@@ -32,6 +35,8 @@ const withClerk = <A, E>(test: (clerk: FakeClerk) => Effect.Effect<A, E, Access>
       Layer.provide(Access.layer, [clerk.layer, untold, Layer.fresh(Snapshots.layerMemory)])
     )
   })
+
+const refresh = (userId = ada) => Effect.flatMap(AccessRefresh, (access) => access.refresh(userId))
 
 const down = new ClerkUnavailable({ operation: "users.getUser" })
 
@@ -319,5 +324,71 @@ describe("what Access publishes", () => {
       clerk.users.set("user_ada", { banned: true })
       assert.deepEqual((yield* ask).slice(2), ["AccountClosed false"])
     })
+  )
+})
+
+describe("AccessRefresh", () => {
+  it.effect("looks at Clerk, however new the last answer is", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        yield* current()
+        clerk.users.set("user_ada", { role: "guest" })
+        assert.strictEqual((yield* refresh()).role, "guest")
+        assert.strictEqual((yield* current()).role, "guest")
+        assert.strictEqual(clerk.calls, 2)
+      })
+    )
+  )
+
+  it.effect("does not take the answer of a look that had begun before", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        // The first answer was made before the role changed, and arrives after that.
+        clerk.latency = Effect.andThen(
+          Effect.sync(() => {
+            clerk.latency = Effect.void
+          }),
+          Effect.delay(Deferred.await(gate), 0)
+        )
+        const early = yield* Effect.forkChild(current(), { startImmediately: true })
+        yield* TestClock.adjust("1 second")
+        const late = yield* Effect.forkChild(refresh(), { startImmediately: true })
+        yield* Effect.yieldNow
+        assert.strictEqual(clerk.calls, 1)
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(early)
+        assert.strictEqual((yield* Fiber.join(late)).takenAt, 1_000)
+        assert.strictEqual(clerk.calls, 2)
+      })
+    )
+  )
+
+  it.effect("does not make do with what was known, where Clerk does not answer", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        yield* current()
+        yield* TestClock.adjust("1 second")
+        clerk.outage = down
+        const { reason } = yield* Effect.flip(refresh())
+        assert.deepInclude(reason, { _tag: "AccessUnknown", retryAfterSeconds: 5 })
+        assert.strictEqual((yield* current()).role, "admin")
+        // Clerk is left alone for a while after a failure.
+        yield* Effect.flip(refresh())
+        assert.strictEqual(clerk.calls, 2)
+      })
+    )
+  )
+
+  it.effect("tells of a closed account", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        yield* current()
+        clerk.users.set("user_ada", { banned: true })
+        assert.deepInclude((yield* Effect.flip(refresh())).reason, { _tag: "AccountClosed", deleted: false })
+        clerk.users.delete("user_ada")
+        assert.deepInclude((yield* Effect.flip(refresh())).reason, { _tag: "AccountClosed", deleted: true })
+      })
+    )
   )
 })

@@ -95,6 +95,10 @@ describe("AppConfig", () => {
     ["CLERK_FRONTEND_API", ["clerk.example.com", "https://clerk.example.com/v1"]],
     ["CLERK_CLIENT_ID", [7]],
     ["CLERK_SECRET_KEY", ["pk_test_x", "sk_", " sk_test_x"]],
+    [
+      "CLERK_WEBHOOK_SECRET",
+      [key(24), "whsec_", `whsec_${key(17)}`, `whsec_${key(24)}=`, `whsec_${key(23)}x`, "whsec_é"]
+    ],
     ["CLERK_JWT_TEMPLATE", ["a/b", "..", "a b", "t".repeat(65)]],
     ["APP_URL", ["http://app.example.com", "https://app.example.com/path", "app"]],
     ["CLERK_API_URL", ["http://api.example.com", "api"]],
@@ -134,6 +138,7 @@ describe("AppConfig", () => {
       ["https://mcp.example.com/", "https://mcp.example.com:8443", "http://localhost:8788", "http://[::1]:1"]
     ],
     ["CLERK_API_URL", ["", "http://127.0.0.1:9788", "https://api.clerk.com"]],
+    ["CLERK_WEBHOOK_SECRET", ["", ...[18, 23, 24, 25, 32, 64].map((length) => `whsec_${key(length)}`)]],
     ["CLERK_JWT_TEMPLATE", ["", "mcp-server"]],
     ["APP_URL", ["", "http://127.0.0.1:3000", "https://app.example.com"]],
     ["STATE_SIGNING_KEYS", [`id:${key(32)}`, `a:${key(32)}, b : ${key(64)}`]],

@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 
 import { AppPerson } from "../../support/AppPerson.ts"
 import { OAuthClient } from "../../support/OAuthClient.ts"
+import { deliver, opened, within } from "../../support/OpenSession.ts"
 import { leftFor } from "../../support/Person.ts"
 import { onServer, RunningServer, type Server } from "../../support/RunningServer.ts"
 import { payloadOf, signState } from "../../support/SignedState.ts"
@@ -205,6 +206,32 @@ layer(RunningServer.layerWithApp(app))("sign-in through an app", (it) => {
       const back = leftFor(await person.browser.open(posted.headers.get("location") ?? ""))
       assert.strictEqual(back.searchParams.get("error"), "access_denied")
       assert.strictEqual(back.searchParams.get("state"), attempt.state)
+    })
+  )
+
+  it.effect(
+    "a Clerk session that ends takes along what is open under its grants, within 1 s of the webhook, and no more",
+    onServer(async (server) => {
+      const signedIn = async () => {
+        const { client, attempt, person, state } = await before(server, "member@example.com")
+        const posted = await person.post({ state, session_token: await person.token() })
+        const back = leftFor(await person.browser.open(posted.headers.get("location") ?? ""))
+        const { access_token: token } = await client.redeem(attempt, back)
+        return { person, token, session: await opened(server, token) }
+      }
+      const [ended, kept] = [await signedIn(), await signedIn()]
+      const { id } = server.clerk.users.member
+      const event = { object: "session", id: ended.person.sessionId, user_id: id, status: "ended" }
+      // Clerk does not say so yet.
+      await deliver(server, "session.ended", event)
+      assert.isFalse(await within(1_500, () => !ended.session.state.open))
+
+      await server.admin((admin) => admin.endSession(ended.person.sessionId))
+      await deliver(server, "session.ended", event)
+      assert.isTrue(await within(1_000, () => !ended.session.state.open))
+      assert.strictEqual((await legacy(server.mcp, ended.token, "ping")).status, 401)
+      assert.isTrue(kept.session.state.open)
+      assert.strictEqual((await kept.session.send("ping")).status, 200)
     })
   )
 })

@@ -26,6 +26,7 @@ const open = [
   "/mcp?access_token=x",
   "/sse",
   "/sse/message",
+  "/webhooks/clerk",
   "/no/such/page",
   "/%E0%A4%A"
 ]

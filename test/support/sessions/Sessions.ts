@@ -4,7 +4,8 @@ import { env } from "cloudflare:workers"
 import { AccessEvent } from "../../../src/server/access/AccessEvents.ts"
 import type { AccountObject } from "../../../src/server/account/AccountObject.ts"
 import { type Listen, listenHeader } from "../../../src/server/account/Session.ts"
-import { ClientId, GrantId, type Principal, UserId } from "../../../src/server/domain/Principal.ts"
+import { WebhookId } from "../../../src/server/clerk/Webhooks.ts"
+import { ClerkSessionId, ClientId, GrantId, type Principal, UserId } from "../../../src/server/domain/Principal.ts"
 import { clerk } from "./Worker.ts"
 
 const namespace = (env as unknown as { readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject> }).ACCOUNT_AGENT
@@ -31,6 +32,20 @@ export const grantEnded = (userId: UserId, grantId: GrantId) => AccessEvent.case
 export const accountClosed = (userId: UserId, deleted = false) =>
   AccessEvent.cases.AccountClosed.make({ userId, deleted })
 export const accessChanged = (userId: UserId) => AccessEvent.cases.AccessChanged.make({ userId })
+
+let events = 0
+
+/** A webhook that says of a user to look again, one that was not delivered before. */
+export const factsChanged = (userId: UserId, eventId = `msg_${events++}x${Math.random().toString(36).slice(2)}`) =>
+  AccessEvent.cases.FactsChanged.make({ userId, eventId: WebhookId.make(eventId) })
+
+/** The same of a Clerk session. */
+export const clerkSessionChanged = (userId: UserId, clerkSessionId: string) =>
+  AccessEvent.cases.ClerkSessionChanged.make({
+    userId,
+    eventId: factsChanged(userId).eventId,
+    clerkSessionId: ClerkSessionId.make(clerkSessionId)
+  })
 
 export const stubOf = (userId: UserId) => namespace.getByName(userId)
 

@@ -1,4 +1,5 @@
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -13,15 +14,26 @@ import { type AccountLayer, AccountObject as Base } from "../../../src/server/ac
 import * as DecisionKeepers from "../../../src/server/account/DecisionKeepers.ts"
 import { AccountStubs } from "../../../src/server/account/AccountStub.ts"
 import { Authority } from "../../../src/server/account/Authority.ts"
+import { ClerkFacts } from "../../../src/server/account/ClerkFacts.ts"
+import { Paces } from "../../../src/server/account/OrganizationMembers.ts"
 import * as RecordedSnapshots from "../../../src/server/account/RecordedSnapshots.ts"
 import { defaultLimits, UserStoreLimits } from "../../../src/server/capability/UserStoreWrite.ts"
 import { ClerkApi } from "../../../src/server/clerk/ClerkApi.ts"
-import { ClerkError, ClerkUnavailable, UserNotFound } from "../../../src/server/clerk/ClerkError.ts"
+import { ClerkError, ClerkSessionEnded, ClerkUnavailable, UserNotFound } from "../../../src/server/clerk/ClerkError.ts"
 import { AppConfig } from "../../../src/server/config/AppConfig.ts"
 import { ServerInfo } from "../../../src/server/config/ServerInfo.ts"
-import { CurrentPrincipal, Principal } from "../../../src/server/domain/Principal.ts"
+import {
+  ClientId,
+  CurrentPrincipal,
+  GrantId,
+  OrganizationId,
+  Principal,
+  UserId
+} from "../../../src/server/domain/Principal.ts"
 import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
 import { ServerFactory } from "../../../src/server/mcp/ServerFactory.ts"
+import { Grants } from "../../../src/server/oauth/Grants.ts"
+import type { Grant } from "../../../src/server/oauth/UserAuthorities.ts"
 import { StateSigner } from "../../../src/server/oauth/StateSigner.ts"
 import { Elicitation } from "../../../src/server/capability/Elicitation.ts"
 import { ClientLog } from "../../../src/server/capability/ClientLog.ts"
@@ -30,28 +42,103 @@ import { parts } from "../../server/fixture/Deciding.ts"
 import { testSettings } from "../../../src/server/testing/TestSettings.ts"
 
 /** What Clerk says of every user; a test changes it. */
-export const clerk = { role: "admin", deleted: new Set<string>(), down: new Set<string>() }
+export const clerk = {
+  role: "admin",
+  deleted: new Set<string>(),
+  banned: new Set<string>(),
+  /** Users whom Clerk says nothing about. */
+  silent: new Set<string>(),
+  /** The same, for which there is no telling how long. */
+  down: new Set<string>(),
+  /** Users whose grants cannot be read. */
+  unreadable: new Set<string>(),
+  endedSessions: new Set<string>(),
+  /** The organizations of each user; one who is not in here is left alone. */
+  organizations: new Map<string, ReadonlyArray<string>>(),
+  /** Whom Clerk was asked about, and which sessions, in order. */
+  asked: new Array<string>(),
+  /** What a question waits for. */
+  latency: Effect.void as Effect.Effect<unknown>
+}
+
+/** The grants of each user. */
+export const grants = new Map<string, ReadonlyArray<Grant>>()
 
 const Clerk = Layer.mock(ClerkApi)({
-  user: (id) =>
-    clerk.down.has(id)
-      ? Effect.fail(new ClerkError({ reason: new ClerkUnavailable({ operation: "users.getUser" }) }))
-      : clerk.deleted.has(id)
-        ? Effect.fail(new ClerkError({ reason: new UserNotFound() }))
-        : Effect.sync(() => ({
-            id,
-            primaryEmailAddress: null,
-            firstName: "Ada",
-            lastName: null,
-            imageUrl: "https://img.clerk.example/ada",
-            banned: false,
-            publicMetadata: { role: clerk.role }
-          })),
-  memberships: () => Effect.succeed([])
+  user: Effect.fnUntraced(function* (id) {
+    clerk.asked.push(id)
+    yield* clerk.latency
+    if (clerk.silent.has(id)) {
+      return yield* new ClerkError({ reason: new ClerkUnavailable({ operation: "users.getUser", retryAfter: 1 }) })
+    }
+    if (clerk.down.has(id)) {
+      return yield* new ClerkError({ reason: new ClerkUnavailable({ operation: "users.getUser" }) })
+    }
+    if (clerk.deleted.has(id)) return yield* new ClerkError({ reason: new UserNotFound() })
+    return {
+      id,
+      primaryEmailAddress: null,
+      firstName: "Ada",
+      lastName: null,
+      imageUrl: "https://img.clerk.example/ada",
+      banned: clerk.banned.has(id),
+      publicMetadata: { role: clerk.role }
+    }
+  }),
+  memberships: () => Effect.succeed([]),
+  sessionUser: Effect.fnUntraced(function* (id) {
+    clerk.asked.push(id)
+    if (clerk.endedSessions.has(id)) return yield* new ClerkError({ reason: new ClerkSessionEnded() })
+    return UserId.make("user_somebody")
+  })
 })
+
+const FakeGrants = Layer.effect(
+  Grants,
+  Effect.map(AccessEvents, ({ publish }) =>
+    Grants.of({
+      list: (userId) =>
+        Effect.suspend(() =>
+          clerk.unreadable.has(userId) ? Effect.die("no store") : Effect.succeed(grants.get(userId) ?? [])
+        ),
+      end: (userId, grantId) =>
+        Effect.suspend(() => {
+          grants.set(
+            userId,
+            (grants.get(userId) ?? []).filter(({ id }) => id !== grantId)
+          )
+          return publish(AccessEvent.cases.GrantEnded.make({ userId, grantId }))
+        }),
+      complete: () => Effect.die("no sign-in here")
+    })
+  )
+)
+
+/** The real one, with memberships. */
+const Facts = Layer.effect(
+  ClerkFacts,
+  Effect.map(ClerkFacts, (facts) => ({
+    ...facts,
+    refresh: (userId: UserId) =>
+      Effect.map(facts.refresh(userId), () => {
+        const organizations = clerk.organizations.get(userId)
+        return organizations && new Set(organizations.map((id) => OrganizationId.make(id)))
+      })
+  }))
+).pipe(Layer.provide(ClerkFacts.layer), Layer.provide(FakeGrants))
 
 /** The grants that have ended, each after its user. */
 const ended = new Set<string>()
+
+/** The users who have called, and the grant that they have at least. */
+const connected = new Set<string>()
+const someGrant: Grant = {
+  id: GrantId.make("grant-1"),
+  clientId: ClientId.make("client of grant-1"),
+  scopes: ["mcp:tools"],
+  createdAt: 0,
+  usedAt: 0
+}
 
 const decodePrincipal = Schema.decodeUnknownSync(Schema.fromJsonString(Principal))
 
@@ -67,12 +154,13 @@ const authorityOver: (userId: string) => Layer.Layer<Authority, never, Access> =
         admit: Effect.fnUntraced(function* ({ token }) {
           const principal = decodePrincipal(token)
           if (ended.has(`${userId} ${principal.grantId}`)) return { _tag: "NotAdmitted", reason: "ended" }
+          connected.add(userId)
           const user = yield* Effect.orDie(access.current(principal.userId))
           return { _tag: "Admitted", caller: { principal, facts: { _tag: "Known", user } }, expiresAt: 0 }
         }),
         token: () => unused,
         standing: unused,
-        grants: unused,
+        grants: Effect.sync(() => grants.get(userId) ?? (connected.has(userId) ? [someGrant] : [])),
         end: () => unused,
         keep: () => unused
       })
@@ -176,24 +264,32 @@ const withoutDecisions = Logger.make((options) => {
   if (String(options.message) !== "Decision") Logger.defaultLogger.log(options)
 })
 
-const servicesWith: AccountLayer = ({ userId, events }) =>
-  Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, atOnce).pipe(
+/** Steps of 50 users as in production, closer to each other. */
+const quick = { users: 50, every: Duration.millis(400) }
+const paces = Layer.succeed(Paces, { development: quick, production: quick })
+
+const servicesWith =
+  (binding: object): AccountLayer =>
+  ({ userId, events }) =>
+  Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, atOnce, Facts, paces).pipe(
     Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers), ...parts)),
     Layer.provide(DecisionKeepers.inObject),
     Layer.provideMerge(authorityOver(userId)),
     Layer.provideMerge(Access.layer),
     Layer.provide([events, RecordedSnapshots.layer]),
-    Layer.provide([AccountStubs.layer, StateSigner.layer]),
+    Layer.provideMerge(AccountStubs.layer),
+    Layer.provide(StateSigner.layer),
     Layer.provideMerge(Clerk),
     Layer.provide(ServerInfo.layer(description)),
-    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode(testSettings)))),
+    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode({ ...testSettings, ...binding })))),
     Layer.provideMerge(Logger.layer([withoutDecisions]))
   )
 
 /** The object of a user with tools that show what a session does, and a Clerk that is a variable. */
 export class AccountObject extends Base {
   constructor(ctx: DurableObjectState, env: Readonly<Record<string, unknown>>) {
-    super(ctx, env, servicesWith)
+    // The object of the organizations alone reaches others: those of users shall act on their own events by themselves.
+    super(ctx, env, servicesWith(ctx.id.name === "organizations" ? { ACCOUNT_AGENT: env["ACCOUNT_AGENT"] } : {}))
   }
 
   override hear(event: AccessEvent): Promise<void> {
