@@ -23,6 +23,7 @@ import {
   RequestRejected,
   StorageUnavailable
 } from "./AuthorizationFailure.ts"
+import { makeClientRules } from "./ClientRules.ts"
 import type { Prompt } from "./AuthorizationParameters.ts"
 import { answerTo, GrantRefused, GrantUnreadable, makeGrantCheck } from "./GrantCheck.ts"
 import { type OAuthStorage, publishingEnds } from "./OAuthStorage.ts"
@@ -63,6 +64,7 @@ const refusal = ({ reason }: GrantRefused) => {
 
 const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Scope>) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
+  const { registration, privateUse } = yield* makeClientRules
   const check = yield* makeGrantCheck
   const context = yield* Effect.context()
   const run = Effect.runPromiseWith(context)
@@ -78,12 +80,12 @@ const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Sc
     issuer: publicUrl.origin,
     authorizeEndpoint: new URL("/authorize", publicUrl).href,
     tokenEndpoint: new URL("/token", publicUrl).href,
-    clientRegistrationEndpoint: new URL("/register", publicUrl).href,
+    ...(registration && { clientRegistrationEndpoint: new URL("/register", publicUrl).href }),
     clientIdMetadataDocumentEnabled: true,
     resources: [address(publicUrl, "/mcp"), address(publicUrl, "/sse")],
     defaultResource: address(publicUrl, "/mcp"),
     scopesSupported: [...scopes],
-    allowPrivateUseRedirectUris: true,
+    allowPrivateUseRedirectUris: privateUse,
     accessTokenTTL: accessTokenLifetime,
     refreshTokenIdleTTL: idleGrantLifetime,
     tokenExchangeCallback: async ({ props }) => {
