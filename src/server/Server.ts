@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 
 import { Access } from "./access/Access.ts"
 import * as AccessWatch from "./access/AccessWatch.ts"
+import { RateLimits } from "./access/RateLimits.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
 import * as UserStores from "./account/UserStores.ts"
@@ -155,6 +156,7 @@ const compose = <E, R>(
     Layer.catchTag("DefinitionError", misconfigured),
     Layer.merge(answerHeaders),
     Layer.provideMerge(Idempotency.layer),
+    Layer.provideMerge(RateLimits.layer),
     Layer.provideMerge(Authorization),
     Layer.provideMerge(outside),
     Layer.provideMerge(info),
@@ -175,7 +177,10 @@ export const application = <E, R>(
 export const account = (server: Server, env: Env, events: OwnEvents) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
-      Layer.mergeAll(Layer.provide(servers(catalogue), UserStores.inObject), SecureRandom.layerWebCrypto).pipe(
+      Layer.mergeAll(
+        Layer.provide(servers(catalogue), UserStores.inObject),
+        SecureRandom.layerWebCrypto
+      ).pipe(
         Layer.provideMerge(authority(Access.layer, events)),
         Layer.provideMerge(Outside),
         Layer.provideMerge(info),

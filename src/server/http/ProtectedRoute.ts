@@ -1,7 +1,9 @@
 import * as Effect from "effect/Effect"
 
+import { RateLimits } from "../access/RateLimits.ts"
+import { rateLimited } from "../account/SessionFailure.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import type { CurrentPrincipal } from "../domain/Principal.ts"
+import { CurrentPrincipal } from "../domain/Principal.ts"
 import { ResourceServer } from "../oauth/ResourceServer.ts"
 import type { Resource } from "../oauth/Resource.ts"
 import { makeHostOriginCheck } from "./HostOriginCheck.ts"
@@ -10,8 +12,8 @@ import { fromResponse, webRequest } from "./WebRequest.ts"
 
 /**
  * The route of a protected resource. Host and Origin are checked first; a token in the address is refused, whatever
- * else the request carries (RFC 6750, section 2.3); then comes the bearer token of the resource. `serve` is told where
- * the resource's metadata is, for challenges of its own.
+ * else the request carries (RFC 6750, section 2.3); then comes the bearer token of the resource, and how much its user
+ * sends. `serve` is told where the resource's metadata is, for challenges of its own.
  */
 export const makeProtectedRoute = Effect.fnUntraced(function* <R>(
   resource: Resource,
@@ -19,6 +21,7 @@ export const makeProtectedRoute = Effect.fnUntraced(function* <R>(
 ) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const server = yield* ResourceServer
+  const limits = yield* RateLimits
   const refusedByHostOrOrigin = yield* makeHostOriginCheck
   const metadata = new URL(`/.well-known/oauth-protected-resource${resource}`, publicUrl).href
 
@@ -30,7 +33,12 @@ export const makeProtectedRoute = Effect.fnUntraced(function* <R>(
     const request = yield* webRequest
     const refused = refuse(request)
     if (refused !== undefined) return fromResponse(refused)
-    const served = Effect.map(serve(request, metadata), (response) => exposeSession(lineSafe(response)))
+    // A token that is not good counts for nobody: it would count for whomever it names.
+    const counted = Effect.flatMap(CurrentPrincipal, ({ userId }) => limits.ofUser(userId))
+    const served = Effect.matchEffect(counted, {
+      onFailure: (refused) => Effect.succeed(rateLimited(refused)),
+      onSuccess: () => Effect.map(serve(request, metadata), (response) => exposeSession(lineSafe(response)))
+    })
     return fromResponse(yield* server.serve<R | CurrentPrincipal>(resource, request, served))
   })
 })
