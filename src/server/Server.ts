@@ -8,6 +8,7 @@ import * as AccessWatch from "./access/AccessWatch.ts"
 import { RateLimits } from "./access/RateLimits.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
+import * as CallCounts from "./account/CallCounts.ts"
 import * as UserStores from "./account/UserStores.ts"
 import type { OwnEvents } from "./account/AccountObject.ts"
 import { AccountStubs, workerEvents } from "./account/AccountStub.ts"
@@ -138,7 +139,7 @@ const servers = (catalogue: CatalogueLayer) =>
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const statelessLane = (catalogue: CatalogueLayer) =>
   StatelessLane.layer.pipe(
-    Layer.provide(Layer.provide(servers(catalogue), UserStores.ofAccounts)),
+    Layer.provide(Layer.provide(servers(catalogue), Layer.merge(UserStores.ofAccounts, CallCounts.ofAccounts))),
     Layer.provide(AccountChanges.layer)
   )
 
@@ -178,7 +179,7 @@ export const account = (server: Server, env: Env, events: OwnEvents) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
       Layer.mergeAll(
-        Layer.provide(servers(catalogue), UserStores.inObject),
+        Layer.provide(servers(catalogue), Layer.merge(UserStores.inObject, CallCounts.inObject)),
         SecureRandom.layerWebCrypto
       ).pipe(
         Layer.provideMerge(authority(Access.layer, events)),

@@ -5,8 +5,10 @@ import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 
 import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
+import type { Counted, Limit } from "../capability/CallLimit.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
+import { CallTimes } from "./CallTimes.ts"
 import { Erasure } from "./Erasure.ts"
 import type { Post, Removal } from "./Session.ts"
 import { type Services, SessionHost } from "./SessionHost.ts"
@@ -17,12 +19,15 @@ type Env = Readonly<Record<string, unknown>>
 /** The adapter through which what runs in the object publishes. */
 export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
 
+/** What the object keeps of its user beside the sessions. */
+type Own = UserEntries | CallTimes
+
 /**
  * The one strongly consistent place of a Clerk user, named by the user's id: holds the sessions of 2025-era clients
  * and of clients of `/sse`. Sleeps while they are idle.
  */
 export abstract class AccountObject extends DurableObject<Env> {
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | UserEntries, never>
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | Own, never>
   readonly #sessions: SessionHost
   readonly #erasure: Erasure
   readonly #lifecycle: Lifecycle<Env>
@@ -31,14 +36,12 @@ export abstract class AccountObject extends DurableObject<Env> {
    * `layer`: the application as far as sessions need it, built once from the object's own environment, and publishing
    * to the object's own adapter.
    */
-  constructor(
-    ctx: DurableObjectState,
-    env: Env,
-    layer: (events: OwnEvents) => Layer.Layer<Services, never, UserEntries>
-  ) {
+  constructor(ctx: DurableObjectState, env: Env, layer: (events: OwnEvents) => Layer.Layer<Services, never, Own>) {
     super(ctx, env)
     const events = ownEvents(ctx.id.name, (event) => this.#act(event))
-    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer(events), UserEntries.layer(ctx.storage.sql)))
+    const { sql } = ctx.storage
+    const own = Layer.merge(UserEntries.layer(sql), CallTimes.layer(sql))
+    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer(events), own))
     this.#sessions = new SessionHost(this.#runtime)
     this.#erasure = new Erasure(this.#runtime)
     this.#lifecycle = Lifecycle.install<Env>(this).use(this.#sessions).use(this.#erasure)
@@ -72,6 +75,18 @@ export abstract class AccountObject extends DurableObject<Env> {
   async writeEntry(write: Write): Promise<Written> {
     await this.#lifecycle.start()
     return this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.write(write)))
+  }
+
+  /** Counts a call of a tool that has a limit. */
+  async takeCall(tool: string, limit: Limit): Promise<Counted> {
+    await this.#lifecycle.start()
+    return this.#runtime.runPromise(Effect.flatMap(CallTimes, (times) => times.take(tool, limit)))
+  }
+
+  /** Takes a call off the count. */
+  async giveBackCall(tool: string, at: number): Promise<void> {
+    await this.#lifecycle.start()
+    return this.#runtime.runPromise(Effect.flatMap(CallTimes, (times) => times.giveBack(tool, at)))
   }
 
   /** Everything here that an event concerns. */

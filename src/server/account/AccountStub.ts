@@ -6,6 +6,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
 import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
+import type { Counted, Limit } from "../capability/CallLimit.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { UserId } from "../domain/Principal.ts"
@@ -43,6 +44,10 @@ export interface AccountStub {
   readonly readEntry: (name: string) => Effect.Effect<string | null, AccountUnavailable>
   /** Changes an entry of the user's store. Where it fails, it may have been changed all the same. */
   readonly writeEntry: (write: Write) => Effect.Effect<Written, AccountUnavailable>
+  /** Counts a call of a tool. Where it fails, it may have been counted all the same. */
+  readonly takeCall: (tool: string, limit: Limit) => Effect.Effect<Counted, AccountUnavailable>
+  /** The call at this time does not count after all. */
+  readonly giveBackCall: (tool: string, at: number) => Effect.Effect<void, AccountUnavailable>
   /** 101 with a socket and the session's id and version in its headers, or the answer for the client. */
   readonly listen: (listen: Listen) => Effect.Effect<Response, AccountUnavailable>
 }
@@ -77,6 +82,8 @@ export class AccountStubs extends Context.Service<
             hear: (event) => attempt(event._tag, () => stub.hear(event)),
             readEntry: (name) => attempt("readEntry", () => stub.readEntry(name)),
             writeEntry: (write) => attempt("writeEntry", async (): Promise<Written> => stub.writeEntry(write)),
+            takeCall: (tool, limit) => attempt("takeCall", async (): Promise<Counted> => stub.takeCall(tool, limit)),
+            giveBackCall: (tool, at) => attempt("giveBackCall", () => stub.giveBackCall(tool, at)),
             listen: (listen) =>
               attempt("listen", () =>
                 stub.fetch("https://account-agent.invalid/", {

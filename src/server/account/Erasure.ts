@@ -9,6 +9,7 @@ import { Access } from "../access/Access.ts"
 import type { AccessEvent } from "../access/AccessEvents.ts"
 import { UserStoreLimits } from "../capability/UserStoreWrite.ts"
 import { UserId } from "../domain/Principal.ts"
+import { CallTimes } from "./CallTimes.ts"
 import { UserEntries } from "./UserEntries.ts"
 
 const erase = "erase"
@@ -16,6 +17,13 @@ const erase = "erase"
 const again = Duration.hours(1)
 
 const decodePayload = Schema.decodeUnknownSync(Schema.Struct({ userId: UserId }))
+
+/** What is erased. */
+type Erased = UserEntries | CallTimes
+const erasing = Effect.andThen(
+  Effect.flatMap(UserEntries, (entries) => entries.removeAll),
+  Effect.flatMap(CallTimes, (times) => times.removeAll)
+)
 
 /** What of an account the erasure looks at. */
 type Found = "deleted" | "unknown" | "there"
@@ -26,9 +34,9 @@ type Found = "deleted" | "unknown" | "there"
  * to erase anything.
  */
 export class Erasure extends LifecycleCapability {
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Access | UserEntries, never>
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Access | Erased, never>
 
-  constructor(runtime: ManagedRuntime.ManagedRuntime<Access | UserEntries, never>) {
+  constructor(runtime: ManagedRuntime.ManagedRuntime<Access | Erased, never>) {
     super("erasure")
     this.#runtime = runtime
   }
@@ -46,7 +54,7 @@ export class Erasure extends LifecycleCapability {
   async onJob({ job }: LifecycleJobContext): Promise<{ readonly rescheduleAt: number } | undefined> {
     const { userId } = decodePayload(job.payload)
     const found = await this.#runtime.runPromise(this.#look(userId))
-    if (found === "deleted") await this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.removeAll))
+    if (found === "deleted") await this.#runtime.runPromise(erasing)
     if (found !== "unknown") return undefined
     return { rescheduleAt: (await this.#runtime.runPromise(Clock.currentTimeMillis)) + Duration.toMillis(again) }
   }

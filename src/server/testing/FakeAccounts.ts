@@ -1,8 +1,10 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import type { AccessEvent } from "../access/AccessEvents.ts"
 import { AccountStubs, workerEvents } from "../account/AccountStub.ts"
+import { type Limit, MemoryCalls } from "../capability/CallLimit.ts"
 import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { testSettings } from "./TestSettings.ts"
@@ -16,6 +18,9 @@ export class FakeAccounts {
   readonly ended: Array<string> = []
   /** The users whose followers were told of a change. */
   readonly told: Array<string> = []
+  readonly #calls = new Map<string, MemoryCalls>()
+  /** How many milliseconds their clock is ahead of this machine's. */
+  ahead = 0
   readonly #stores = new Map<string, MemoryEntries>()
   /** How many of the next calls fail, as those of an object do that is being replaced. */
   failures = 0
@@ -27,6 +32,11 @@ export class FakeAccounts {
     getByName: (userId: string) => ({
       readEntry: async (name: string) => this.#storeOf(userId).read(name),
       writeEntry: async (write: Write) => this.#storeOf(userId).write(write, defaultLimits),
+      takeCall: async (tool: string, limit: Limit) => {
+        this.#fail()
+        return this.#callsOf(userId).take(tool, limit, Effect.runSync(Clock.currentTimeMillis) + this.ahead)
+      },
+      giveBackCall: async (tool: string, at: number) => this.#callsOf(userId).giveBack(tool, at),
       hear: async (event: AccessEvent) => {
         if (event._tag === "AccessChanged") return void this.told.push(userId)
         const ended = event._tag === "GrantEnded" ? event.grantId : event.deleted ? "deleted" : "all"
@@ -51,11 +61,21 @@ export class FakeAccounts {
     return store
   }
 
-  #record(ended: ReadonlyArray<string>): void {
+  #callsOf(userId: string): MemoryCalls {
+    const calls = this.#calls.get(userId) ?? new MemoryCalls()
+    this.#calls.set(userId, calls)
+    return calls
+  }
+
+  #fail(): void {
     if (this.failures > 0) {
       this.failures -= 1
       throw Object.assign(new Error("the object was reset: internal detail"), { overloaded: this.overloaded })
     }
+  }
+
+  #record(ended: ReadonlyArray<string>): void {
+    this.#fail()
     this.ended.push(...ended)
   }
 }

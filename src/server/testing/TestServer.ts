@@ -100,6 +100,7 @@ export const testServer = <Settings extends ReadonlyArray<unknown> = []>(
     log,
     wait: (seconds) => {
       ahead += seconds * 1_000
+      accounts.ahead = ahead
     },
     handler,
     visitor: new Visitor(handler, origin),

@@ -9,7 +9,9 @@ import { Access } from "../../../src/server/access/Access.ts"
 import { AccessEvent, AccessEvents } from "../../../src/server/access/AccessEvents.ts"
 import * as Policy from "../../../src/server/access/Policy.ts"
 import { AccountObject as Base, type OwnEvents } from "../../../src/server/account/AccountObject.ts"
+import * as CallCounts from "../../../src/server/account/CallCounts.ts"
 import { AccountStubs } from "../../../src/server/account/AccountStub.ts"
+import { CallLimit } from "../../../src/server/capability/CallLimit.ts"
 import { defaultLimits, UserStoreLimits } from "../../../src/server/capability/UserStoreWrite.ts"
 import { ClerkApi } from "../../../src/server/clerk/ClerkApi.ts"
 import { ClerkError, UserNotFound } from "../../../src/server/clerk/ClerkError.ts"
@@ -67,6 +69,8 @@ const LeaveAndHang = tool("leaveAndHang")
 const Long = tool("long")
 /** Answers a bit less than 256,000 characters, as an event and within it. */
 const Middling = tool("middling")
+/** May be called twice a minute. */
+const Rationed = tool("rationed").annotate(CallLimit, { calls: 2, seconds: 60 })
 const Costly = tool("costly").annotate(Policy.Required, Policy.scopes("paint:use"))
 
 const toolkit = Toolkit.make(
@@ -79,6 +83,7 @@ const toolkit = Toolkit.make(
   LeaveAndHang.addDependency(CurrentPrincipal),
   Long,
   Middling,
+  Rationed,
   Costly
 )
 
@@ -120,6 +125,7 @@ const handlers = toolkit.toLayer(
         return { text: "x".repeat(300_000) }
       }),
       middling: () => Effect.succeed({ text: "x".repeat(127_000) }),
+      rationed: () => Effect.succeed({ text: "rationed" }),
       costly: () => Effect.succeed({ text: "costly" })
     }
   })
@@ -137,6 +143,7 @@ const atOnce = Layer.succeed(UserStoreLimits, { ...defaultLimits, eraseAfterDays
 const servicesWith = (events: OwnEvents) =>
   Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, atOnce).pipe(
     Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers))),
+    Layer.provide(CallCounts.inObject),
     Layer.provide(events),
     Layer.provide(AccountStubs.layer),
     Layer.provide(StateSigner.layer),
