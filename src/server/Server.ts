@@ -6,7 +6,9 @@ import * as Layer from "effect/Layer"
 import { Access } from "./access/Access.ts"
 import * as CircuitBreaker from "./access/CircuitBreaker.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
+import { RateLimits } from "./access/RateLimits.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
+import * as CallCounts from "./account/CallCounts.ts"
 import { ClerkFacts } from "./account/ClerkFacts.ts"
 import * as DecisionKeepers from "./account/DecisionKeepers.ts"
 import * as UserStores from "./account/UserStores.ts"
@@ -159,7 +161,9 @@ const servers = (catalogue: CatalogueLayer) =>
 /** Requests that stand for themselves are served here, those of sessions by the object of their user. */
 const statelessLane = (catalogue: CatalogueLayer) =>
   StatelessLane.layer.pipe(
-    Layer.provideMerge(Layer.provide(servers(catalogue), [UserStores.ofAccounts, DecisionKeepers.ofAccounts])),
+    Layer.provideMerge(
+      Layer.provide(servers(catalogue), [UserStores.ofAccounts, CallCounts.ofAccounts, DecisionKeepers.ofAccounts])
+    ),
     Layer.provide(AccountChanges.layer)
   )
 
@@ -177,6 +181,7 @@ const compose = <E, R>(
     Layer.catchTag("DefinitionError", misconfigured),
     Layer.merge(answerHeaders),
     Layer.provideMerge(Idempotency.layer),
+    Layer.provideMerge(RateLimits.layer),
     Layer.provideMerge(Authorization),
     Layer.provideMerge(outside),
     Layer.provideMerge(info),
@@ -201,8 +206,9 @@ export const account = (server: Server, env: Env, user: Parameters<AccountLayer>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
       Layer.mergeAll(
-        Layer.provide(servers(catalogue), [UserStores.inObject, DecisionKeepers.inObject]),
+        Layer.provide(servers(catalogue), [UserStores.inObject, CallCounts.inObject, DecisionKeepers.inObject]),
         ClerkFacts.layer,
+        RateLimits.layer,
         SecureRandom.layerWebCrypto
       ).pipe(
         Layer.provideMerge(authorityOver(user)),

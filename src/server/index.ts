@@ -12,6 +12,7 @@ export { Role } from "./domain/Role.ts"
 
 export { Catalogue } from "./mcp/Catalogue.ts"
 export { type Middleware, type ToolCall, ToolMiddleware, ToolRefused } from "./capability/ToolMiddleware.ts"
+export { CallLimit } from "./capability/CallLimit.ts"
 export { ResultLimit } from "./capability/ResultLimit.ts"
 export * as Resource from "./capability/Resource.ts"
 export * as ResourceTemplate from "./capability/ResourceTemplate.ts"

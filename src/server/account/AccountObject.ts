@@ -6,6 +6,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 
 import type { Access } from "../access/Access.ts"
 import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
+import type { Counted, Limit } from "../capability/CallLimit.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { type GrantId, type OrganizationId, UserId } from "../domain/Principal.ts"
 import * as Scope from "../domain/Scope.ts"
@@ -14,6 +15,7 @@ import type { Grant, Standing, TokenRequest } from "../oauth/UserAuthorities.ts"
 import type { Decision } from "../observability/Decisions.ts"
 import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
 import { Authority } from "./Authority.ts"
+import { CallTimes } from "./CallTimes.ts"
 import { ClerkEvents } from "./ClerkEvents.ts"
 import type { ClerkFacts } from "./ClerkFacts.ts"
 import { DecisionExpiry } from "./DecisionExpiry.ts"
@@ -32,7 +34,7 @@ type Env = Readonly<Record<string, unknown>>
 type Services = SessionServices | Access | AccountStubs | ClerkFacts
 
 /** What is kept for the user in rows of the object. */
-export type Rows = UserEntries | Records | DecisionRows
+export type Rows = UserEntries | CallTimes | Records | DecisionRows
 
 /** The adapter through which what runs in the object publishes. */
 export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
@@ -71,6 +73,7 @@ export abstract class AccountObject extends DurableObject<Env> {
     const { sql } = ctx.storage
     const rows = Layer.mergeAll(
       UserEntries.layer(sql),
+      CallTimes.layer(sql),
       Records.layerSql(ctx.storage),
       DecisionRows.layer(sql, (time) => ctx.waitUntil(this.#decisions.plan(time)))
     )
@@ -177,6 +180,18 @@ export abstract class AccountObject extends DurableObject<Env> {
   async writeEntry(write: Write): Promise<Written> {
     await this.#lifecycle.start()
     return this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.write(write)))
+  }
+
+  /** Counts a call of a tool that has a limit. */
+  async takeCall(tool: string, limit: Limit): Promise<Counted> {
+    await this.#lifecycle.start()
+    return this.#runtime.runPromise(Effect.flatMap(CallTimes, (times) => times.take(tool, limit)))
+  }
+
+  /** Takes a call off the count. */
+  async giveBackCall(tool: string, at: number): Promise<void> {
+    await this.#lifecycle.start()
+    return this.#runtime.runPromise(Effect.flatMap(CallTimes, (times) => times.giveBack(tool, at)))
   }
 
   /** Keeps decisions on messages that were served outside of the object. */

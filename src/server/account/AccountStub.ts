@@ -6,6 +6,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
 import type { AccessEvent } from "../access/AccessEvents.ts"
+import type { Counted, Limit } from "../capability/CallLimit.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { OrganizationId, UserId } from "../domain/Principal.ts"
@@ -62,6 +63,10 @@ export interface AccountStub extends UserAuthority<AccountUnavailable> {
   readonly record: (decisions: ReadonlyArray<Decision>) => Effect.Effect<void, AccountUnavailable>
   /** What was decided on the user's messages, the newest first. */
   readonly decisions: (query: DecisionQuery) => Effect.Effect<ReadonlyArray<Decision>, AccountUnavailable>
+  /** Counts a call of a tool. Where it fails, it may have been counted all the same. */
+  readonly takeCall: (tool: string, limit: Limit) => Effect.Effect<Counted, AccountUnavailable>
+  /** The call at this time does not count after all. */
+  readonly giveBackCall: (tool: string, at: number) => Effect.Effect<void, AccountUnavailable>
   /** 101 with a socket and the session's id and version in its headers, or the answer for the client. */
   readonly listen: (listen: Listen) => Effect.Effect<Response, AccountUnavailable>
 }
@@ -118,6 +123,8 @@ export class AccountStubs extends Context.Service<
             record: (decisions) => attempt("record", () => stub.record(decisions)),
             decisions: (query) =>
               attempt("decisions", async (): Promise<ReadonlyArray<Decision>> => stub.decisions(query)),
+            takeCall: (tool, limit) => attempt("takeCall", async (): Promise<Counted> => stub.takeCall(tool, limit)),
+            giveBackCall: (tool, at) => attempt("giveBackCall", () => stub.giveBackCall(tool, at)),
             listen: (listen) =>
               attempt("listen", () =>
                 stub.fetch("https://account-agent.invalid/", {

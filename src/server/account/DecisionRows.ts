@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { Decision } from "../observability/Decisions.ts"
+import { lazyTable } from "./LazyTable.ts"
 
 /** How much is kept of one user's decisions: the newest rows, none older than the age in milliseconds. */
 export const limits = { rows: 500, age: Duration.toMillis(Duration.days(30)) } as const
@@ -37,12 +38,15 @@ export class DecisionRows extends Context.Service<
   /** As rows of the object's SQLite. `expireAt` is told when a new row will be too old. */
   static readonly layer = (sql: SqlStorage, expireAt: (time: number) => void) =>
     Layer.sync(DecisionRows, () => {
-      sql.exec(
-        "CREATE TABLE IF NOT EXISTS decisions (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, reference TEXT NOT NULL UNIQUE, decision TEXT NOT NULL)"
+      const table = lazyTable(
+        sql,
+        "decisions",
+        "CREATE TABLE decisions (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, reference TEXT NOT NULL UNIQUE, decision TEXT NOT NULL)"
       )
       return DecisionRows.of({
         record: (decisions) =>
           Effect.sync(() => {
+            table.create()
             for (const decision of decisions) {
               const { time, reference } = decision
               sql.exec(
@@ -58,6 +62,7 @@ export class DecisionRows extends Context.Service<
           }),
         find: ({ limit, reference }) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
+            if (!table.exists()) return []
             const since = now - limits.age
             const rows =
               reference === undefined
@@ -75,11 +80,14 @@ export class DecisionRows extends Context.Service<
             return rows.toArray().map((row) => decodeRow(row).decision)
           }),
         expire: Effect.map(Clock.currentTimeMillis, (now) => {
+          if (!table.exists()) return undefined
           sql.exec("DELETE FROM decisions WHERE time <= ?", now - limits.age)
           const { time } = decodeOldest(sql.exec("SELECT min(time) AS time FROM decisions").one())
           return time === null ? undefined : time + limits.age
         }),
-        removeAll: Effect.sync(() => void sql.exec("DELETE FROM decisions"))
+        removeAll: Effect.sync(() => {
+          if (table.exists()) sql.exec("DELETE FROM decisions")
+        })
       })
     })
 

@@ -9,6 +9,7 @@ import { Access } from "../access/Access.ts"
 import type { AccessEvent } from "../access/AccessEvents.ts"
 import { UserStoreLimits } from "../capability/UserStoreWrite.ts"
 import { UserId } from "../domain/Principal.ts"
+import { CallTimes } from "./CallTimes.ts"
 import { DecisionRows } from "./DecisionRows.ts"
 import { Records } from "./Records.ts"
 import { UserEntries } from "./UserEntries.ts"
@@ -19,16 +20,17 @@ const again = Duration.hours(1)
 
 const decodePayload = Schema.decodeUnknownSync(Schema.Struct({ userId: UserId }))
 
-/** Everything that is stored for the user: entries, decisions, grants, tokens, and what Clerk said. */
+/** Everything that is stored for the user: entries, calls, decisions, grants, tokens, and what Clerk said. */
 const removeAll = Effect.gen(function* () {
   const records = yield* Records
   yield* (yield* UserEntries).removeAll
+  yield* (yield* CallTimes).removeAll
   yield* (yield* DecisionRows).removeAll
   yield* records.commit((yield* records.list("")).map(({ key }) => ({ key, value: null })))
 })
 
 /** What it removes. */
-type Rows = UserEntries | DecisionRows | Records
+type Rows = UserEntries | CallTimes | DecisionRows | Records
 
 /** What of an account the erasure looks at. */
 type Found = "deleted" | "unknown" | "there"

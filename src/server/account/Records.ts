@@ -4,6 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
+import { lazyTable } from "./LazyTable.ts"
+
 /** A value under a key. Times are in milliseconds since 1970; `null` is for ever. */
 export interface StoredRecord {
   readonly key: string
@@ -33,20 +35,12 @@ export class Records extends Context.Service<
   static readonly layerSql = (storage: Pick<DurableObjectStorage, "sql" | "transactionSync">) =>
     Layer.sync(Records, () => {
       const { sql } = storage
-      let exists = false
-
-      const isThere = (): boolean => {
-        exists ||=
-          sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'records'").toArray().length > 0
-        return exists
-      }
-
-      const create = () => {
-        if (isThere()) return
-        sql.exec("CREATE TABLE records (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER)")
-        sql.exec("CREATE INDEX records_expire ON records (expires_at) WHERE expires_at IS NOT NULL")
-        exists = true
-      }
+      const table = lazyTable(
+        sql,
+        "records",
+        "CREATE TABLE records (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER)",
+        "CREATE INDEX records_expire ON records (expires_at) WHERE expires_at IS NOT NULL"
+      )
 
       const apply = ({ key, ...change }: Change) => {
         if (change.value === null) sql.exec("DELETE FROM records WHERE key = ?", key)
@@ -59,32 +53,25 @@ export class Records extends Context.Service<
       return Records.of({
         get: (key) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
-            if (!isThere()) return undefined
+            if (!table.exists()) return undefined
             const found = sql.exec(`SELECT ${columns} FROM records WHERE key = ? AND ${isLive}`, key, now)
             return found.toArray().map((row) => decodeRow(row).value)[0]
           }),
         list: (prefix, limit = -1) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
-            if (!isThere()) return []
+            if (!table.exists()) return []
             const range = `key >= ? AND key < ? AND ${isLive} ORDER BY key LIMIT ?`
             const found = sql.exec(`SELECT ${columns} FROM records WHERE ${range}`, prefix, after(prefix), now, limit)
             return found.toArray().map((row) => decodeRow(row))
           }),
         commit: (changes) =>
           Effect.sync(() => {
-            if (changes.some(({ value }) => value !== null)) create()
-            if (!isThere()) return
-            try {
-              storage.transactionSync(() => changes.forEach(apply))
-            } catch (error) {
-              // What was rolled back may have been the table.
-              exists = false
-              throw error
-            }
+            if (changes.some(({ value }) => value !== null)) table.create()
+            if (table.exists()) storage.transactionSync(() => changes.forEach(apply))
           }),
         sweep: (limit) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
-            if (!isThere()) return undefined
+            if (!table.exists()) return undefined
             const expired = "SELECT key FROM records WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
             sql.exec(`DELETE FROM records WHERE key IN (${expired})`, now, limit)
             return decodeTime(sql.exec("SELECT min(expires_at) AS time FROM records").one()).time ?? undefined

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Match from "effect/Match"
 import * as Schema from "effect/Schema"
 
+import type { RateLimited } from "../access/RateLimits.ts"
 import * as Incident from "../observability/Incident.ts"
 import type { AccountUnavailable } from "./AccountStub.ts"
 
@@ -86,7 +87,11 @@ export const refusal = (
   id: unknown = null
 ) => Response.json({ jsonrpc: "2.0", error: { code, message }, id }, { status, headers })
 
-const tryLater = (message: string) => refusal(429, -32000, message, { "retry-after": "1" })
+const tryLater = (message: string, seconds = 1) => refusal(429, -32000, message, { "retry-after": String(seconds) })
+
+/** What a client is told whose user sends too much. */
+export const rateLimited = ({ seconds }: RateLimited): Response =>
+  tryLater(`You sent too many requests. Send this one again in ${seconds} seconds.`, seconds)
 
 /** The one place where a session's failure becomes an answer. A 404 tells a client to open a new session (MCP). */
 export const answer: (reason: SessionFailure["reason"]) => Response = Match.typeTags<

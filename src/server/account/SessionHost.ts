@@ -7,18 +7,19 @@ import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Schema from "effect/Schema"
 
 import type { AccessEvent } from "../access/AccessEvents.ts"
+import { RateLimits } from "../access/RateLimits.ts"
 import type { AppConfig } from "../config/AppConfig.ts"
 import type { ServerFactory } from "../mcp/ServerFactory.ts"
 import * as Incident from "../observability/Incident.ts"
 import type { Authority } from "./Authority.ts"
 import { closing, ListenHeader, listenHeader, type Removal } from "./Session.ts"
-import { answer, refusal, type SessionFailure } from "./SessionFailure.ts"
+import { answer, rateLimited, refusal, type SessionFailure } from "./SessionFailure.ts"
 import { makeSessions, type Message, type Sessions } from "./Sessions.ts"
 import { SessionStore } from "./SessionStore.ts"
 import { attachmentOf, SessionStreams } from "./SessionStreams.ts"
 
 /** What sessions need of the application. */
-export type Services = ServerFactory | Authority | AppConfig | SecureRandom.SecureRandom
+export type Services = ServerFactory | Authority | RateLimits | AppConfig | SecureRandom.SecureRandom
 
 const decodeListen = Schema.decodeUnknownEffect(ListenHeader)
 
@@ -46,7 +47,14 @@ export class SessionHost extends LifecycleCapability {
   }
 
   post(message: Message): Promise<Response> {
-    return this.#answer((sessions) => sessions.post(message))
+    return this.#answer((sessions) =>
+      Effect.flatMap(RateLimits, (limits) =>
+        Effect.matchEffect(limits.ofUser(message.caller.principal.userId), {
+          onFailure: (refused) => Effect.succeed(rateLimited(refused)),
+          onSuccess: () => sessions.post(message)
+        })
+      )
+    )
   }
 
   remove(removal: Removal): Promise<Response> {
@@ -109,7 +117,7 @@ export class SessionHost extends LifecycleCapability {
    * A defect becomes an answer here. If it were thrown, the Worker would take the object for unavailable and have the
    * client retry, and the lifecycle would answer an upgrade with a socket that closes at once.
    */
-  #answer(run: (sessions: Sessions) => Effect.Effect<Response, SessionFailure>): Promise<Response> {
+  #answer(run: (sessions: Sessions) => Effect.Effect<Response, SessionFailure, RateLimits>): Promise<Response> {
     return this.#runtime.runPromise(
       Effect.suspend(() => run(this.#started)).pipe(
         Effect.catchTag("SessionFailure", ({ reason }) => Effect.sync(() => answer(reason))),

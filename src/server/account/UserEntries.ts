@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { outcome, sizeOf, UserStoreLimits, type Write, type Written } from "../capability/UserStoreWrite.ts"
+import { lazyTable } from "./LazyTable.ts"
 
 const decodeValue = Schema.decodeUnknownSync(Schema.Struct({ value: Schema.String }))
 const decodeTotal = Schema.decodeUnknownSync(Schema.Struct({ total: Schema.Finite }))
@@ -22,11 +23,14 @@ export class UserEntries extends Context.Service<
   static readonly layer = (sql: SqlStorage) =>
     Layer.sync(UserEntries, () => {
       // The size stands before the value, so that summing up reads no long values.
-      sql.exec(
-        "CREATE TABLE IF NOT EXISTS user_entries (name TEXT PRIMARY KEY, size INTEGER NOT NULL, value TEXT NOT NULL)"
+      const table = lazyTable(
+        sql,
+        "user_entries",
+        "CREATE TABLE user_entries (name TEXT PRIMARY KEY, size INTEGER NOT NULL, value TEXT NOT NULL)"
       )
 
       const read = (name: string): string | null => {
+        if (!table.exists()) return null
         const [row] = sql.exec("SELECT value FROM user_entries WHERE name = ?", name).toArray()
         return row === undefined ? null : decodeValue(row).value
       }
@@ -36,6 +40,7 @@ export class UserEntries extends Context.Service<
         write: (write) =>
           Effect.map(UserStoreLimits, (limits) => {
             const { name, value } = write
+            table.create()
             const { total } = decodeTotal(sql.exec("SELECT ifnull(sum(size), 0) AS total FROM user_entries").one())
             const written = outcome(write, read(name), total, limits)
             if (written._tag !== "Done") return written
@@ -50,7 +55,9 @@ export class UserEntries extends Context.Service<
             }
             return written
           }),
-        removeAll: Effect.sync(() => void sql.exec("DELETE FROM user_entries"))
+        removeAll: Effect.sync(() => {
+          if (table.exists()) sql.exec("DELETE FROM user_entries")
+        })
       })
     })
 }

@@ -48,11 +48,22 @@ const ObjectNamespace = Schema.declare((value: unknown): value is DurableObjectN
   Predicate.hasProperty(value, "getByName")
 )
 
+const RateLimitBinding = Schema.declare((value: unknown): value is RateLimit => Predicate.hasProperty(value, "limit"))
+
+/** A rate limit of Cloudflare's. Without it what it is for has no limit. */
+const rateLimit = (what: string) =>
+  Schema.optionalKey(RateLimitBinding).annotate({ description: `the rate limit binding for ${what}` })
+
 const AppUrl = Origin.annotate({
   description: "the address of your own app, which signs people in and whose API tools call, without a path"
 })
 
 const signInModes = { description: "how people sign in: clerk, or app" }
+
+const clientHosts = {
+  description:
+    "the hosts of the clients that may connect, comma-separated, for CLIENT_REGISTRATION hosts; localhost stands for every loopback host"
+}
 
 /** Settings and bindings, under the names they have in `wrangler.jsonc`, `.dev.vars` and the README. */
 const common = {
@@ -98,7 +109,21 @@ const common = {
   }),
   REFRESH_GRACE_SECONDS: Schema.optionalKey(whole(0, 3_600)).annotate({
     description: "for how many seconds a refresh that is sent again is answered as the first time; 60 unless it is set"
-  })
+  }),
+  CLIENT_REGISTRATION: Schema.optionalKey(Schema.Literals(["open", "published", "hosts"])).annotate({
+    description:
+      "which clients may connect: open (any), published (those with a client metadata document), or hosts (those on the hosts of CLIENT_HOSTS); open unless it is set"
+  }),
+  CLIENT_HOSTS: Schema.optionalKey(HostNames).annotate(clientHosts),
+  PRIVATE_USE_REDIRECTS: Schema.optionalKey(Schema.Literals(["allow", "refuse"])).annotate({
+    description:
+      "whether a client may have redirect URIs with an app’s own scheme, such as cursor://: allow, or refuse; allow unless it is set"
+  }),
+  RATE_LIMIT_REGISTER: rateLimit("registrations, by address"),
+  RATE_LIMIT_AUTHORIZE: rateLimit("pages of a sign-in, by address"),
+  RATE_LIMIT_TOKEN: rateLimit("token requests, by address"),
+  RATE_LIMIT_WEBHOOK: rateLimit("webhooks, by address"),
+  RATE_LIMIT_USER: rateLimit("requests of /mcp and /sse, by user")
 }
 
 /** People sign in with the OAuth application of a Clerk instance. */
@@ -119,9 +144,28 @@ const SignInWithApp = Schema.Struct({
 
 type Settings = typeof SignInWithClerk.Type | typeof SignInWithApp.Type
 
+/** Where clients may connect by their hosts, these have to be named. */
+const hostsNamed = { CLIENT_HOSTS: HostNames.annotate(clientHosts) }
+
+interface Schemas {
+  readonly otherwise: Declared<Settings>
+  readonly byHosts: Declared<Settings>
+}
+
+const withClerk: Schemas = {
+  otherwise: SignInWithClerk,
+  byHosts: Schema.Struct({ ...SignInWithClerk.fields, ...hostsNamed })
+}
+
+const withApp: Schemas = {
+  otherwise: SignInWithApp,
+  byHosts: Schema.Struct({ ...SignInWithApp.fields, ...hostsNamed })
+}
+
 const decode = (env: Readonly<Record<string, unknown>>): Effect.Effect<Settings, ConfigurationError> => {
   const set = present(env)
-  const schema: Declared<Settings> = set["SIGN_IN"] === "app" ? SignInWithApp : SignInWithClerk
+  const schemas = set["SIGN_IN"] === "app" ? withApp : withClerk
+  const schema = set["CLIENT_REGISTRATION"] === "hosts" ? schemas.byHosts : schemas.otherwise
   return decodeFields(set, schema)
 }
 

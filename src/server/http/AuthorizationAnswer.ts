@@ -31,6 +31,13 @@ const answerTo = Match.typeTags<AuthorizationFailure["reason"], Answer>()({
     answer(code, 400, "This request cannot be continued", `${description}. ${startAgain}`),
   FormRejected: ({ status, description }) =>
     answer("invalid_request", status, "This form cannot be read", `${description}. ${startAgain}`),
+  ClientNotAllowed: ({ description }) =>
+    answer(
+      "unauthorized_client",
+      403,
+      "This app cannot be connected here",
+      `${description}. The operator of this server decides which apps can.`
+    ),
   ClientUnreachable: () =>
     answer(
       "temporarily_unavailable",

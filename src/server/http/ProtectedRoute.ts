@@ -1,5 +1,7 @@
 import * as Effect from "effect/Effect"
 
+import { RateLimits } from "../access/RateLimits.ts"
+import { rateLimited } from "../account/SessionFailure.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { type Protected, ResourceServer } from "../oauth/ResourceServer.ts"
 import type { Resource } from "../oauth/Resource.ts"
@@ -9,8 +11,8 @@ import { fromResponse, webRequest } from "./WebRequest.ts"
 
 /**
  * The route of a protected resource. Host and Origin are checked first; a token in the address is refused, whatever
- * else the request carries (RFC 6750, section 2.3); then comes the bearer token of the resource. `serving` is told
- * where the resource's metadata is, for challenges of its own.
+ * else the request carries (RFC 6750, section 2.3); then comes the bearer token of the resource, and how much its user
+ * sends. `serving` is told where the resource's metadata is, for challenges of its own.
  */
 export const makeProtectedRoute = Effect.fnUntraced(function* <A, R>(
   resource: Resource,
@@ -18,6 +20,7 @@ export const makeProtectedRoute = Effect.fnUntraced(function* <A, R>(
 ) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const server = yield* ResourceServer
+  const limits = yield* RateLimits
   const refusedByHostOrOrigin = yield* makeHostOriginCheck
   const metadata = new URL(`/.well-known/oauth-protected-resource${resource}`, publicUrl).href
 
@@ -29,7 +32,20 @@ export const makeProtectedRoute = Effect.fnUntraced(function* <A, R>(
     const request = yield* webRequest
     const refused = refuse(request)
     if (refused !== undefined) return fromResponse(refused)
-    const response = yield* server.serve(resource, request, serving(request, metadata))
+    const { ask, serve } = serving(request, metadata)
+    const limited: Protected<A, R> = {
+      ask,
+      // A token that is not good counts for nobody: it would count for whomever it names. What the object has served in
+      // the same call, it has counted.
+      serve: (caller, answer) =>
+        answer !== undefined
+          ? serve(caller, answer)
+          : Effect.matchEffect(limits.ofUser(caller.principal.userId), {
+              onFailure: (refused) => Effect.succeed(rateLimited(refused)),
+              onSuccess: () => serve(caller, answer)
+            })
+    }
+    const response = yield* server.serve(resource, request, limited)
     return fromResponse(exposeSession(lineSafe(response)))
   })
 })

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { OAuthEndpoints } from "../oauth/OAuthEndpoints.ts"
+import { makeClientRules, noPrivateUse, publishedOnly } from "../oauth/ClientRules.ts"
 import { isRedirectUri, redirectUriRule } from "../oauth/RedirectUri.ts"
 import { isTooDeep } from "./Posted.ts"
 import { withoutStore } from "./Unexpected.ts"
@@ -24,13 +25,22 @@ const Metadata = Schema.fromJsonString(
 const refused = (status: number, description: string, error = "invalid_client_metadata") =>
   HttpServerResponse.jsonUnsafe({ error, error_description: description }, { status })
 
+const preflight = HttpServerResponse.empty({
+  headers: { "access-control-allow-methods": "POST", "access-control-allow-headers": "content-type" }
+})
+
 /**
- * `/register`: dynamic client registration (RFC 7591), open to everybody and therefore bounded. Of several redirect
- * URIs those are registered that `/authorize` takes, and the answer says which (section 3.2.1).
+ * `/register`: dynamic client registration (RFC 7591), without authentication and therefore bounded. Of several redirect
+ * URIs those are registered that `/authorize` takes, and the answer says which (section 3.2.1). Where the hosts of a
+ * client decide, one that is not listed refuses the whole registration.
  */
 export const register = Effect.gen(function* () {
   const endpoints = yield* OAuthEndpoints
   const request = yield* webRequest
+  const rules = yield* makeClientRules
+  // Scripts of pages are told the reason as well, which they read only after a preflight that succeeds.
+  if (!rules.registration && request.method === "OPTIONS") return preflight
+  if (!rules.registration) return refused(403, publishedOnly, "access_denied")
   if (request.method !== "POST") return fromResponse(yield* endpoints.answer(request))
   // A form, which any page can post without asking, is no registration.
   if (!isJsonContentType(request.headers.get("content-type"))) return refused(415, "Send application/json")
@@ -40,8 +50,12 @@ export const register = Effect.gen(function* () {
   const metadata = Option.getOrUndefined(Schema.decodeOption(Metadata)(body.text))
   if (metadata === undefined) return refused(400, "Send a JSON object with at most 20 redirect_uris")
   const { redirect_uris: asked = [] } = metadata
-  const taken = asked.filter(isRedirectUri)
-  if (taken.length === 0 && asked.length > 0) return refused(400, redirectUriRule, "invalid_redirect_uri")
+  const taken = rules.taken(asked)
+  if (taken.length === 0 && asked.length > 0) {
+    return refused(400, asked.some(isRedirectUri) ? noPrivateUse : redirectUriRule, "invalid_redirect_uri")
+  }
+  const fault = rules.faultOf({ redirectUris: taken })
+  if (fault !== undefined) return refused(400, fault, "invalid_redirect_uri")
   const headers = new Headers(request.headers)
   headers.delete("content-length")
   const registered = JSON.stringify({ ...metadata, redirect_uris: taken })

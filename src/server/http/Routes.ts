@@ -10,6 +10,7 @@ import { finish, receive } from "./Callback.ts"
 import { makeClerkWebhook } from "./ClerkWebhook.ts"
 import { landing, notFound } from "./Landing.ts"
 import { makeMcp } from "./Mcp.ts"
+import { asOAuthError, asPage, rateLimited } from "./RateLimitedRoute.ts"
 import { makeSse, makeSseMessage } from "./Sse.ts"
 import { makeExplain } from "./Operator.ts"
 import { register } from "./Register.ts"
@@ -35,6 +36,9 @@ const route = <E, R>(
   serve: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ) => HttpRouter.route(method, path, withIncidents(serve))
 
+const limitedPage = rateLimited("authorize", asPage)
+const limitedCallback = rateLimited("callback", asPage)
+
 /** Every route of the server. */
 export const routes = HttpRouter.addAll(
   Effect.gen(function* () {
@@ -47,13 +51,13 @@ export const routes = HttpRouter.addAll(
       route("GET", "/", landing),
       route("GET", "/health", Effect.succeed(HttpServerResponse.jsonUnsafe({ status: "ok" }))),
 
-      route("GET", "/authorize", ask),
-      route("POST", "/authorize", decide),
-      route("GET", "/callback", finish),
-      route("POST", "/callback", receive),
+      route("GET", "/authorize", limitedPage(ask)),
+      route("POST", "/authorize", limitedPage(decide)),
+      route("GET", "/callback", limitedCallback(finish)),
+      route("POST", "/callback", limitedCallback(receive)),
 
-      route("*", "/token", token),
-      route("*", "/register", register),
+      route("*", "/token", rateLimited("token", asOAuthError)(token)),
+      route("*", "/register", rateLimited("register", asOAuthError)(register)),
       route("*", "/.well-known/oauth-authorization-server", serverMetadata),
       // Clients look for a resource's metadata under its path, and at the root (RFC 9728, section 3.1).
       route("*", "/.well-known/oauth-protected-resource", metadataOf("/mcp")),
@@ -61,7 +65,7 @@ export const routes = HttpRouter.addAll(
       route("*", "/.well-known/oauth-protected-resource/sse", metadataOf("/sse")),
 
       route("GET", "/operator/explain", explain),
-      route("*", "/webhooks/clerk", clerkWebhook()),
+      route("*", "/webhooks/clerk", rateLimited("webhook", asOAuthError)(clerkWebhook())),
 
       route("*", "/mcp", mcp()),
       route("*", "/sse", sse()),

@@ -14,6 +14,7 @@ import type { Resource } from "../capability/Resource.ts"
 import type { ResourceTemplate } from "../capability/ResourceTemplate.ts"
 import { ToolMiddleware } from "../capability/ToolMiddleware.ts"
 import { AppConfig } from "../config/AppConfig.ts"
+import { limiting } from "./LimitedCalls.ts"
 import * as Manifest from "./Manifest.ts"
 import * as ToolCall from "./ToolCall.ts"
 
@@ -92,7 +93,7 @@ export class Catalogue extends Context.Service<Catalogue, Entries>()("mcp/Catalo
     _tag: "Several",
     entries: Effect.gen(function* () {
       const built = yield* Layer.build(handlers)
-      const wrap = yield* ToolMiddleware
+      const wrap = (yield* limiting)(yield* ToolMiddleware)
       const provided = yield* provideBuilt<Tool.HandlerServices<Tools[keyof Tools]>>()
       // Handlers are kept under the id of their tool; the compiler has checked that none is missing.
       const handlerOf = ({ id }: Tool.Any) => Context.getUnsafe(built, Context.Service<ToolCall.Handler>(id))

@@ -1,4 +1,5 @@
 import * as Policy from "../access/Policy.ts"
+import { isLimit } from "../capability/CallLimit.ts"
 import type { Scope } from "../domain/Scope.ts"
 import type { Catalogue } from "./Catalogue.ts"
 
@@ -24,6 +25,11 @@ export const faultsOf = (
   return [
     ...tools.flatMap(({ listed: { name } }) =>
       isToolName(name) ? [] : [`${name} cannot be the name of a tool: 1 to 128 letters, digits, "_", "-" and "." can.`]
+    ),
+    ...tools.flatMap(({ listed: { name }, callLimit }) =>
+      callLimit === undefined || isLimit(callLimit)
+        ? []
+        : [`The CallLimit of the tool ${name} cannot be kept: it takes 1 to 1000 calls in 1 to 86400 seconds.`]
     ),
     ...twice(
       "tools",

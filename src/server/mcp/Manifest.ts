@@ -12,6 +12,7 @@ import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 
 import * as Policy from "../access/Policy.ts"
+import { CallLimit } from "../capability/CallLimit.ts"
 import type { PromptTemplate } from "../capability/PromptTemplate.ts"
 import type { Resource as ResourceDefinition } from "../capability/Resource.ts"
 import type { ResourceTemplate } from "../capability/ResourceTemplate.ts"
@@ -98,7 +99,8 @@ export const tool = ({ name, ...definition }: Described) => ({
       openWorldHint: Context.get(definition.annotations, Tool.OpenWorld)
     }
   } satisfies ProtocolTool,
-  policy: Context.get(definition.annotations, Policy.Required)
+  policy: Context.get(definition.annotations, Policy.Required),
+  callLimit: Context.get(definition.annotations, CallLimit)
 })
 
 const Arguments = Schema.Struct({

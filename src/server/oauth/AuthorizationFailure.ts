@@ -45,6 +45,11 @@ export class FormRejected extends Schema.TaggedError<FormRejected>()("FormReject
   description: Schema.String
 }) {}
 
+/** The settings do not let this client connect (`ClientRules`). `description` says why. */
+export class ClientNotAllowed extends Schema.TaggedError<ClientNotAllowed>()("ClientNotAllowed", {
+  description: Schema.String
+}) {}
+
 /** No answer came from the address of the client's metadata document: nobody knows what it says. */
 export class ClientUnreachable extends Schema.TaggedError<ClientUnreachable>()("ClientUnreachable", {
   detail: Schema.String
@@ -89,6 +94,7 @@ export class AuthorizationFailure extends Schema.TaggedError<AuthorizationFailur
   reason: Schema.Union([
     RequestRejected,
     FormRejected,
+    ClientNotAllowed,
     ClientUnreachable,
     ClientUnverifiable,
     StateForged,

@@ -8,6 +8,7 @@ import { AppConfig } from "../config/AppConfig.ts"
 import * as Scope from "../domain/Scope.ts"
 import {
   AuthorizationFailure,
+  ClientNotAllowed,
   RequestRejected,
   StorageUnavailable,
   trustedRedirect,
@@ -15,6 +16,7 @@ import {
 } from "./AuthorizationFailure.ts"
 import { ambiguous, promptsOf, refusalOf } from "./AuthorizationParameters.ts"
 import { isAddress, servedByItsAddress } from "./ClientDocument.ts"
+import { makeClientRules } from "./ClientRules.ts"
 import { attempt, type AuthRequest, OAuthLibrary } from "./OAuthLibrary.ts"
 import { isRedirectUri, redirectUriRule } from "./RedirectUri.ts"
 import { intended } from "./Resource.ts"
@@ -25,7 +27,10 @@ export class OAuthEndpoints extends Context.Service<
   {
     /** Answers `/token` (RFC 6749, RFC 7009), `/register` (RFC 7591) and the server's metadata (RFC 8414). */
     readonly answer: (request: Request) => Effect.Effect<Response, StorageUnavailable>
-    /** Checks an authorization request: client, redirect URI, PKCE S256, resource, scopes. */
+    /**
+     * Checks an authorization request: client, redirect URI, PKCE S256, resource, scopes. A client that the settings do
+     * not let connect is not told: its redirect leads where this server sends nobody.
+     */
     readonly parse: (request: Request) => Effect.Effect<AuthRequest, AuthorizationFailure>
   }
 >()("oauth/OAuthEndpoints") {
@@ -35,7 +40,23 @@ export class OAuthEndpoints extends Context.Service<
       const { PUBLIC_URL: publicUrl, SIGN_IN: signIn } = yield* AppConfig
       const { env, freshContext, helpers, provider, scopes } = yield* OAuthLibrary
       const http = yield* HttpClient.HttpClient
+      const rules = yield* makeClientRules
       const known: ReadonlySet<string> = new Set(scopes)
+
+      /** Fails for a client that the settings do not let connect. */
+      const allowed = (clientId: string, redirectUris: ReadonlyArray<string>) => {
+        const description = rules.faultOf({ clientId, redirectUris })
+        return description === undefined
+          ? Effect.void
+          : Effect.fail(new AuthorizationFailure({ reason: new ClientNotAllowed({ description }) }))
+      }
+
+      /** Every redirect URI that a client has and could be registered with. */
+      const redirectUrisOf = (clientId: string) =>
+        Effect.map(
+          attempt("lookupClient", () => helpers.lookupClient(clientId)),
+          (client) => rules.taken(client?.redirectUris ?? [])
+        )
 
       return OAuthEndpoints.of({
         // What the library throws here comes from the storage: it answers the rest itself.
@@ -54,6 +75,8 @@ export class OAuthEndpoints extends Context.Service<
             return yield* rejected("invalid_request", redirectUriRule)
           }
           const clientId = parameters.get("client_id") ?? ""
+          // Before anything is fetched from an address of the client's choice.
+          yield* allowed(clientId, redirectUri === null ? [] : [redirectUri])
           if (isAddress(clientId)) {
             yield* Effect.provideService(servedByItsAddress(publicUrl, clientId), HttpClient.HttpClient, http)
           }
@@ -62,6 +85,8 @@ export class OAuthEndpoints extends Context.Service<
           )
           // A client that names none has registered one, perhaps before there was this rule.
           if (!isRedirectUri(authRequest.redirectUri)) return yield* rejected("invalid_request", redirectUriRule)
+          const others = rules.byHosts ? yield* redirectUrisOf(authRequest.clientId) : []
+          yield* allowed(authRequest.clientId, [authRequest.redirectUri, ...others])
           const redirect = trustedRedirect(authRequest)
           const refusal = refusalOf(parameters, signIn === "clerk")
           if (refusal !== undefined) return yield* rejected(refusal.code, refusal.description, redirect)

@@ -23,6 +23,7 @@ import {
   RequestRejected,
   StorageUnavailable
 } from "./AuthorizationFailure.ts"
+import { makeClientRules } from "./ClientRules.ts"
 import type { Prompt } from "./AuthorizationParameters.ts"
 import { answerTo, GrantCheck, GrantRefused, GrantUnreadable } from "./GrantCheck.ts"
 import { GrantStorage, type KeyValues, OAuthStorage, routed } from "./OAuthStorage.ts"
@@ -74,6 +75,7 @@ const refusal = ({ reason }: GrantRefused) => {
 const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Scope>) {
   const config = yield* AppConfig
   const { PUBLIC_URL: publicUrl } = config
+  const { registration, privateUse } = yield* makeClientRules
   const { accessToken, refreshToken } = lifetimes(config)
   const { check } = yield* GrantCheck
   const context = yield* Effect.context()
@@ -90,12 +92,12 @@ const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Sc
     issuer: publicUrl.origin,
     authorizeEndpoint: new URL("/authorize", publicUrl).href,
     tokenEndpoint: new URL("/token", publicUrl).href,
-    clientRegistrationEndpoint: new URL("/register", publicUrl).href,
+    ...(registration && { clientRegistrationEndpoint: new URL("/register", publicUrl).href }),
     clientIdMetadataDocumentEnabled: true,
     resources: [address(publicUrl, "/mcp"), address(publicUrl, "/sse")],
     defaultResource: address(publicUrl, "/mcp"),
     scopesSupported: [...scopes],
-    allowPrivateUseRedirectUris: true,
+    allowPrivateUseRedirectUris: privateUse,
     accessTokenTTL: accessToken,
     refreshTokenTTL: refreshToken,
     refreshTokenIdleTTL: refreshToken,

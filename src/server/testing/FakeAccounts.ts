@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
@@ -7,6 +8,7 @@ import type { AccountLayer } from "../account/AccountObject.ts"
 import { Authority } from "../account/Authority.ts"
 import type { OrganizationMember, OrganizationsChanged } from "../account/OrganizationMembers.ts"
 import { Records, type StoredRecord } from "../account/Records.ts"
+import { type Limit, MemoryCalls } from "../capability/CallLimit.ts"
 import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
 import type { Decision } from "../observability/Decisions.ts"
 import { type DecisionQuery, DecisionRows } from "../account/DecisionRows.ts"
@@ -20,6 +22,7 @@ type AuthorityLayer = (user: Parameters<AccountLayer>[0]) => Layer.Layer<Authori
 /** What is kept for one user. */
 interface Account {
   readonly entries: MemoryEntries
+  readonly toolCalls: MemoryCalls
   readonly decisions: DecisionRows["Service"]
   readonly runtime: ManagedRuntime.ManagedRuntime<Authority | Records, never>
 }
@@ -39,6 +42,8 @@ export class FakeAccounts {
   readonly told: Array<string> = []
   /** How many decisions each call to an object brought. */
   readonly recorded: Array<number> = []
+  /** How many milliseconds their clock is ahead of this machine's. */
+  ahead = 0
   /** How many of the next calls fail, as those of an object do that is being replaced. */
   failures = 0
   /** Whether they fail because the object has too much to do. */
@@ -69,6 +74,13 @@ export class FakeAccounts {
           this.#called("joinOrganization", async () => void this.members.push(`${organizationId} ${member}`)),
         organizationsChanged: ({ eventId, organizationId }: OrganizationsChanged) =>
           this.#called("organizationsChanged", async () => void this.webhooks.push(`${organizationId ?? "all"} ${eventId}`)),
+        takeCall: (tool: string, limit: Limit) =>
+          this.#called("takeCall", async () => {
+            const now = Effect.runSync(Clock.currentTimeMillis) + this.ahead
+            return this.#accountOf(userId).toolCalls.take(tool, limit, now)
+          }),
+        giveBackCall: (tool: string, at: number) =>
+          this.#called("giveBackCall", async () => this.#accountOf(userId).toolCalls.giveBack(tool, at)),
         record: (decisions: ReadonlyArray<Decision>) =>
           this.#called("record", () => {
             this.recorded.push(decisions.length)
@@ -128,6 +140,7 @@ export class FakeAccounts {
     const layer = this.#layer?.({ userId, events }) ?? Layer.mock(Authority)({})
     const made = {
       entries: new MemoryEntries(),
+      toolCalls: new MemoryCalls(),
       decisions: DecisionRows.inMemory(),
       runtime: ManagedRuntime.make(
         layer.pipe(Layer.provideMerge(this.#records), Layer.provide(Layer.fresh(Records.layerMemory)))

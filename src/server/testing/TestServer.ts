@@ -106,6 +106,7 @@ export const testServer = <Settings extends ReadonlyArray<unknown> = []>(
     decisions,
     wait: (seconds) => {
       ahead += seconds * 1_000
+      accounts.ahead = ahead
     },
     handler,
     visitor: new Visitor(handler, origin),

@@ -1,5 +1,8 @@
 const absent = () => Promise.reject(new Error("the test did not swap OAuthStorage"))
 
+/** Tests send more in a second than people do. */
+const unlimited = { limit: async () => ({ success: true }) }
+
 /** A complete set of the server's own settings, as the host hands them over. None of the secrets is real. */
 export const testSettings = {
   PUBLIC_URL: "https://mcp.example.com",
@@ -14,5 +17,10 @@ export const testSettings = {
     getByName: () => {
       throw new Error("sessions need workerd")
     }
-  }
+  },
+  RATE_LIMIT_REGISTER: unlimited,
+  RATE_LIMIT_AUTHORIZE: unlimited,
+  RATE_LIMIT_TOKEN: unlimited,
+  RATE_LIMIT_WEBHOOK: unlimited,
+  RATE_LIMIT_USER: unlimited
 } as const

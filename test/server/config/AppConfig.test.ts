@@ -120,7 +120,12 @@ describe("AppConfig", () => {
     ["ALLOWED_ORIGINS", ["https://web.example.com", "a.example;b.example", ","]],
     ["OAUTH_KV", ["a name", {}, { get() {}, put() {}, delete() {} }]],
     ["ACCOUNT_AGENT", ["a name", {}]],
-    ["SESSION_IDLE_HOURS", ["0", "721", "a day", 24]]
+    ["SESSION_IDLE_HOURS", ["0", "721", "a day", 24]],
+    ["CLIENT_REGISTRATION", ["closed", "Open", true]],
+    ["CLIENT_HOSTS", ["https://client.example", "client.example:443", "cursor:", ","]],
+    ["PRIVATE_USE_REDIRECTS", ["deny", "no"]],
+    ["RATE_LIMIT_REGISTER", ["30", 30, {}]],
+    ["RATE_LIMIT_USER", ["600"]]
   ]
   for (const [name, values] of malformed) {
     it.effect(`refuses a malformed ${name}, by name and without its value`, () =>
@@ -143,7 +148,11 @@ describe("AppConfig", () => {
     ["APP_URL", ["", "http://127.0.0.1:3000", "https://app.example.com"]],
     ["STATE_SIGNING_KEYS", [`id:${key(32)}`, `a:${key(32)}, b : ${key(64)}`]],
     ["ALLOWED_ORIGINS", ["", "web.example.com", "a.example.com, b.example.com"]],
-    ["SESSION_IDLE_HOURS", ["", "1", "720"]]
+    ["SESSION_IDLE_HOURS", ["", "1", "720"]],
+    ["CLIENT_REGISTRATION", ["", "open", "published"]],
+    ["CLIENT_HOSTS", ["", "client.example", "localhost, client.example"]],
+    ["PRIVATE_USE_REDIRECTS", ["", "allow", "refuse"]],
+    ["RATE_LIMIT_REGISTER", ["", undefined, { limit: () => {} }]]
   ]
   for (const [name, values] of sound) {
     it.effect(`accepts a ${name} that is in order`, () =>
@@ -168,6 +177,22 @@ describe("AppConfig", () => {
         "ACCOUNT_AGENT missing",
         "APP_URL malformed"
       ])
+    })
+  )
+
+  it.effect("wants the hosts of clients where they decide, together with whatever else is missing", () =>
+    Effect.gen(function* () {
+      const byHosts = { CLIENT_REGISTRATION: "hosts" }
+      assert.deepStrictEqual(yield* changed(byHosts), ["CLIENT_HOSTS missing"])
+      assert.deepStrictEqual(yield* changed({ ...byHosts, PUBLIC_URL: "" }), [
+        "PUBLIC_URL missing",
+        "CLIENT_HOSTS missing"
+      ])
+      assert.deepStrictEqual(yield* changed({ ...byHosts, SIGN_IN: "app" }), [
+        "CLIENT_HOSTS missing",
+        "APP_URL missing"
+      ])
+      assert.deepStrictEqual(yield* changed({ ...byHosts, CLIENT_HOSTS: "client.example" }), [])
     })
   )
 

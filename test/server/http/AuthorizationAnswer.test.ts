@@ -18,6 +18,7 @@ import { TokenRejected } from "../../../src/server/clerk/ClerkJwt.ts"
 import { answerFailure } from "../../../src/server/http/AuthorizationAnswer.ts"
 import {
   AuthorizationFailure,
+  ClientNotAllowed,
   ClientUnreachable,
   ClientUnverifiable,
   FormRejected,
@@ -48,6 +49,7 @@ const cases: ReadonlyArray<readonly [reason: Reason, code: string, status: numbe
   [new RequestRejected({ code: "invalid_target", description: "Unknown resource" }), "invalid_target", 400],
   [new FormRejected({ status: 413, description: "Too large" }), "invalid_request", 413],
   [new FormRejected({ status: 415, description: "No form" }), "invalid_request", 415],
+  [new ClientNotAllowed({ description: "No" }), "unauthorized_client", 403],
   [new ClientUnreachable({ detail: "no answer" }), "temporarily_unavailable", 503],
   [new ClientUnverifiable({ detail: "404" }), "invalid_request", 400],
   [new StateForged(), "invalid_request", 400],

@@ -96,3 +96,19 @@ describe("a client that is known by its published document (CIMD), in workerd", 
     })
   }
 })
+
+describe("a server for published clients only, in workerd", () => {
+  it("takes a client that is known by its published document, and no other one", async () => {
+    const opened = async (clientId: string) => {
+      const { search } = await authorize(clientId)
+      const page = await fetch(`${places.publishedOnly}/authorize${search}`, { redirect: "manual" })
+      return { status: page.status, html: await page.text() }
+    }
+    const published = await opened(`${publisher}/good.json`)
+    assert.strictEqual(published.status, 200)
+    assert.include(published.html, "Published App")
+    const other = await opened("a-client-that-registered")
+    assert.strictEqual(other.status, 403)
+    assert.include(other.html, "client metadata document")
+  })
+})

@@ -3,20 +3,25 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 
 import { Access } from "../../../src/server/access/Access.ts"
+import type { Facts } from "../../../src/server/access/Caller.ts"
 import { AccessEvent, AccessEvents } from "../../../src/server/access/AccessEvents.ts"
 import * as Policy from "../../../src/server/access/Policy.ts"
+import { RateLimits } from "../../../src/server/access/RateLimits.ts"
 import { type AccountLayer, AccountObject as Base } from "../../../src/server/account/AccountObject.ts"
+import * as CallCounts from "../../../src/server/account/CallCounts.ts"
 import * as DecisionKeepers from "../../../src/server/account/DecisionKeepers.ts"
 import { AccountStubs } from "../../../src/server/account/AccountStub.ts"
 import { Authority } from "../../../src/server/account/Authority.ts"
 import { ClerkFacts } from "../../../src/server/account/ClerkFacts.ts"
 import { Paces } from "../../../src/server/account/OrganizationMembers.ts"
 import * as RecordedSnapshots from "../../../src/server/account/RecordedSnapshots.ts"
+import { CallLimit } from "../../../src/server/capability/CallLimit.ts"
 import { defaultLimits, UserStoreLimits } from "../../../src/server/capability/UserStoreWrite.ts"
 import { ClerkApi } from "../../../src/server/clerk/ClerkApi.ts"
 import { ClerkError, ClerkSessionEnded, ClerkUnavailable, UserNotFound } from "../../../src/server/clerk/ClerkError.ts"
@@ -107,6 +112,7 @@ const FakeGrants = Layer.effect(
             userId,
             (grants.get(userId) ?? []).filter(({ id }) => id !== grantId)
           )
+          ended.add(`${userId} ${grantId}`)
           return publish(AccessEvent.cases.GrantEnded.make({ userId, grantId }))
         }),
       complete: () => Effect.die("no sign-in here")
@@ -115,7 +121,7 @@ const FakeGrants = Layer.effect(
 )
 
 /** The real one, with memberships. */
-const Facts = Layer.effect(
+const FactsOfClerk = Layer.effect(
   ClerkFacts,
   Effect.map(ClerkFacts, (facts) => ({
     ...facts,
@@ -155,8 +161,14 @@ const authorityOver: (userId: string) => Layer.Layer<Authority, never, Access> =
           const principal = decodePrincipal(token)
           if (ended.has(`${userId} ${principal.grantId}`)) return { _tag: "NotAdmitted", reason: "ended" }
           connected.add(userId)
-          const user = yield* Effect.orDie(access.current(principal.userId))
-          return { _tag: "Admitted", caller: { principal, facts: { _tag: "Known", user } }, expiresAt: 0 }
+          const known = yield* Effect.result(access.current(principal.userId))
+          if (Result.isFailure(known) && known.failure.reason._tag === "AccountClosed") {
+            return { _tag: "NotAdmitted", reason: "closed" }
+          }
+          const facts: Facts = Result.isSuccess(known)
+            ? { _tag: "Known", user: known.success }
+            : { _tag: "Unknown", retryAfterSeconds: 1, passes: true }
+          return { _tag: "Admitted", caller: { principal, facts }, expiresAt: 0 }
         }),
         token: () => unused,
         standing: unused,
@@ -191,6 +203,8 @@ const LeaveAndHang = tool("leaveAndHang")
 const Long = tool("long")
 /** Answers a bit less than 256,000 characters, as an event and within it. */
 const Middling = tool("middling")
+/** May be called twice a minute. */
+const Rationed = tool("rationed").annotate(CallLimit, { calls: 2, seconds: 60 })
 const Costly = tool("costly").annotate(Policy.Required, Policy.scopes("paint:use"))
 
 const toolkit = Toolkit.make(
@@ -203,6 +217,7 @@ const toolkit = Toolkit.make(
   LeaveAndHang.addDependency(CurrentPrincipal),
   Long,
   Middling,
+  Rationed,
   Costly
 )
 
@@ -245,6 +260,7 @@ const handlers = toolkit.toLayer(
         return { text: "x".repeat(300_000) }
       }),
       middling: () => Effect.succeed({ text: "x".repeat(127_000) }),
+      rationed: () => Effect.succeed({ text: "rationed" }),
       costly: () => Effect.succeed({ text: "costly" })
     }
   })
@@ -271,9 +287,9 @@ const paces = Layer.succeed(Paces, { development: quick, production: quick })
 const servicesWith =
   (binding: object): AccountLayer =>
   ({ userId, events }) =>
-  Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, atOnce, Facts, paces).pipe(
+  Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, RateLimits.layer, atOnce, FactsOfClerk, paces).pipe(
     Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers), ...parts)),
-    Layer.provide(DecisionKeepers.inObject),
+    Layer.provide([CallCounts.inObject, DecisionKeepers.inObject]),
     Layer.provideMerge(authorityOver(userId)),
     Layer.provideMerge(Access.layer),
     Layer.provide([events, RecordedSnapshots.layer]),

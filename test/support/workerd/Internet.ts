@@ -1,4 +1,4 @@
-import { publisher, places, type Place } from "./Places.ts"
+import { fromAddress, publisher, places, type Place } from "./Places.ts"
 
 /** Where a client of the tests wants its codes. No test listens there: it reads the redirect. */
 const redirectUri = "http://127.0.0.1:4711/callback"
@@ -34,6 +34,8 @@ export default {
       // Every isolate of an application sees its public address. Between Workers there is no Host unless it is written.
       const addressed = new Request(new URL(url.pathname + url.search, places.app), request)
       addressed.headers.set("host", new URL(places.app).host)
+      const address = request.headers.get(fromAddress)
+      if (address !== null) addressed.headers.set("cf-connecting-ip", address)
       return env[place]!.fetch(addressed)
     }
     if (url.origin === publisher) {

@@ -10,10 +10,17 @@ export const places = {
   /** The Worker with an image model that only waits, see `WaitingModel.ts`. */
   waitingModel: "http://localhost:8790",
   /** The Worker before anybody set it up. */
-  notSetUp: "http://localhost:8791"
+  notSetUp: "http://localhost:8791",
+  /** The Worker with the rate limits that are in `wrangler.jsonc`. */
+  limited: "http://localhost:8792",
+  /** The Worker for clients only that are known by their published documents. */
+  publishedOnly: "http://localhost:8793"
 } as const
 
 export type Place = keyof typeof places
+
+/** Names the address that a request comes from: `cf-connecting-ip`, which workerd lets no Worker send. */
+export const fromAddress = "x-test-from-address"
 
 /** Where clients of the tests publish what they are, see `Internet.ts`. */
 export const publisher = "https://apps.example"

@@ -4,6 +4,12 @@ import { unstable_readConfig as readConfig } from "wrangler"
 
 import { places, type Place } from "./Places.ts"
 
+interface RateLimitConfig {
+  readonly name: string
+  readonly namespace_id: string
+  readonly simple: { readonly limit: number; readonly period: 10 | 60 }
+}
+
 /** Fixed, so that what one isolate signed is good at the other. None of the secrets is real. */
 const signingKeys = `tests:${btoa("the one key of the workerd tests, 32 bytes or more")}`
 
@@ -17,6 +23,8 @@ export const workers = cloudflareTest(({ inject }) => {
     { config: "./test/server/fixture/wrangler.jsonc" },
     { hideWarnings: true }
   )
+  const { ratelimits: limits } = readConfig({ config: "./wrangler.jsonc" }, { hideWarnings: true })
+  const ratelimits = Object.fromEntries(limits.map(({ name, ...limit }: RateLimitConfig) => [name, limit]))
   const bundles = inject("bundles")
   const bindings = {
     ...inject("clerkSettings"),
@@ -36,9 +44,10 @@ export const workers = cloudflareTest(({ inject }) => {
     compatibilityFlags,
     outboundService: "internet"
   })
-  const configured = (name: Place, scriptPath: string) => ({
+  const configured = (name: Place, scriptPath: string, more: Readonly<Record<string, string>> = {}) => ({
     ...module(name, scriptPath),
-    bindings,
+    bindings: { ...bindings, ...more },
+    // The isolates of a deployed Worker share the objects of its users.
     durableObjects: { ACCOUNT_AGENT: name === "app" ? accounts : { ...accounts, scriptName: "app" } },
     kvNamespaces: { OAUTH_KV: "workerd-tests" }
   })
@@ -56,6 +65,8 @@ export const workers = cloudflareTest(({ inject }) => {
         configured("otherIsolate", bundles.worker),
         configured("waitingModel", bundles.waitingModel),
         module("notSetUp", bundles.worker),
+        { ...configured("limited", bundles.worker), ratelimits },
+        configured("publishedOnly", bundles.worker, { CLIENT_REGISTRATION: "published" }),
         { ...internet, serviceBindings: Object.fromEntries(Object.keys(places).map((name) => [name, name])) }
       ]
     }
