@@ -8,7 +8,7 @@ import { testSettings } from "../../src/server/testing/TestSettings.ts"
 /** A complete set of settings: the server's own, and those of the fixture. */
 export const settings = { ...testSettings, FIXTURE_COLOUR: "red" } as const
 
-type Optional = "CLERK_API_URL" | "CLERK_JWT_TEMPLATE" | "APP_URL" | "ALLOWED_ORIGINS"
+type Optional = "CLERK_API_URL" | "CLERK_JWT_TEMPLATE" | "APP_URL" | "ALLOWED_ORIGINS" | "ORGANIZATIONS"
 
 export type Settings = Readonly<Partial<Record<keyof typeof settings | Optional, unknown>>>
 

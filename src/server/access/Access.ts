@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { ClerkApi } from "../clerk/ClerkApi.ts"
-import { ClerkError, ClerkUnexpected } from "../clerk/ClerkError.ts"
+import { ClerkError, ClerkUnavailable, ClerkUnexpected } from "../clerk/ClerkError.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import type { UserId } from "../domain/Principal.ts"
 import * as CircuitBreaker from "./CircuitBreaker.ts"
@@ -36,9 +36,15 @@ export class AccessUnknown extends Schema.TaggedError<AccessUnknown>()("AccessUn
   }
 }
 
-/** Why there is no snapshot. Either way nothing is allowed. */
+/** The grant is for an organization that the user does not belong to any more. */
+export class OrganizationLeft extends Schema.TaggedError<OrganizationLeft>()("OrganizationLeft", {}) {
+  override readonly message =
+    "You are no longer a member of the organization that this connection is for. Connect again to choose another one."
+}
+
+/** Why nobody can say that something is allowed: nothing is. */
 export class AccessError extends Schema.TaggedError<AccessError>()("AccessError", {
-  reason: Schema.Union([AccountClosed, AccessUnknown])
+  reason: Schema.Union([AccountClosed, AccessUnknown, OrganizationLeft])
 }) {
   override get message(): string {
     return this.reason.message
@@ -49,6 +55,10 @@ export class AccessError extends Schema.TaggedError<AccessError>()("AccessError"
 const freshFor = Duration.toMillis("60 seconds")
 /** How much older it may grow while Clerk does not answer, in milliseconds. */
 const staleFor = Duration.toMillis("5 minutes")
+/** How long Clerk may take for all of its answers about a user, however many pages they have. */
+const timeout = Duration.seconds(5)
+const slow = new ClerkError({ reason: new ClerkUnavailable({ operation: "users" }) })
+
 /** What a user may do now. */
 export class Access extends Context.Service<
   Access,
@@ -72,7 +82,7 @@ export class Access extends Context.Service<
         const takenAt = yield* Clock.currentTimeMillis
         const [user, memberships] = yield* Effect.all([clerk.user(userId), clerk.memberships(userId)], {
           concurrency: 2
-        })
+        }).pipe(Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(slow) }))
         // Facts about somebody else are worse than none.
         if (user.id !== userId) {
           const detail = "another user than was asked for"

@@ -11,6 +11,12 @@ export const ClerkSessionId = Schema.String.check(Schema.isPattern(/^sess_[A-Za-
 )
 export type ClerkSessionId = typeof ClerkSessionId.Type
 
+/** Clerk's id of an organization. */
+export const OrganizationId = Schema.String.check(Schema.isPattern(/^org_[A-Za-z0-9]{1,64}$/u)).pipe(
+  Schema.brand("OrganizationId")
+)
+export type OrganizationId = typeof OrganizationId.Type
+
 /** An OAuth `client_id`: what dynamic registration issued, or the address of a client's metadata document. */
 export const ClientId = Schema.NonEmptyString.pipe(Schema.brand("ClientId"))
 export type ClientId = typeof ClientId.Type
@@ -25,7 +31,9 @@ export type GrantId = typeof GrantId.Type
 const identity = {
   userId: UserId,
   /** Known only where the sign-in hands over a Clerk session. */
-  clerkSessionId: Schema.optionalKey(ClerkSessionId)
+  clerkSessionId: Schema.optionalKey(ClerkSessionId),
+  /** The organization that the grant is for. Without one it is for the personal account, as all older grants are. */
+  organizationId: Schema.optionalKey(OrganizationId)
 }
 
 /**
@@ -35,7 +43,10 @@ const identity = {
 export const GrantProps = Schema.Struct(identity).pipe(Schema.encodeKeys({ clerkSessionId: "sessionId" }))
 export type GrantProps = typeof GrantProps.Type
 
-/** Who sent a request: the subject of its access token, its grant, the client that holds it, and what was granted. */
+/**
+ * Who sent a request: the subject of its access token, its grant, the organization that this is for, the client that
+ * holds it, and what was granted.
+ */
 export const Principal = Schema.Struct({
   ...identity,
   grantId: GrantId,

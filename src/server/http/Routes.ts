@@ -10,6 +10,7 @@ import { finish, receive } from "./Callback.ts"
 import { landing, notFound } from "./Landing.ts"
 import { makeMcp } from "./Mcp.ts"
 import { makeSse, makeSseMessage } from "./Sse.ts"
+import { choose, nothingToChoose } from "./Organization.ts"
 import { register } from "./Register.ts"
 import { token } from "./Token.ts"
 import { withIncidents } from "./Unexpected.ts"
@@ -47,6 +48,8 @@ export const routes = HttpRouter.addAll(
       route("POST", "/authorize", decide),
       route("GET", "/callback", finish),
       route("POST", "/callback", receive),
+      route("GET", "/organization", nothingToChoose),
+      route("POST", "/organization", choose),
 
       route("*", "/token", token),
       route("*", "/register", register),

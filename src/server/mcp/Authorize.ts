@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { Access, type AccessError } from "../access/Access.ts"
+import { CurrentOrganization, organizationOf } from "../access/CurrentOrganization.ts"
 import { CurrentUser } from "../access/CurrentUser.ts"
 import * as Policy from "../access/Policy.ts"
 import * as UserSnapshot from "../access/UserSnapshot.ts"
@@ -49,7 +50,8 @@ const identify = Effect.fnUntraced(function* (authInfo: AuthInfo | undefined) {
   const access = yield* Access
   const { principal } = yield* Effect.orDie(decodeExtra(authInfo?.extra))
   const user = yield* access.current(principal.userId)
-  return { principal, user, facts: UserSnapshot.policyInput(user, principal.scopes) }
+  const organization = yield* organizationOf(user, principal.organizationId)
+  return { principal, user, organization, facts: UserSnapshot.policyInput(user, principal, organization) }
 })
 
 /** Runs `effect` with the caller's services if the policy admits the caller. */
@@ -57,11 +59,19 @@ export const authorize = <A, E, R>(
   policy: Policy.Policy,
   authInfo: AuthInfo | undefined,
   effect: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | AccessError | NotPermitted, Access | Exclude<Exclude<R, CurrentUser>, CurrentPrincipal>> =>
-  Effect.flatMap(identify(authInfo), ({ principal, user, facts }) =>
+): Effect.Effect<
+  A,
+  E | AccessError | NotPermitted,
+  Access | Exclude<Exclude<Exclude<R, CurrentUser>, CurrentOrganization>, CurrentPrincipal>
+> =>
+  Effect.flatMap(identify(authInfo), ({ principal, user, organization, facts }) =>
     Policy.Decision.$match(Policy.evaluate(policy, facts), {
       Allowed: () =>
-        effect.pipe(Effect.provideService(CurrentUser, user), Effect.provideService(CurrentPrincipal, principal)),
+        effect.pipe(
+          Effect.provideService(CurrentUser, user),
+          Effect.provideService(CurrentOrganization, Option.fromUndefinedOr(organization)),
+          Effect.provideService(CurrentPrincipal, principal)
+        ),
       Forbidden: ({ needs }) => Effect.fail(new NotPermitted({ lacking: "role", needs })),
       MissingScopes: ({ required }) => Effect.fail(new NotPermitted({ lacking: "scope", needs: required }))
     })

@@ -1,10 +1,11 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { GrantsUnavailable, UserGrants } from "../capability/UserGrants.ts"
-import { ClientId, GrantId, GrantProps, type UserId } from "../domain/Principal.ts"
+import { ClerkSessionId, ClientId, GrantId, GrantProps, OrganizationId, type UserId } from "../domain/Principal.ts"
 import type { AuthorizationFailure } from "./AuthorizationFailure.ts"
 import { attempt, type AuthRequest, OAuthLibrary } from "./OAuthLibrary.ts"
 
@@ -13,6 +14,22 @@ export interface Grant {
   readonly id: GrantId
   readonly clientId: ClientId
   readonly scopes: ReadonlyArray<string>
+  /** None if it is for the personal account. */
+  readonly organizationId?: OrganizationId
+  /** In seconds since 1970. */
+  readonly createdAt: number
+}
+
+/** What is stored in clear beside a grant, so that it can be ended without a token: what it came of, and what it is for. */
+const Metadata = Schema.Struct({
+  clerkSessionId: Schema.optionalKey(ClerkSessionId),
+  organizationId: Schema.optionalKey(OrganizationId)
+})
+const decodeMetadata = Schema.decodeUnknownOption(Metadata)
+
+const organizationOf = (metadata: unknown): Pick<Grant, "organizationId"> => {
+  const organizationId = Option.getOrUndefined(decodeMetadata(metadata))?.organizationId
+  return organizationId === undefined ? {} : { organizationId }
 }
 
 const encodeProps = Schema.encodeEffect(GrantProps)
@@ -44,10 +61,12 @@ export class Grants extends Context.Service<
               helpers.listUserGrants(userId, from === undefined ? {} : { cursor: from })
             )
             grants.push(
-              ...page.items.map(({ id, clientId, scope }) => ({
+              ...page.items.map(({ id, clientId, scope, createdAt, metadata }) => ({
                 id: GrantId.make(id),
                 clientId: ClientId.make(clientId),
-                scopes: scope
+                scopes: scope,
+                createdAt,
+                ...organizationOf(metadata)
               }))
             )
             cursor = page.cursor
@@ -60,12 +79,16 @@ export class Grants extends Context.Service<
         ),
 
         complete: Effect.fn("Grants.complete")(function* (authRequest, subject) {
+          const { clerkSessionId, organizationId } = subject
           const props = yield* Effect.orDie(encodeProps(subject))
           const granted = yield* attempt("completeAuthorization", () =>
             helpers.completeAuthorization({
               request: authRequest,
               userId: subject.userId,
-              metadata: {},
+              metadata: {
+                ...(clerkSessionId !== undefined && { clerkSessionId }),
+                ...(organizationId !== undefined && { organizationId })
+              } satisfies typeof Metadata.Type,
               scope: authRequest.scope,
               props,
               // A second machine of the same person does not sign the first one out.

@@ -18,7 +18,7 @@ import * as Authorize from "../mcp/Authorize.ts"
 import * as ToolCall from "../mcp/ToolCall.ts"
 import { Recorder } from "./Recorder.ts"
 import type { Reply } from "./Replies.ts"
-import { clerkUser, principalOf, type TestCaller } from "./TestUser.ts"
+import { clerkMemberships, clerkUser, principalOf, type TestCaller } from "./TestUser.ts"
 
 /** The tool asks something of a client that cannot be asked: in the protocol, an error that ends the call. */
 export class CannotBeAsked extends Schema.TaggedError<CannotBeAsked>()("CannotBeAsked", { key: Schema.String }) {
@@ -87,7 +87,7 @@ const rounds = <A, E, R>(
 
 /** The facts of the caller, by the way that Clerk's answers take. */
 const accessOf = (as: TestCaller) =>
-  Access.of({ current: () => Effect.succeed(UserSnapshot.fromClerk(clerkUser(as), as.organizations ?? [], 0)) })
+  Access.of({ current: () => Effect.succeed(UserSnapshot.fromClerk(clerkUser(as), clerkMemberships(as), 0)) })
 
 const isInvalid = Schema.is(ToolCall.InvalidArguments)
 
@@ -137,6 +137,7 @@ export const callTool =
         )
       ).pipe(
         Effect.provideService(Access, accessOf(as)),
+        Effect.catchTag("AccessError", () => Effect.die(new TypeError("the caller is not in the organization named"))),
         Effect.provideService(Progress, (report) => Effect.sync(() => void recorder.progress.push(report))),
         Effect.provideService(ClientLog, (entry) => Effect.sync(() => void recorder.log.push(entry)))
       )

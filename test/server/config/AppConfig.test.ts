@@ -116,6 +116,7 @@ describe("AppConfig", () => {
     ["ALLOWED_ORIGINS", ["https://web.example.com", "a.example;b.example", ","]],
     ["OAUTH_KV", ["a name", {}, { get() {}, put() {}, delete() {} }]],
     ["ACCOUNT_AGENT", ["a name", {}]],
+    ["ORGANIZATIONS", ["on", "Required", "true", 1]],
     ["SESSION_IDLE_HOURS", ["0", "721", "a day", 24]]
   ]
   for (const [name, values] of malformed) {
@@ -138,6 +139,7 @@ describe("AppConfig", () => {
     ["APP_URL", ["", "http://127.0.0.1:3000", "https://app.example.com"]],
     ["STATE_SIGNING_KEYS", [`id:${key(32)}`, `a:${key(32)}, b : ${key(64)}`]],
     ["ALLOWED_ORIGINS", ["", "web.example.com", "a.example.com, b.example.com"]],
+    ["ORGANIZATIONS", ["", "optional", "required", "off"]],
     ["SESSION_IDLE_HOURS", ["", "1", "720"]]
   ]
   for (const [name, values] of sound) {

@@ -38,6 +38,7 @@ const Clerk = Layer.mock(ClerkApi)({
           lastName: null,
           imageUrl: "https://img.clerk.example/ada",
           banned: false,
+          locked: false,
           publicMetadata: { role: clerk.role }
         })),
   memberships: () => Effect.succeed([])
