@@ -16,6 +16,8 @@ export const print = (policy: Policy.Policy): string =>
     Roles: ({ anyOf }) => `roles(${quoted(anyOf)})`,
     Scopes: ({ allOf }) => `scopes(${quoted(allOf)})`,
     Permission: ({ permission }) => `permission(${quoted([permission])})`,
+    OrganizationRole: ({ anyOf }) => `organizationRole(${quoted(anyOf)})`,
+    InOrganization: () => "inOrganization",
     All: ({ policies }) => `all(${policies.map(print).join(", ")})`,
     Any: ({ policies }) => `any(${policies.map(print).join(", ")})`
   })
@@ -39,13 +41,15 @@ const ofPolicies =
 
 const constants: ReadonlyMap<string, Policy.Policy> = new Map([
   ["nobody", Policy.nobody],
-  ["signedIn", Policy.signedIn]
+  ["signedIn", Policy.signedIn],
+  ["inOrganization", Policy.inOrganization]
 ])
 
 const makers: ReadonlyMap<string, (parts: Parts) => Policy.Policy | undefined> = new Map([
   ["roles", ofNames(Policy.roles)],
   ["scopes", ofNames(Policy.scopes)],
   ["permission", ofNames((name) => Policy.permission(name))],
+  ["organizationRole", ofNames(Policy.organizationRole)],
   ["all", ofPolicies(Policy.all)],
   ["any", ofPolicies(Policy.any)]
 ])

@@ -6,8 +6,9 @@ export type { ServerDefinition } from "./Server.ts"
 export * as Settings from "./config/Settings.ts"
 
 export * as Policy from "./access/Policy.ts"
+export { CurrentOrganization } from "./access/CurrentOrganization.ts"
 export { CurrentUser } from "./access/CurrentUser.ts"
-export { ClientId, CurrentPrincipal, GrantId, ClerkSessionId, UserId } from "./domain/Principal.ts"
+export { ClientId, CurrentPrincipal, GrantId, ClerkSessionId, OrganizationId, UserId } from "./domain/Principal.ts"
 export { Role } from "./domain/Role.ts"
 
 export { Catalogue } from "./mcp/Catalogue.ts"

@@ -1,12 +1,15 @@
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import {
   Completion,
+  CurrentOrganization,
   CurrentPrincipal,
   CurrentUser,
+  OrganizationId,
   Policy,
   PromptTemplate,
   Resource,
@@ -23,19 +26,29 @@ const UserInfo = Schema.Struct({
   lastName: Schema.NullOr(Schema.String),
   imageUrl: Schema.String,
   role: Schema.NullOr(Role),
-  metadata: Schema.Record(Schema.String, Schema.Json).annotate({ description: "Clerk’s public metadata of the user" })
+  metadata: Schema.Record(Schema.String, Schema.Json).annotate({ description: "Clerk’s public metadata of the user" }),
+  organization: Schema.NullOr(
+    Schema.Struct({
+      id: OrganizationId,
+      slug: Schema.NullOr(Schema.String),
+      name: Schema.String,
+      role: Schema.String,
+      permissions: Schema.Array(Schema.String)
+    })
+  ).annotate({ description: "The organization that this connection is for; null for the personal account" })
 })
 
 const userInfo = Effect.gen(function* () {
   const user = yield* CurrentUser
+  const organization = Option.getOrNull(yield* CurrentOrganization)
   const { clerkSessionId } = yield* CurrentPrincipal
-  return { ...user, ...(clerkSessionId !== undefined && { sessionId: clerkSessionId }) }
+  return { ...user, organization, ...(clerkSessionId !== undefined && { sessionId: clerkSessionId }) }
 })
 
 const UserInfoTool = Tool.make("userInfo", {
-  description: "Tell who is signed in: name, e-mail address, role and public metadata of the account.",
+  description: "Tell who is signed in: name, e-mail address, role, public metadata and organization of the account.",
   success: UserInfo,
-  dependencies: [CurrentUser, CurrentPrincipal]
+  dependencies: [CurrentUser, CurrentOrganization, CurrentPrincipal]
 })
   .annotate(Policy.Required, Policy.signedIn)
   .annotate(Tool.Title, "Who am I")
@@ -53,7 +66,7 @@ export const me = Resource.make({
   uri: "user://me",
   name: "me",
   title: "The signed-in user",
-  description: "Name, e-mail address, role and public metadata of the account.",
+  description: "Name, e-mail address, role, public metadata and organization of the account.",
   policy: Policy.signedIn,
   schema: UserInfo,
   content: userInfo

@@ -7,9 +7,10 @@ import { join } from "node:path"
 import { UserStoreError } from "../../src/server/capability/UserStore.ts"
 import { defaultLimits } from "../../src/server/capability/UserStoreWrite.ts"
 import { Catalogue } from "../../src/server/index.ts"
-import { testServer } from "../../src/server/testing/index.ts"
+import { callTool, testServer } from "../../src/server/testing/index.ts"
 import { Audit, audited } from "./Audit.ts"
 import * as Dice from "./Dice.ts"
+import * as Invoices from "./Invoices.ts"
 import * as Rates from "./Rates.ts"
 
 const text = (path: string) => readFileSync(join(import.meta.dirname, path), "utf8")
@@ -17,7 +18,7 @@ const guide = text("../../docs/writing-tools.md")
 
 describe("the guide to writing tools", () => {
   it("quotes the programs that run here", () => {
-    for (const file of ["Todos.ts", "Rates.ts", "Audit.ts"]) {
+    for (const file of ["Todos.ts", "Rates.ts", "Invoices.ts", "Audit.ts"]) {
       assert.include(guide, text(file).replaceAll('"../../src/', '"../'))
     }
   })
@@ -36,6 +37,23 @@ describe("the guide to writing tools", () => {
     assert.include(JSON.stringify(prompt), "170 JPY")
     const missing = await client.readResource({ uri: "rates://XXX" }).catch((error: unknown) => error)
     assert.include(String(missing), "Currency XXX not found")
+  })
+
+  it.effect("shows a tool of an organization, for whoever may in the one that the connection is for", () => {
+    const books = Layer.succeed(Invoices.Books, { openInvoices: (of) => Effect.succeed(of === "org_acme" ? 3 : 0) })
+    const call = callTool(Invoices.toolkit, Layer.provide(Invoices.layer, books))
+    const organizations = [
+      { id: "org_acme", name: "Acme", permissions: ["org:invoices:read"] },
+      { id: "org_globex", name: "Globex" }
+    ]
+    return Effect.gen(function* () {
+      const open = yield* call("openInvoices", {}, { as: { organizations } })
+      assert.deepStrictEqual(open, { organization: "Acme", open: 3 })
+      for (const organization of ["org_globex", null]) {
+        const refused = yield* Effect.flip(call("openInvoices", {}, { as: { organizations, organization } }))
+        assert.include(refused.message, "permission org:invoices:read in your organization, role org:admin in")
+      }
+    })
   })
 
   it("shows a middleware that writes down calls, and refuses some", async () => {

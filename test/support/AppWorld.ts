@@ -15,6 +15,7 @@ import { ClerkSessionId } from "../../src/server/domain/Principal.ts"
 import { AppApi } from "../../src/server/capability/AppApi.ts"
 import type { AppApiError } from "../../src/server/capability/AppApiError.ts"
 import { UserGrants } from "../../src/server/capability/UserGrants.ts"
+import { unsigned } from "../../src/server/testing/FakeClerk.ts"
 import { fakeHttp, type networkDown } from "../../src/server/testing/FakeHttp.ts"
 import { request } from "./People.ts"
 
@@ -35,13 +36,17 @@ export class World {
   minted = 0
   refused: ReadonlyArray<string> = []
   noToken: ClerkError["reason"] | undefined
+  /** What the next tokens say, each in its turn. The others are opaque. */
+  claims: ReadonlyArray<object> = []
   latency: Effect.Effect<unknown> = Effect.void
 
   readonly #token = () =>
     Effect.suspend(() => {
       if (this.noToken !== undefined) return Effect.fail(new ClerkError({ reason: this.noToken }))
       this.minted += 1
-      return Effect.succeed(Redacted.make(`token-${this.minted}`))
+      const [claims, ...others] = this.claims
+      this.claims = others
+      return Effect.succeed(Redacted.make(claims === undefined ? `token-${this.minted}` : unsigned(claims)))
     })
 
   readonly tokens = Layer.succeed(ClerkSessionTokens, {

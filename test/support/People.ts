@@ -1,8 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 
+import { CurrentOrganization } from "../../src/server/access/CurrentOrganization.ts"
 import { CurrentUser } from "../../src/server/access/CurrentUser.ts"
-import type { UserSnapshot } from "../../src/server/access/UserSnapshot.ts"
+import type { Membership, UserSnapshot } from "../../src/server/access/UserSnapshot.ts"
 import { ClientId, CurrentPrincipal, GrantId, type Principal, UserId } from "../../src/server/domain/Principal.ts"
 import { Role } from "../../src/server/domain/Role.ts"
 import { Elicitation } from "../../src/server/capability/Elicitation.ts"
@@ -16,7 +18,8 @@ export const ada: UserSnapshot = {
   imageUrl: "https://img.clerk.example/ada",
   role: Role.make("admin"),
   metadata: { role: "admin", team: "engines" },
-  permissions: [],
+  memberships: [],
+  locked: false,
   takenAt: 0
 }
 
@@ -35,8 +38,9 @@ const silent = Layer.succeed(
 )
 
 /** A request of Ada's, past its admission. */
-export const request = (user: Partial<UserSnapshot> = {}, by: Partial<Principal> = {}) =>
+export const request = (user: Partial<UserSnapshot> = {}, by: Partial<Principal> = {}, organization?: Membership) =>
   Layer.mergeAll(
+    Layer.succeed(CurrentOrganization, Option.fromUndefinedOr(organization)),
     Layer.succeed(CurrentUser, { ...ada, ...user }),
     Layer.succeed(CurrentPrincipal, { ...principal("mcp:tools"), ...by }),
     silent

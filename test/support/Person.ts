@@ -7,6 +7,8 @@ export interface Choice {
   /** The scopes that are ticked in the end, beside the one that cannot be unticked. */
   readonly scopes?: ReadonlyArray<string>
   readonly remember?: boolean
+  /** Where there are several: the organization to choose, by its id, or `personal`. The proposed one otherwise. */
+  readonly organization?: string
 }
 
 /** The origins that a sign-in passes through. */
@@ -62,11 +64,21 @@ export class Person {
     return this.browser.open(page.url, new URLSearchParams(fields))
   }
 
+  /** Answers the page on which a member of several organizations chooses one. */
+  async choose(page: Page, { organization }: Choice = {}): Promise<Page> {
+    const form = formOf(page.html)
+    if (!form.has("organization")) throw unexpected(page, "the choice of an organization")
+    if (organization !== undefined) form.set("organization", organization)
+    form.set("decision", "continue")
+    return this.browser.open(new URL("/organization", this.#places.url), form)
+  }
+
   /** From the address that a client opens, through consent and sign-in, to the address at which the client waits. */
   async authorize(address: string | URL, choice?: Choice): Promise<URL> {
     let page = await this.browser.open(address)
     if (page.url.origin === this.#places.url && page.status === 200) page = await this.decide(page, choice)
     if (page.url.origin === this.#places.clerk.url && page.status === 200) page = await this.signIn(page)
+    if (page.url.origin === this.#places.url && page.status === 200) page = await this.choose(page, choice)
     return leftFor(page)
   }
 

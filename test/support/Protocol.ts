@@ -41,7 +41,8 @@ const snapshot: UserSnapshot = {
   imageUrl: "https://example.com/one.png",
   role: null,
   metadata: {},
-  permissions: [],
+  memberships: [],
+  locked: false,
   takenAt: 0
 }
 

@@ -95,6 +95,7 @@ const harnessOptions = (
         CLERK_JWT_TEMPLATE: "mcp-server",
         ALLOWED_ORIGINS: "",
         SESSION_IDLE_HOURS: "",
+        ORGANIZATIONS: "",
         FIXTURE_COLOUR: "red",
         // No setting of the Worker: without a difference, the harness would not start it again.
         START: String(start)

@@ -15,7 +15,8 @@ const facts = {
   lastName: "Marlowe",
   imageUrl: "https://img.clerk.example/ada",
   role: "admin",
-  metadata: { role: "admin", team: "engines" }
+  metadata: { role: "admin", team: "engines" },
+  organization: null
 }
 
 /** The whole server with one user, and a client of that user's. */
@@ -35,6 +36,24 @@ describe("userInfo", () => {
     Effect.gen(function* () {
       const told = yield* call("userInfo", {}, { as: { ...admin, clerkSessionId: "sess_1" } })
       assert.deepStrictEqual<unknown>(told, { ...facts, sessionId: "sess_1" })
+    })
+  )
+
+  it.effect("tells the organization that the connection is for, and none of the others", () =>
+    Effect.gen(function* () {
+      const organizations = [
+        { id: "org_acme", slug: "acme", name: "Acme", role: "org:admin", permissions: ["org:reports:read"] },
+        { id: "org_globex", slug: null, name: "Globex" }
+      ]
+      const member = { ...admin, organizations }
+      for (const [organization, told] of [
+        ["org_acme", organizations[0]],
+        ["org_globex", { ...organizations[1], role: "org:member", permissions: [] }],
+        [null, null]
+      ] as const) {
+        const { organization: found } = yield* call("userInfo", {}, { as: { ...member, organization } })
+        assert.deepStrictEqual<unknown>(found, told)
+      }
     })
   )
 

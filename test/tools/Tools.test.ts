@@ -118,7 +118,7 @@ it("admits somebody to every tool, resource and prompt", () => {
   const scopes = new Set(["mcp:tools", "images:generate", "connections:manage", "app:read"])
   const everyone = ["admin", "premium", "image_generation"].map((role) => ({
     role: Role.make(role),
-    permissions: new Set<string>(),
+    organization: undefined,
     scopes
   }))
   const policies = [

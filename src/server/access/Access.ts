@@ -37,9 +37,15 @@ export class AccessUnknown extends Schema.TaggedError<AccessUnknown>()("AccessUn
   }
 }
 
-/** Why there is no snapshot. Either way nothing is allowed. */
+/** The grant is for an organization that the user does not belong to any more. */
+export class OrganizationLeft extends Schema.TaggedError<OrganizationLeft>()("OrganizationLeft", {}) {
+  override readonly message =
+    "You are no longer a member of the organization that this connection is for. Connect again to choose another one."
+}
+
+/** Why nobody can say that something is allowed: nothing is. */
 export class AccessError extends Schema.TaggedError<AccessError>()("AccessError", {
-  reason: Schema.Union([AccountClosed, AccessUnknown])
+  reason: Schema.Union([AccountClosed, AccessUnknown, OrganizationLeft])
 }) {
   override get message(): string {
     return this.reason.message

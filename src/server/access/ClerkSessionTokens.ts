@@ -4,14 +4,16 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { decodeJwt } from "jose"
 
 import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { ClerkError, ClerkUnexpected, type ClerkSessionEnded } from "../clerk/ClerkError.ts"
+import { organizationClaim } from "../clerk/ClerkSessionToken.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
-import type { ClerkSessionId } from "../domain/Principal.ts"
+import type { ClerkSessionId, OrganizationId } from "../domain/Principal.ts"
 import * as Log from "../observability/Log.ts"
 import * as CircuitBreaker from "./CircuitBreaker.ts"
 import { Lru } from "./Lru.ts"
@@ -210,6 +212,17 @@ const read = (value: Redacted.Redacted, mintedAt: number): Effect.Effect<Token, 
       return new ClerkError({ reason: new ClerkUnexpected({ operation, detail }) })
     })
   )
+
+/**
+ * Whether a token may be used for what a grant is for. Clerk mints it for the organization that is active in the session,
+ * and for no other (Backend API, `POST /sessions/{session_id}/tokens`). A token that names no organization says nothing
+ * of it: the template leaves it out, or the app has no organizations.
+ */
+export const isFor = (token: Redacted.Redacted, organizationId: OrganizationId | undefined): boolean => {
+  const claims = Result.try(() => decodeJwt(Redacted.value(token)))
+  const claimed = organizationClaim(Result.getOrUndefined(claims))
+  return claimed === undefined || claimed === (organizationId ?? null)
+}
 
 /** How long to wait before Clerk is asked again, in milliseconds; undefined if that is too long. */
 const delayAfter = ({ reason, until, insisted }: CircuitBreaker.Failure, now: number): number | undefined => {

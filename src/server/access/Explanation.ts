@@ -4,23 +4,29 @@ import type * as Policy from "./Policy.ts"
 
 /** One fact that a policy may ask for. */
 export interface Fact {
-  readonly kind: "role" | "permission" | "scope"
+  readonly kind: "role" | "organization role" | "permission" | "membership" | "scope"
   readonly value: string
 }
 
 /** How each kind of fact is told, and whether a person can have only one of the kind. */
 const kinds: Readonly<Record<Fact["kind"], { readonly exclusive: boolean; readonly many: string }>> = {
   role: { exclusive: true, many: "roles" },
+  "organization role": { exclusive: true, many: "organization roles" },
   permission: { exclusive: false, many: "permissions" },
+  membership: { exclusive: false, many: "memberships" },
   scope: { exclusive: false, many: "scopes" }
 }
 
-const holds = ({ role, permissions, scopes }: Policy.PolicyInput, { kind, value }: Fact): boolean => {
+const holds = ({ role, organization, scopes }: Policy.PolicyInput, { kind, value }: Fact): boolean => {
   switch (kind) {
     case "role":
       return role === value
+    case "organization role":
+      return organization?.role === value
     case "permission":
-      return permissions.has(value)
+      return organization?.permissions.has(value) === true
+    case "membership":
+      return organization !== undefined
     case "scope":
       return scopes.has(value)
   }
@@ -31,9 +37,13 @@ type Facts = ReadonlyArray<Fact>
 const same = (one: Fact, other: Fact): boolean => one.kind === other.kind && one.value === other.value
 const includes = (facts: Facts, fact: Fact): boolean => facts.some((each) => same(each, fact))
 
+/** Whether somebody who has this is a member of an organization. */
+const isOfMember = ({ kind }: Fact): boolean => kind === "organization role" || kind === "permission"
+
 /** Both, where somebody can have both: nobody has two roles. */
 const union = (one: Facts, other: Facts): ReadonlyArray<Facts> => {
-  const facts = [...one, ...other].filter((fact, at, all) => all.findIndex((each) => same(each, fact)) === at)
+  const both = [...one, ...other].filter((fact, at, all) => all.findIndex((each) => same(each, fact)) === at)
+  const facts = both.some(isOfMember) ? both.filter(({ kind }) => kind !== "membership") : both
   const clash = facts.some((fact) =>
     facts.some((each) => kinds[fact.kind].exclusive && each.kind === fact.kind && each.value !== fact.value)
   )
@@ -53,6 +63,10 @@ const satisfying = (policy: Policy.Policy): ReadonlyArray<Facts> => {
       return [policy.allOf.map((value) => ({ kind: "scope", value }))]
     case "Permission":
       return [[{ kind: "permission", value: policy.permission }]]
+    case "OrganizationRole":
+      return policy.anyOf.map((value) => [{ kind: "organization role", value }])
+    case "InOrganization":
+      return [[{ kind: "membership", value: "an organization" }]]
     case "Any":
       return policy.policies.flatMap(satisfying)
     case "All":
@@ -110,7 +124,9 @@ const listed = (values: ReadonlyArray<string>, word: string): string =>
 
 /** `the role admin`, `the scopes a and b`. */
 const named = (kind: Fact["kind"], values: ReadonlyArray<string>): string =>
-  `the ${values.length === 1 ? kind : kinds[kind].many} ${listed(values, "and")}`
+  kind === "membership"
+    ? "to be for an organization"
+    : `the ${values.length === 1 ? kind : kinds[kind].many} ${listed(values, "and")}`
 
 const valuesOf = (facts: Facts, kind: Fact["kind"]) =>
   facts.filter((fact) => fact.kind === kind).map(({ value }) => value)
@@ -129,7 +145,7 @@ const needs = (sets: ReadonlyArray<Facts>): string => {
   const ways = [...byRest.values()].map(({ rest, roles }) => {
     const role =
       roles.length === 0 ? [] : [roles.length === 1 ? named("role", roles) : `one of the roles ${roles.join(", ")}`]
-    const others = (["permission", "scope"] as const).flatMap((kind) => {
+    const others = (["organization role", "permission", "membership", "scope"] as const).flatMap((kind) => {
       const values = valuesOf(rest, kind)
       return values.length === 0 ? [] : [named(kind, values)]
     })

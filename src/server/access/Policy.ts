@@ -4,13 +4,18 @@ import * as Data from "effect/Data"
 import { Role } from "../domain/Role.ts"
 import { baseline, type Scope } from "../domain/Scope.ts"
 
-/** Who may use something. Build one with `signedIn`, `roles`, `scopes`, `permission`, `all` and `any`. */
+/**
+ * Who may use something. Build one with `signedIn`, `roles`, `scopes`, `permission`, `organizationRole`,
+ * `inOrganization`, `all` and `any`.
+ */
 export type Policy = Data.TaggedEnum<{
   Nobody: {}
   SignedIn: {}
   Roles: { readonly anyOf: ReadonlyArray<Role> }
   Scopes: { readonly allOf: ReadonlyArray<Scope> }
   Permission: { readonly permission: string }
+  OrganizationRole: { readonly anyOf: ReadonlyArray<string> }
+  InOrganization: {}
   All: { readonly policies: ReadonlyArray<Policy> }
   Any: { readonly policies: ReadonlyArray<Policy> }
 }>
@@ -29,8 +34,18 @@ export const roles = (...anyOf: readonly [string, ...Array<string>]): Policy =>
 /** Access tokens that carry all of these scopes. The baseline scope is always needed and not repeated here. */
 export const scopes = (...allOf: readonly [Scope, ...Array<Scope>]): Policy => Policy.Scopes({ allOf })
 
-/** Users who hold this permission in one of their organizations, such as `org:reports:read`. */
+/**
+ * Users who hold this permission, such as `org:reports:read`, in the organization that the grant is for. What they hold
+ * in another one does not count.
+ */
 export const permission = (permission: string): Policy => Policy.Permission({ permission })
+
+/** Users whose role in the organization that the grant is for is one of these, by Clerk's keys, such as `org:admin`. */
+export const organizationRole = (...anyOf: readonly [string, ...Array<string>]): Policy =>
+  Policy.OrganizationRole({ anyOf })
+
+/** Every member of the organization that the grant is for; nobody by a grant for a personal account. */
+export const inOrganization: Policy = Policy.InOrganization()
 
 /** Those whom every one of these policies admits. */
 export const all = (...policies: readonly [Policy, ...Array<Policy>]): Policy => Policy.All({ policies })
@@ -44,7 +59,8 @@ export const Required = Context.Reference<Policy>("access/Policy/Required", { de
 /** What a policy is judged on: current facts about the user, and the scopes of the token that the request carries. */
 export interface PolicyInput {
   readonly role: Role | undefined
-  readonly permissions: ReadonlySet<string>
+  /** What the user is in the organization that the grant is for; `undefined` if it is for the personal account. */
+  readonly organization: { readonly role: string; readonly permissions: ReadonlySet<string> } | undefined
   readonly scopes: ReadonlySet<string>
 }
 
@@ -66,7 +82,10 @@ const alternatives = (policy: Policy, user: User): ReadonlyArray<ReadonlyArray<S
     SignedIn: () => [[]],
     Roles: ({ anyOf }) => (user.role !== undefined && anyOf.includes(user.role) ? [[]] : []),
     Scopes: ({ allOf }) => [allOf],
-    Permission: ({ permission }) => (user.permissions.has(permission) ? [[]] : []),
+    Permission: ({ permission }) => (user.organization?.permissions.has(permission) === true ? [[]] : []),
+    OrganizationRole: ({ anyOf }) =>
+      user.organization !== undefined && anyOf.includes(user.organization.role) ? [[]] : [],
+    InOrganization: () => (user.organization === undefined ? [] : [[]]),
     Any: ({ policies }) => policies.flatMap((policy) => alternatives(policy, user)),
     All: ({ policies }) =>
       policies.reduce<ReadonlyArray<ReadonlyArray<Scope>>>(
@@ -84,7 +103,9 @@ const needs = (policy: Policy): ReadonlyArray<string> =>
     SignedIn: () => [],
     Scopes: () => [],
     Roles: ({ anyOf }) => anyOf.map((role) => `role ${role}`),
-    Permission: ({ permission }) => [`permission ${permission}`],
+    Permission: ({ permission }) => [`permission ${permission} in your organization`],
+    OrganizationRole: ({ anyOf }) => anyOf.map((role) => `role ${role} in your organization`),
+    InOrganization: () => ["a connection for an organization"],
     Any: ({ policies }) => policies.flatMap(needs),
     All: ({ policies }) => policies.flatMap(needs)
   })
@@ -96,6 +117,8 @@ export const scopesOf = (policy: Policy): ReadonlyArray<Scope> =>
     SignedIn: () => [],
     Roles: () => [],
     Permission: () => [],
+    OrganizationRole: () => [],
+    InOrganization: () => [],
     Scopes: ({ allOf }) => allOf,
     Any: ({ policies }) => policies.flatMap(scopesOf),
     All: ({ policies }) => policies.flatMap(scopesOf)

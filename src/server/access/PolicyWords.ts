@@ -15,7 +15,9 @@ const condition = (policy: Policy.Policy): string =>
     SignedIn: () => "an account",
     Roles: ({ anyOf }) => `role ${list(anyOf, "or")}`,
     Scopes: ({ allOf }) => `${allOf.length === 1 ? "scope" : "scopes"} ${list(allOf, "and")}`,
-    Permission: ({ permission }) => `permission ${permission}`,
+    Permission: ({ permission }) => `permission ${permission} in the organization`,
+    OrganizationRole: ({ anyOf }) => `role ${list(anyOf, "or")} in the organization`,
+    InOrganization: () => "an organization",
     All: ({ policies }) => combined(policies, "AND"),
     Any: ({ policies }) => combined(policies, "OR")
   })

@@ -12,6 +12,7 @@ import { Access } from "../access/Access.ts"
 import { AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import type { Caller, Facts } from "../access/Caller.ts"
 import { Snapshots } from "../access/Snapshots.ts"
+import type { UserSnapshot } from "../access/UserSnapshot.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { ClientId, GrantId, GrantProps, type Principal, type UserId } from "../domain/Principal.ts"
 import { type Admission, type Bearer, parseToken } from "../oauth/Admission.ts"
@@ -89,14 +90,23 @@ export class Authority extends Context.Service<
           yield* records.commit([{ key: useOf(grantId), value: String(now), expiresAt: now + kept }])
         })
 
-        const factsOf = (principal: Principal): Effect.Effect<Facts> =>
-          Effect.map(access.current(principal.userId), (user): Facts => ({ _tag: "Known", user })).pipe(
+        const factsOf = (principal: Principal): Effect.Effect<Facts> => {
+          /** What is the user's in other organizations is of no concern to this request. */
+          const within = (user: UserSnapshot): UserSnapshot => ({
+            ...user,
+            memberships: user.memberships?.filter(({ id }) => id === principal.organizationId) ?? null
+          })
+          return Effect.map(access.current(principal.userId), (user): Facts => ({
+            _tag: "Known",
+            user: within(user)
+          })).pipe(
             Effect.catchTag("AccessError", ({ reason }) => {
               const unknown = reason._tag === "AccessUnknown" ? reason : { retryAfterSeconds: 1, passes: true }
               const { retryAfterSeconds, passes } = unknown
               return Effect.succeed<Facts>({ _tag: "Unknown", retryAfterSeconds, passes })
             })
           )
+        }
 
         /** Whether a token of this principal counts, by the table of why a grant is refused. */
         const judged = Effect.fnUntraced(function* (principal: Principal, expiresAt: number) {

@@ -23,11 +23,7 @@ export class CallTimes extends Context.Service<
 >()("account/CallTimes") {
   static readonly layer = (sql: SqlStorage) =>
     Layer.sync(CallTimes, () => {
-      const table = lazyTable(
-        sql,
-        "call_times",
-        "CREATE TABLE call_times (tool TEXT PRIMARY KEY, times TEXT NOT NULL)"
-      )
+      const table = lazyTable(sql, "call_times", "CREATE TABLE call_times (tool TEXT PRIMARY KEY, times TEXT NOT NULL)")
 
       const read = (tool: string): ReadonlyArray<number> => {
         if (!table.exists()) return []

@@ -41,13 +41,14 @@ export class ClerkFacts extends Context.Service<
       return ClerkFacts.of({
         refresh: (userId) =>
           refresh(userId).pipe(
-            Effect.as(undefined),
-            Effect.catchTag("AccessError", ({ reason }) =>
-              reason._tag === "AccountClosed"
-                ? Effect.void
-                : Effect.fail(new FactsUnavailable({ from: "Clerk", retryAfterSeconds: reason.retryAfterSeconds }))
+            Effect.map(({ memberships }): Memberships =>
+              memberships === null ? undefined : new Set(memberships.map(({ id }) => id))
             ),
-            Effect.as(undefined)
+            Effect.catchTag("AccessError", ({ reason }) =>
+              reason._tag === "AccessUnknown"
+                ? Effect.fail(new FactsUnavailable({ from: "Clerk", retryAfterSeconds: reason.retryAfterSeconds }))
+                : Effect.undefined
+            )
           ),
         hasEnded: (id) =>
           sessionUser(id).pipe(

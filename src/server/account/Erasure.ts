@@ -71,7 +71,11 @@ export class Erasure extends LifecycleCapability {
       Effect.match({
         onSuccess: (): Found => "there",
         onFailure: ({ reason }): Found =>
-          reason._tag === "AccessUnknown" ? "unknown" : reason.deleted ? "deleted" : "there"
+          reason._tag === "AccessUnknown"
+            ? "unknown"
+            : reason._tag === "AccountClosed" && reason.deleted
+              ? "deleted"
+              : "there"
       })
     )
   }

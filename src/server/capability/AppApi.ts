@@ -10,11 +10,19 @@ import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
-import { type NoToken, ClerkSessionTokens } from "../access/ClerkSessionTokens.ts"
+import { type NoToken, ClerkSessionTokens, isFor } from "../access/ClerkSessionTokens.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import { CurrentPrincipal, type Principal } from "../domain/Principal.ts"
+import { type ClerkSessionId, CurrentPrincipal, type OrganizationId, type Principal } from "../domain/Principal.ts"
 import { type AppAnswer, read, settleRead, settleWrite } from "./AppAnswer.ts"
-import { type AppApiError, log, signInNeeded, unavailable, unexpected, unsettled } from "./AppApiError.ts"
+import {
+  type AppApiError,
+  log,
+  otherOrganization,
+  signInNeeded,
+  unavailable,
+  unexpected,
+  unsettled
+} from "./AppApiError.ts"
 import { UserGrants } from "./UserGrants.ts"
 
 /** How long the app may take for one answer. */
@@ -134,18 +142,31 @@ export class AppApi extends Context.Service<
             : unexpected("Clerk gives no token for it")
         })
 
+        /**
+         * A token for what the grant is for. Whoever has just switched in the app would wait for the old token to expire:
+         * another one is asked for, once.
+         */
+        const tokenOf = Effect.fnUntraced(function* (id: ClerkSessionId, organizationId: OrganizationId | undefined) {
+          const token = yield* tokens.current(id)
+          if (isFor(token, organizationId)) return token
+          const newer = yield* tokens.renewed(id, token)
+          return isFor(newer, organizationId) ? newer : yield* otherOrganization(organizationId === undefined)
+        })
+
         /** Sends as the user; with another token, once, where the app refuses the first one. */
         const asUser = Effect.fnUntraced(function* (
           send: (token: Redacted.Redacted) => Effect.Effect<AppAnswer, AppApiError>
         ) {
           const principal = yield* CurrentPrincipal
-          const { clerkSessionId } = principal
+          const { clerkSessionId, organizationId } = principal
           if (clerkSessionId === undefined) return yield* signInNeeded(false)
-          const proven = (token: Effect.Effect<Redacted.Redacted, NoToken>) =>
+          const proven = (token: Effect.Effect<Redacted.Redacted, NoToken | AppApiError>) =>
             Effect.catchTag(token, "ClerkError", (error) => unproven(principal, error))
-          const token = yield* proven(tokens.current(clerkSessionId))
+          const token = yield* proven(tokenOf(clerkSessionId, organizationId))
           const first = yield* send(token)
-          return first.status === 401 ? yield* send(yield* proven(tokens.renewed(clerkSessionId, token))) : first
+          if (first.status !== 401) return first
+          const newer = yield* proven(tokens.renewed(clerkSessionId, token))
+          return yield* isFor(newer, organizationId) ? send(newer) : otherOrganization(organizationId === undefined)
         })
 
         const write = (method: WriteMethod): Write => {

@@ -12,6 +12,18 @@ class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", { 
   }
 }
 
+/** The app has another organization open than the connection is for, and Clerk gives tokens for the open one only. */
+class OtherOrganization extends Schema.TaggedError<OtherOrganization>()("OtherOrganization", {
+  /** Whether the connection is for the personal account. */
+  personal: Schema.Boolean
+}) {
+  override get message(): string {
+    return this.personal
+      ? "An organization is open in the app, and this connection is for your personal account. Switch to the personal account in the app and try again."
+      : "Another organization is open in the app than this connection is for. Switch the organization in the app and try again, or connect again and choose the one that is open."
+  }
+}
+
 /** The app, or Clerk, which vouches for the user there, does not answer now. */
 class AppUnavailable extends Schema.TaggedError<AppUnavailable>()("AppUnavailable", {
   problem: Schema.Literals([
@@ -72,7 +84,7 @@ class AppUnexpected extends Schema.TaggedError<AppUnexpected>()("AppUnexpected",
 
 /** Why the app did not do what it was asked. `message` is for the person who asked; it repeats nothing of the answer. */
 export class AppApiError extends Schema.TaggedError<AppApiError>()("AppApiError", {
-  reason: Schema.Union([SignInNeeded, AppUnavailable, AppForbidden, AppRefused, AppUnexpected])
+  reason: Schema.Union([SignInNeeded, OtherOrganization, AppUnavailable, AppForbidden, AppRefused, AppUnexpected])
 }) {
   override get message(): string {
     return this.reason.message
@@ -80,6 +92,8 @@ export class AppApiError extends Schema.TaggedError<AppApiError>()("AppApiError"
 }
 
 export const signInNeeded = (ended: boolean) => new AppApiError({ reason: new SignInNeeded({ ended }) })
+
+export const otherOrganization = (personal: boolean) => new AppApiError({ reason: new OtherOrganization({ personal }) })
 
 export const unavailable = (
   problem: AppUnavailable["problem"],

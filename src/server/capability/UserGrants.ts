@@ -2,7 +2,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import type { ClientId, GrantId, UserId } from "../domain/Principal.ts"
+import type { ClientId, GrantId, OrganizationId, UserId } from "../domain/Principal.ts"
 
 /** The connections cannot be read or ended at present. */
 export class GrantsUnavailable extends Schema.TaggedError<GrantsUnavailable>()("GrantsUnavailable", {
@@ -15,6 +15,8 @@ export class GrantsUnavailable extends Schema.TaggedError<GrantsUnavailable>()("
 export interface UserGrant {
   readonly id: GrantId
   readonly clientId: ClientId
+  /** The organization that it is for; none if it is for the personal account. */
+  readonly organizationId?: OrganizationId
 }
 
 /** The apps that people have connected. */

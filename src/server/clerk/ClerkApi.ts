@@ -8,7 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
-import { ClerkSessionId, UserId } from "../domain/Principal.ts"
+import { ClerkSessionId, OrganizationId, UserId } from "../domain/Principal.ts"
 import * as Log from "../observability/Log.ts"
 import {
   ClerkError,
@@ -28,12 +28,21 @@ export const ClerkUser = Schema.Struct({
   /** Clerk documents it, and does not promise it. */
   imageUrl: Schema.String.pipe(Schema.withDecodingDefault(Effect.succeed(""))),
   banned: Schema.Boolean,
+  locked: Schema.Boolean.pipe(Schema.withDecodingDefault(Effect.succeed(false))),
   publicMetadata: Schema.Record(Schema.String, Schema.Json)
 })
 export type ClerkUser = typeof ClerkUser.Type
 
-/** A user's place in one organization. */
-const ClerkMembership = Schema.Struct({ permissions: Schema.Array(Schema.String) })
+/** A user's place in one organization: the key of a role, such as `org:admin`, and the permissions that come with it. */
+const ClerkMembership = Schema.Struct({
+  role: Schema.String,
+  permissions: Schema.NullOr(Schema.Array(Schema.String)),
+  organization: Schema.Struct({
+    id: OrganizationId,
+    slug: Schema.NullOr(Schema.String).pipe(Schema.withDecodingDefault(Effect.succeed(null))),
+    name: Schema.String
+  })
+})
 export type ClerkMembership = typeof ClerkMembership.Type
 
 const ClerkSession = Schema.Struct({
@@ -51,9 +60,12 @@ const ClerkToken = Schema.Struct({ jwt: Schema.RedactedFromValue(Schema.NonEmpty
 /** How long Clerk may take to answer one call. */
 const timeout = Duration.seconds(5)
 
-/** The largest page that Clerk returns, and how many pages are read. */
+/** The largest page that Clerk returns. */
 const pageSize = 500
-const maxPages = 5
+/** How many pages of sessions are read: of those that were not used for long, none can be the last one used. */
+const sessionPages = 5
+/** How many pages of memberships are read: far more than anybody has, so that no answer of Clerk's goes on for ever. */
+const membershipPages = 100
 
 /** Clerk's Backend API, as far as the Worker uses it. */
 export class ClerkApi extends Context.Service<
@@ -62,10 +74,11 @@ export class ClerkApi extends Context.Service<
     /** The user as Clerk holds it now. Fails with `UserNotFound` when the account was deleted. */
     readonly user: (id: UserId) => Effect.Effect<ClerkUser, ClerkError>
     /**
-     * The user's organization memberships, the newest 2,500 of them. None where Organizations are off in the Clerk
-     * instance, or where Clerk refuses this one list for good; the log says so, once.
+     * All organization memberships of the user. `undefined` where Clerk does not tell them, and nobody knows if there are
+     * any: where Organizations are off in the Clerk instance, where Clerk refuses this one list for good, and past 50,000;
+     * the log says so, once.
      */
-    readonly memberships: (id: UserId) => Effect.Effect<ReadonlyArray<ClerkMembership>, ClerkError>
+    readonly memberships: (id: UserId) => Effect.Effect<ReadonlyArray<ClerkMembership> | undefined, ClerkError>
     /**
      * The user's session that was used last, if one is active, of the newest 2,500. None where Clerk refuses this one
      * list for good; the log says so, once.
@@ -102,10 +115,10 @@ export class ClerkApi extends Context.Service<
       return ClerkApi.of({
         sessionUser,
         lastSession: Effect.fn("ClerkApi.lastSession")((userId) =>
-          list("sessions.getSessionList", ClerkSession, (page) =>
+          list("sessions.getSessionList", ClerkSession, sessionPages, (page) =>
             client.sessions.getSessionList({ userId, status: "active", ...page })
           ).pipe(
-            Effect.map((sessions) => sessions.toSorted((a, b) => b.lastActiveAt - a.lastActiveAt)),
+            Effect.map(({ items }) => items.toSorted((a, b) => b.lastActiveAt - a.lastActiveAt)),
             Effect.map(([last]) => last?.id)
           )
         ),
@@ -122,9 +135,9 @@ export class ClerkApi extends Context.Service<
         ),
         user: Effect.fn("ClerkApi.user")((id) => call("users.getUser", ClerkUser, () => client.users.getUser(id))),
         memberships: Effect.fn("ClerkApi.memberships")((id) =>
-          list("users.getOrganizationMembershipList", ClerkMembership, (page) =>
+          list("users.getOrganizationMembershipList", ClerkMembership, membershipPages, (page) =>
             client.users.getOrganizationMembershipList({ userId: id, ...page })
-          )
+          ).pipe(Effect.map(({ items, complete }) => (complete ? items : undefined)))
         )
       })
     })
@@ -150,43 +163,53 @@ const call = <A, I>(
     )
   )
 
+/** What is known of a list. One that Clerk does not tell has no items, and is not complete. */
+interface Listed<A> {
+  readonly items: ReadonlyArray<A>
+  readonly complete: boolean
+}
+
 /**
- * A list, page after page. A list that Clerk refuses for good, or answers in another form than documented, costs what is made of it, and nothing else: it counts as
- * empty. A wrong secret key (401) is no matter of one list.
+ * A list, page after page. A list that Clerk refuses for good, or answers in another form than documented, costs what is
+ * made of it, and nothing else. A wrong secret key (401) is no matter of one list.
  */
 const list = Effect.fnUntraced(
   function* <A, I>(
     operation: string,
     item: Schema.Codec<A, I>,
+    maxPages: number,
     page: (range: { readonly limit: number; readonly offset: number }) => Promise<unknown>
-  ): Effect.fn.Return<ReadonlyArray<A>, ClerkError> {
+  ): Effect.fn.Return<Listed<A>, ClerkError> {
     const answer = Schema.Struct({ data: Schema.Array(item), totalCount: Schema.Finite })
     const items: Array<A> = []
     for (let pages = 0; pages < maxPages; pages++) {
       const range = { limit: pageSize, offset: items.length }
       const { data, totalCount } = yield* call(operation, answer, () => page(range))
       items.push(...data)
-      if (data.length === 0 || items.length >= totalCount) return items
+      if (data.length === 0 || items.length >= totalCount) return { items, complete: true }
     }
     yield* Log.once(operation, Effect.logWarning(`${operation}: only the first ${items.length} are read`))
-    return items
+    return { items, complete: false }
   },
-  Effect.catchTag("ClerkError", (error): Effect.Effect<ReadonlyArray<never>, ClerkError> => {
+  Effect.catchTag("ClerkError", (error): Effect.Effect<Listed<never>, ClerkError> => {
     const { reason } = error
-    if (reason._tag === "UserNotFound") return Effect.succeed([])
+    if (reason._tag === "UserNotFound") return Effect.succeed({ items: [], complete: false })
     if (reason._tag !== "ClerkUnexpected" && (reason._tag !== "ClerkMisconfigured" || reason.status === 401)) {
       return Effect.fail(error)
     }
     const { code, operation } = reason
     const log =
       code === "organization_not_enabled_in_instance"
-        ? Effect.logInfo("Organizations are off in Clerk: switch them on if tools need their permissions")
+        ? Effect.logInfo("Organizations are off in Clerk: switch them on if tools need them")
         : Effect.logWarning(
             reason._tag === "ClerkMisconfigured"
-              ? "Clerk refuses a list, which counts as empty: check CLERK_SECRET_KEY"
-              : "Clerk answers a list in an unexpected way: it counts as empty"
+              ? "Clerk refuses a list, of which nothing is known: check CLERK_SECRET_KEY"
+              : "Clerk answers a list in an unexpected way: nothing is known of it"
           )
-    return Effect.as(Log.once(`${operation} ${code}`, Effect.annotateLogs(log, { reason })), [])
+    return Effect.as(Log.once(`${operation} ${code}`, Effect.annotateLogs(log, { reason })), {
+      items: [],
+      complete: false
+    })
   })
 )
 

@@ -36,6 +36,9 @@ const HostNames = Schema.String.check(Schema.isPattern(/^[a-z0-9.-]+(?:\s*,\s*[a
 const whole = (minimum: number, maximum: number) =>
   Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum }))
 
+/** Whether grants are for organizations: where there is one, always, never. */
+const Organizations = Schema.Literals(["optional", "required", "off"])
+
 const Hours = Schema.FiniteFromString.check(Schema.isBetween({ minimum: 1, maximum: 720 }))
 
 const KvNamespace = Schema.declare(
@@ -84,6 +87,10 @@ const common = {
   }),
   CLERK_JWT_TEMPLATE: Schema.optionalKey(TemplateName).annotate({
     description: "the Clerk JWT template of the tokens for your app’s API; plain session tokens unless it is set"
+  }),
+  ORGANIZATIONS: Schema.optionalKey(Organizations).annotate({
+    description:
+      "whom connections are for: optional (an organization, or the personal account of who is in none), required (an organization), off (the personal account); optional unless it is set"
   }),
   STATE_SIGNING_KEYS: SigningKeys.annotate({
     description: "one or more id:base64 entries, comma-separated, each of 32 bytes or more; the first one signs"

@@ -31,7 +31,9 @@ export type GrantId = typeof GrantId.Type
 const identity = {
   userId: UserId,
   /** Known only where the sign-in hands over a Clerk session. */
-  clerkSessionId: Schema.optionalKey(ClerkSessionId)
+  clerkSessionId: Schema.optionalKey(ClerkSessionId),
+  /** The organization that the grant is for. Without one it is for the personal account, as all older grants are. */
+  organizationId: Schema.optionalKey(OrganizationId)
 }
 
 /**
@@ -41,7 +43,10 @@ const identity = {
 export const GrantProps = Schema.Struct(identity).pipe(Schema.encodeKeys({ clerkSessionId: "sessionId" }))
 export type GrantProps = typeof GrantProps.Type
 
-/** Who sent a request: the subject of its access token, its grant, the client that holds it, and what was granted. */
+/**
+ * Who sent a request: the subject of its access token, its grant, the organization that this is for, the client that
+ * holds it, and what was granted.
+ */
 export const Principal = Schema.Struct({
   ...identity,
   grantId: GrantId,

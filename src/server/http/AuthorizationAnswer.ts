@@ -93,6 +93,14 @@ const answerTo = Match.typeTags<AuthorizationFailure["reason"], Answer>()({
     passes
       ? answer("temporarily_unavailable", 503, "Signing in is not possible right now", message)
       : answer("server_error", 500, "This server is not set up correctly", message),
+  OrganizationLeft: () =>
+    answer(
+      "access_denied",
+      403,
+      "This organization cannot be chosen",
+      `You are not a member of the organization that was chosen. ${startAgain}`
+    ),
+  OrganizationRequired: ({ message }) => answer("access_denied", 403, "You cannot use this server", message),
   StorageUnavailable: () =>
     answer("temporarily_unavailable", 503, "This is not possible right now", "Please try again in a moment.")
 })

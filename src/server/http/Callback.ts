@@ -9,6 +9,7 @@ import { SignIn } from "../oauth/SignIn.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
 import { askForConsent } from "./Authorize.ts"
 import { Idempotency } from "./Idempotency.ts"
+import { grantOrAsk } from "./Organization.ts"
 import { redirect } from "./Page.ts"
 import { readForm, webRequest } from "./WebRequest.ts"
 
@@ -32,20 +33,20 @@ export const receive = Effect.gen(function* () {
 }).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
 
 const goOn = Effect.fnUntraced(function* (request: Request) {
-  const grants = yield* Grants
   const signIn = yield* SignIn
-  const { authRequest, subject, consent, headers } = yield* signIn.finish(request)
+  const arrived = yield* signIn.finish(request)
+  const { authRequest, subject, consent, headers } = arrived
   const grant = Effect.gen(function* () {
     // What a browser remembers was said by somebody. Only now it is known whether by this person, and if it stands.
     if (consent === "earlier" && !(yield* hasGrant(subject.userId, authRequest))) {
       return yield* askForConsent(authRequest, headers)
     }
-    return redirect(yield* grants.complete(authRequest, subject), headers)
+    return yield* grantOrAsk(arrived)
   })
   return yield* tellingClient(authRequest)(grant)
 })
 
-/** `GET /callback`: the browser is back from the sign-in; the client gets its code (RFC 6749, section 4.1.2). */
+/** `GET /callback`: the browser is back from the sign-in; the client gets its code (RFC 6749, section 4.1.2), unless there is an organization to choose first. */
 export const finish = Effect.gen(function* () {
   const request = yield* webRequest
   const signIn = yield* SignIn

@@ -4,6 +4,7 @@ import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Scope from "../domain/Scope.ts"
 import type { ConsentDescription } from "../oauth/Consent.ts"
 import { receiverOf } from "../oauth/RedirectUri.ts"
+import { displayName } from "./DisplayName.ts"
 import { type Html, html } from "./Html.ts"
 import { page } from "./Page.ts"
 
@@ -19,26 +20,6 @@ const scopeChoice = (scope: Scope.Scope, sentence: string, asked: boolean): Html
     : choice("scope", scope, sentence, asked ? html`checked` : html``)
 
 const rememberChoice = choice("remember", "yes", "Do not ask again for this app in this browser for 30 days", html``)
-
-/** The most combining marks on one letter: as many as scripts need that write vowels and tones so. */
-const stackedMarks = /(\p{M}{4})\p{M}+/gu
-
-/**
- * The name that a client gave itself, as data in a box of its own, which no punctuation and no direction of writing
- * closes: on one line of spaces, without what is not seen, reorders text or piles up, and at most 80 characters long.
- */
-const displayName = (name: string): Html => {
-  const visible = name
-    .normalize("NFC")
-    .replace(/[\p{Cf}\p{Cs}\p{Co}\p{DI}\u2800]/gu, "")
-    .replace(/[\s\p{Cc}]+/gu, " ")
-    .replace(stackedMarks, "$1")
-    .replace(/^[\s\p{M}]+/u, "")
-  const characters = Array.from(visible.trimEnd())
-  if (characters.length === 0) return html`an app without a name`
-  const short = characters.length > 80 ? [...characters.slice(0, 79), "…"] : characters
-  return html`<bdi class="name">${short.join("")}</bdi>`
-}
 
 /** Anybody can present a published identity and receive codes on a device: such an app is asked about each time. */
 const mayBeRemembered = (client: ConsentDescription, onDevice: boolean): boolean =>
@@ -113,7 +94,7 @@ export const consentPage = ({
       </form>`,
     {
       headers,
-      heading: html`Allow ${displayName(client.clientName)} to use ${server.host} in your name?`,
+      heading: html`Allow ${displayName(client.clientName, "an app without a name")} to use ${server.host} in your name?`,
       leadsTo: client.redirectUri
     }
   )

@@ -4,11 +4,13 @@ import * as Schema from "effect/Schema"
 
 import { Access } from "../access/Access.ts"
 import * as Explanation from "../access/Explanation.ts"
+import { organizationOf } from "../access/CurrentOrganization.ts"
 import * as Policy from "../access/Policy.ts"
 import * as UserSnapshot from "../access/UserSnapshot.ts"
 import { AccountStubs } from "../account/AccountStub.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { UserId } from "../domain/Principal.ts"
+import * as Scope from "../domain/Scope.ts"
 import { Kind, ServerFactory } from "../mcp/ServerFactory.ts"
 import { Grants } from "../oauth/Grants.ts"
 import { StateSigner } from "../oauth/StateSigner.ts"
@@ -46,13 +48,13 @@ const factsOf = Effect.fnUntraced(function* (userId: UserId) {
     .current(userId)
     .pipe(
       Effect.catchTag("AccessError", ({ reason }) =>
-        reason._tag === "AccessUnknown"
-          ? Effect.fail(unavailable("Clerk does not say what this user may do. Try again in a moment."))
-          : Effect.fail(
+        reason._tag === "AccountClosed"
+          ? Effect.fail(
               notFound(
                 `${userId} may not use anything: the account ${reason.deleted ? "does not exist in Clerk" : "is banned in Clerk"}.`
               )
             )
+          : Effect.fail(unavailable("Clerk does not say what this user may do. Try again in a moment."))
       )
     )
 })
@@ -81,16 +83,31 @@ const explainNow = Effect.fnUntraced(function* (
   )
   const chosen = all.filter(({ id }) => grantId === undefined || id === grantId)
   const about = { userId, name, policy }
-  const connections = chosen.map(({ id, clientId, scopes }) => ({
-    grantId: id,
-    clientId,
-    ...Explanation.explain({ ...about, clientId, facts: UserSnapshot.policyInput(user, scopes) })
-  }))
+  const connections = yield* Effect.forEach(chosen, ({ id, clientId, scopes, organizationId }) =>
+    Effect.match(organizationOf(user, organizationId), {
+      onFailure: ({ message }) => ({
+        grantId: id,
+        clientId,
+        may: false,
+        words: `${userId} may not use ${name} through client ${clientId}: ${message}`
+      }),
+      onSuccess: (organization) => ({
+        grantId: id,
+        clientId,
+        ...Explanation.explain({
+          ...about,
+          clientId,
+          ...(organization !== undefined && { organization: organization.name }),
+          facts: UserSnapshot.policyInput(user, { scopes }, organization)
+        })
+      })
+    })
+  )
   if (connections.length > 0) {
     const words = connections.map((connection) => connection.words).join("\n")
     return { may: connections.some(({ may }) => may), words, connections }
   }
-  const granted = UserSnapshot.policyInput(user, ["mcp:tools", ...Policy.scopesOf(policy)])
+  const granted = UserSnapshot.policyInput(user, { scopes: [Scope.baseline, ...Policy.scopesOf(policy)] }, undefined)
   const { may, words } = Explanation.explain({ ...about, facts: granted })
   const none = grantId === undefined ? "The user has no connection." : "That connection was ended since."
   return { may: false, words: may ? `${words} ${none}` : words, connections }

@@ -13,6 +13,7 @@ import { makeMcp } from "./Mcp.ts"
 import { asOAuthError, asPage, rateLimited } from "./RateLimitedRoute.ts"
 import { makeSse, makeSseMessage } from "./Sse.ts"
 import { makeExplain } from "./Operator.ts"
+import { choose, nothingToChoose } from "./Organization.ts"
 import { register } from "./Register.ts"
 import { token } from "./Token.ts"
 import { withIncidents } from "./Unexpected.ts"
@@ -55,6 +56,8 @@ export const routes = HttpRouter.addAll(
       route("POST", "/authorize", limitedPage(decide)),
       route("GET", "/callback", limitedCallback(finish)),
       route("POST", "/callback", limitedCallback(receive)),
+      route("GET", "/organization", nothingToChoose),
+      route("POST", "/organization", limitedCallback(choose)),
 
       route("*", "/token", rateLimited("token", asOAuthError)(token)),
       route("*", "/register", rateLimited("register", asOAuthError)(register)),

@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema"
 
 import { AccessError, AccessUnknown } from "../access/Access.ts"
 import type { Caller } from "../access/Caller.ts"
+import { CurrentOrganization, organizationOf } from "../access/CurrentOrganization.ts"
 import { CurrentUser } from "../access/CurrentUser.ts"
 import * as Policy from "../access/Policy.ts"
 import * as UserSnapshot from "../access/UserSnapshot.ts"
@@ -87,10 +88,19 @@ const judge = Effect.fnUntraced(function* (
     return yield* new AccessError({ reason: new AccessUnknown({ retryAfterSeconds, passes }) })
   }
   const { user } = known
-  const facts = UserSnapshot.policyInput(user, principal.scopes)
+  const organization = yield* Effect.tapError(organizationOf(user, principal.organizationId), ({ reason }) =>
+    Effect.sync(() =>
+      judged(
+        reason._tag === "OrganizationLeft"
+          ? { principal, policy: "forbidden", lacked: ["membership of the organization"] }
+          : { principal, policy: "unknown", lacked: [] }
+      )
+    )
+  )
+  const facts = UserSnapshot.policyInput(user, principal, organization)
   const decision = evaluate(facts)
   judged(judgementOf(principal, decision))
-  return { principal, user, facts, decision }
+  return { principal, user, organization, facts, decision }
 })
 
 /** Runs `effect` with the caller's services if the policy admits the caller. */
@@ -98,13 +108,21 @@ export const authorize = <A, E, R>(
   policy: Policy.Policy,
   authInfo: AuthInfo | undefined,
   effect: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | AccessError | NotPermitted, Exclude<Exclude<R, CurrentUser>, CurrentPrincipal>> =>
+): Effect.Effect<
+  A,
+  E | AccessError | NotPermitted,
+  Exclude<Exclude<Exclude<R, CurrentUser>, CurrentOrganization>, CurrentPrincipal>
+> =>
   Effect.flatMap(
     judge(authInfo, (facts) => Policy.evaluate(policy, facts)),
-    ({ principal, user, decision }) =>
+    ({ principal, user, organization, decision }) =>
       Policy.Decision.$match(decision, {
         Allowed: () =>
-          effect.pipe(Effect.provideService(CurrentUser, user), Effect.provideService(CurrentPrincipal, principal)),
+          effect.pipe(
+            Effect.provideService(CurrentUser, user),
+            Effect.provideService(CurrentOrganization, Option.fromUndefinedOr(organization)),
+            Effect.provideService(CurrentPrincipal, principal)
+          ),
         Forbidden: ({ needs }) => Effect.fail(new NotPermitted({ lacking: "role", needs })),
         MissingScopes: ({ required }) => Effect.fail(new NotPermitted({ lacking: "scope", needs: required }))
       })

@@ -44,7 +44,7 @@ export const layer = (appUrl: URL) =>
 
       /** Who is signed in to the app: the account is open, and the session alive at this moment. */
       const signedIn = Effect.fnUntraced(function* (token: string) {
-        const subject = yield* verifyClerkSessionToken(token, appUrl).pipe(
+        const { organizationId: proposed, ...subject } = yield* verifyClerkSessionToken(token, appUrl).pipe(
           Effect.provideService(ClerkJwt, jwt),
           Effect.mapError((reason) => ({ reason }))
         )
@@ -52,7 +52,7 @@ export const layer = (appUrl: URL) =>
         if ((yield* clerk.sessionUser(subject.clerkSessionId)) !== subject.userId) {
           return yield* Effect.fail({ reason: new TokenRejected({ check: "sub" }) })
         }
-        return subject
+        return { subject, ...(proposed !== undefined && { proposed }) }
       })
 
       const goOn = (state: string, further: Readonly<Record<string, string>> = {}) => {
@@ -68,6 +68,7 @@ export const layer = (appUrl: URL) =>
           const { state, headers } = yield* pending.begin(authRequest, { consent }, given)
           const url = new URL(appPath, appUrl)
           url.searchParams.set("state", state)
+          if (authRequest.prompt?.includes("login") === true) url.searchParams.set("prompt", "login")
           return { location: url.href, headers }
         }),
 

@@ -11,7 +11,8 @@ import {
 } from "../clerk/ClerkError.ts"
 import { CodeRejected } from "../clerk/ClerkOAuth.ts"
 import { TokenRejected } from "../clerk/ClerkJwt.ts"
-import { AccountClosed, AccessUnknown } from "../access/Access.ts"
+import { AccountClosed, AccessUnknown, OrganizationLeft } from "../access/Access.ts"
+import { OrganizationRequired } from "./Organizations.ts"
 import { StateExpired, StateForged } from "./StateSigner.ts"
 
 /**
@@ -109,6 +110,8 @@ export class AuthorizationFailure extends Schema.TaggedError<AuthorizationFailur
     UserNotFound,
     AccountClosed,
     AccessUnknown,
+    OrganizationLeft,
+    OrganizationRequired,
     StorageUnavailable
   ]),
   redirect: Schema.optionalKey(TrustedRedirect)
@@ -122,6 +125,12 @@ export const tellingClient =
       const known = redirect ?? (reason._tag === "StorageUnavailable" ? trustedRedirect(authRequest) : undefined)
       return new AuthorizationFailure({ reason, ...(known !== undefined && { redirect: known }) })
     })
+
+/** Every failure goes to the client from here on: who signed in was found out, and used up what the browser brought. */
+export const refusing =
+  (authRequest: AuthRequest) =>
+  <A, R>(step: Effect.Effect<A, Pick<AuthorizationFailure, "reason">, R>): Effect.Effect<A, AuthorizationFailure, R> =>
+    Effect.mapError(step, ({ reason }) => new AuthorizationFailure({ reason, redirect: trustedRedirect(authRequest) }))
 
 /** A request that is refused without telling any client: it is not known, or not to be believed, which one it was. */
 export const rejected = (description: string): AuthorizationFailure =>

@@ -28,7 +28,7 @@ export const layer = Layer.effect(
       const userId = yield* clerk.exchange(code, challenge)
       yield* access.current(userId)
       const clerkSessionId = appUrl === undefined ? undefined : yield* api.lastSession(userId)
-      return { userId, ...(clerkSessionId !== undefined && { clerkSessionId }) }
+      return { subject: { userId, ...(clerkSessionId !== undefined && { clerkSessionId }) } }
     })
 
     return SignIn.of({

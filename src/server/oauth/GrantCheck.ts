@@ -5,18 +5,29 @@ import * as Match from "effect/Match"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
-import { Access, AccessUnknown, AccountClosed } from "../access/Access.ts"
+import { Access, AccessUnknown, AccountClosed, OrganizationLeft } from "../access/Access.ts"
 import { ClerkSessionTokens, ClerkSessionUnknown } from "../access/ClerkSessionTokens.ts"
+import { organizationOf } from "../access/CurrentOrganization.ts"
 import { ClerkSessionEnded } from "../clerk/ClerkError.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { GrantProps } from "../domain/Principal.ts"
+import { allows, OrganizationRequired, OrganizationsOff } from "./Organizations.ts"
 
 /** What is stored in the grant names no user. */
 export class GrantUnreadable extends Schema.TaggedError<GrantUnreadable>()("GrantUnreadable", {}) {}
 
 /** Why a grant is not good now: for ever, or until Clerk answers again. */
 export class GrantRefused extends Schema.TaggedError<GrantRefused>()("GrantRefused", {
-  reason: Schema.Union([GrantUnreadable, AccountClosed, ClerkSessionEnded, ClerkSessionUnknown, AccessUnknown])
+  reason: Schema.Union([
+    GrantUnreadable,
+    AccountClosed,
+    ClerkSessionEnded,
+    OrganizationLeft,
+    OrganizationRequired,
+    OrganizationsOff,
+    ClerkSessionUnknown,
+    AccessUnknown
+  ])
 }) {}
 
 interface Answer {
@@ -54,6 +65,9 @@ export const answerTo = Match.typeTags<GrantRefused["reason"], Answer>()({
   GrantUnreadable: () => ended("Unknown user", "unavailable", "unreadable"),
   AccountClosed: ({ message }) => ended(message, "invalid", "account closed"),
   ClerkSessionEnded: ({ message }) => ended(message, "revoked", "session ended"),
+  OrganizationLeft: ({ message }) => ended(message, "revoked", "organization left"),
+  OrganizationRequired: ({ message }) => ended(message, "revoked", "for no organization"),
+  OrganizationsOff: ({ message }) => ended(message, "revoked", "for an organization"),
   ClerkSessionUnknown: ({ message }) => unknown(message, 5, "unavailable", "session unknown"),
   AccessUnknown: ({ message, retryAfterSeconds }) => unknown(message, retryAfterSeconds, "served", "access unknown")
 })
@@ -63,8 +77,9 @@ export class GrantCheck extends Context.Service<
   GrantCheck,
   {
     /**
-     * Succeeds while the account is open, and the Clerk session that the person signed in with has not ended. With
-     * `SIGN_IN=app` there has to be one: a grant from before that setting has come to its end.
+     * Succeeds while the account is open and belongs to the organization that the grant is for, the Clerk session that the
+     * person signed in with has not ended, and `ORGANIZATIONS` allows what the grant is for. With `SIGN_IN=app` there has to
+     * be a session: a grant from before that setting has come to its end.
      */
     readonly check: (props: GrantProps) => Effect.Effect<void, GrantRefused>
   }
@@ -72,22 +87,25 @@ export class GrantCheck extends Context.Service<
   static readonly layer = Layer.effect(
     GrantCheck,
     Effect.gen(function* () {
-      const { SIGN_IN: signIn } = yield* AppConfig
+      const { SIGN_IN: signIn, ORGANIZATIONS: organizations } = yield* AppConfig
       const access = yield* Access
       const tokens = yield* ClerkSessionTokens
       return GrantCheck.of({
-        check: Effect.fnUntraced(function* ({ userId, clerkSessionId }) {
+        check: Effect.fnUntraced(function* ({ userId, clerkSessionId, organizationId }) {
           const session =
             clerkSessionId !== undefined
               ? tokens.alive(clerkSessionId)
               : signIn === "app"
                 ? Effect.fail(new ClerkSessionEnded())
                 : Effect.void
-          const user = Effect.catchTag(access.current(userId), "AccessError", ({ reason }) => Effect.fail(reason))
-          const [ofUser, ofSession] = yield* Effect.all([Effect.result(user), Effect.result(session)], {
-            concurrency: 2
-          })
-          const reasons = [...failureOf(ofUser), ...failureOf(ofSession)]
+          const user = access.current(userId).pipe(
+            Effect.flatMap((snapshot) => organizationOf(snapshot, organizationId)),
+            Effect.catchTag("AccessError", ({ reason }) => Effect.fail(reason))
+          )
+          const setting = allows(organizations, organizationId)
+          const results = [Effect.result(user), Effect.result(session), Effect.result(setting)] as const
+          const [ofUser, ofSession, ofSetting] = yield* Effect.all(results, { concurrency: 2 })
+          const reasons = [...failureOf(ofUser), ...failureOf(ofSession), ...failureOf(ofSetting)]
           // What has ended for good is certain, whatever else nobody can tell at the moment.
           const reason = reasons.find((each) => answerTo(each).error === "invalid_grant") ?? reasons[0]
           if (reason !== undefined) return yield* new GrantRefused({ reason })

@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { GrantsUnavailable, UserGrants } from "../capability/UserGrants.ts"
-import { type GrantId, GrantProps, type OrganizationId, type UserId } from "../domain/Principal.ts"
+import { type GrantId, GrantProps, type UserId } from "../domain/Principal.ts"
 import { AuthorizationFailure, type StorageUnavailable } from "./AuthorizationFailure.ts"
 import { attempt, type AuthRequest, OAuthLibrary } from "./OAuthLibrary.ts"
 import { type Grant, type GrantMetadata, UserAuthorities } from "./UserAuthorities.ts"
@@ -12,9 +12,6 @@ import { type Grant, type GrantMetadata, UserAuthorities } from "./UserAuthoriti
 const unreached = (reason: StorageUnavailable) => new AuthorizationFailure({ reason })
 
 const encodeProps = Schema.encodeEffect(GrantProps)
-
-/** The organization that a grant is for, of those that are for one. */
-const organizationOf = (subject: GrantProps & { readonly organizationId?: OrganizationId }) => subject.organizationId
 
 /** The grants of the authorization server. */
 export class Grants extends Context.Service<
@@ -42,9 +39,8 @@ export class Grants extends Context.Service<
         ),
 
         complete: Effect.fn("Grants.complete")(function* (authRequest, subject) {
+          const { userId, clerkSessionId, organizationId } = subject
           const props = yield* Effect.orDie(encodeProps(subject))
-          const { userId, clerkSessionId } = subject
-          const organizationId = organizationOf(subject)
           const metadata: GrantMetadata = {
             ...(clerkSessionId !== undefined && { clerkSessionId }),
             ...(organizationId !== undefined && { organizationId })

@@ -3,10 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 import { ClerkMisconfigured } from "../clerk/ClerkError.ts"
-import type { GrantProps } from "../domain/Principal.ts"
 import { AuthorizationFailure, SignInDeclined, trustedRedirect } from "./AuthorizationFailure.ts"
 import { attempt, type AuthRequest, OAuthLibrary } from "./OAuthLibrary.ts"
-import type { ConsentTime } from "./SignIn.ts"
+import type { ConsentTime, SignedIn } from "./SignIn.ts"
 import { type Purpose, StateSigner } from "./StateSigner.ts"
 
 /** The consent page, the sign-in and the way back have to fit in here. The library's cookie lives as long. */
@@ -31,11 +30,12 @@ const declined = (query: URLSearchParams): SignInDeclined | ClerkMisconfigured |
 /** Authorizations that wait for their browser to come back, each under a signed `state`, with what is `kept` for it. */
 export const makePending = Effect.fnUntraced(function* <Kept extends { readonly consent: ConsentTime }>(
   purpose: Purpose,
-  kept: Schema.Decoder<Kept>
+  kept: Schema.Codec<Kept, unknown>
 ) {
   const { helpers } = yield* OAuthLibrary
   const signer = yield* StateSigner
   const decodeKept = Schema.decodeUnknownEffect(kept)
+  const encodeKept = Schema.encodeEffect(kept)
 
   const verify = (state: string) =>
     Effect.mapError(signer.verify(purpose, state), ({ reason }) => new AuthorizationFailure({ reason }))
@@ -45,7 +45,8 @@ export const makePending = Effect.fnUntraced(function* <Kept extends { readonly 
     verify,
 
     /** Keeps the authorization, and `data` with it, for one use within 10 minutes by this browser. */
-    begin: Effect.fnUntraced(function* (authRequest: AuthRequest, data: Kept, headers: Headers) {
+    begin: Effect.fnUntraced(function* (authRequest: AuthRequest, known: Kept, headers: Headers) {
+      const data = yield* Effect.orDie(encodeKept(known))
       const kept = yield* attempt("beginUpstream", () => helpers.beginUpstream(authRequest, { data, headers }))
       return { state: yield* signer.sign(purpose, kept.state, lifetime), headers: kept.headers }
     }),
@@ -56,7 +57,7 @@ export const makePending = Effect.fnUntraced(function* <Kept extends { readonly 
      */
     finish: Effect.fnUntraced(function* (
       request: Request,
-      signedInAs: (query: URLSearchParams, kept: Kept) => Effect.Effect<GrantProps, NotSignedIn>
+      signedInAs: (query: URLSearchParams, kept: Kept) => Effect.Effect<SignedIn, NotSignedIn>
     ) {
       const query = new URL(request.url).searchParams
       const url = new URL(request.url)
@@ -68,11 +69,11 @@ export const makePending = Effect.fnUntraced(function* <Kept extends { readonly 
       } = yield* attempt("finishUpstream", () => helpers.finishUpstream(new Request(url, { headers: request.headers })))
       const known = yield* Effect.orDie(decodeKept(data))
       const reason = declined(query)
-      const subject = yield* Effect.mapError(
+      const signedIn = yield* Effect.mapError(
         reason === undefined ? signedInAs(query, known) : Effect.fail({ reason }),
         ({ reason }) => new AuthorizationFailure({ reason, redirect: trustedRedirect(authRequest) })
       )
-      return { authRequest, subject, consent: known.consent, headers }
+      return { authRequest, ...signedIn, consent: known.consent, headers }
     })
   }
 })

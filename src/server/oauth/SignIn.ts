@@ -2,13 +2,20 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-import type { GrantProps } from "../domain/Principal.ts"
+import type { GrantProps, OrganizationId } from "../domain/Principal.ts"
 import type { AuthorizationFailure } from "./AuthorizationFailure.ts"
 import type { AuthRequest, WithHeaders } from "./OAuthLibrary.ts"
 
 /** When the person consented: on the page just before, or on an earlier visit of this browser. */
 export const ConsentTime = Schema.Literals(["now", "earlier"])
 export type ConsentTime = typeof ConsentTime.Type
+
+/** Who signed in. */
+export interface SignedIn {
+  readonly subject: GrantProps
+  /** The organization that is open in the app where the person signed in: a proposal, which has to be checked. */
+  readonly proposed?: OrganizationId
+}
 
 /** Where the browser goes next, and the cookies that it takes along. */
 interface Step extends WithHeaders {
@@ -44,7 +51,7 @@ export class SignIn extends Context.Service<
     readonly finish: (
       request: Request
     ) => Effect.Effect<
-      WithHeaders & { readonly authRequest: AuthRequest; readonly subject: GrantProps; readonly consent: ConsentTime },
+      WithHeaders & SignedIn & { readonly authRequest: AuthRequest; readonly consent: ConsentTime },
       AuthorizationFailure
     >
     /** Only where the proof is posted here. */

@@ -26,7 +26,7 @@ export class StateError extends Schema.TaggedError<StateError>()("StateError", {
 }) {}
 
 /** What a signature is for. One made for one purpose is worth nothing for another. */
-export type Purpose = "sign-in" | "app-sign-in" | "question" | "operator"
+export type Purpose = "sign-in" | "app-sign-in" | "organization" | "question" | "operator"
 
 const algorithm = "HS256"
 

@@ -18,7 +18,7 @@ import * as Authorize from "../mcp/Authorize.ts"
 import * as ToolCall from "../mcp/ToolCall.ts"
 import { Recorder } from "./Recorder.ts"
 import type { Reply } from "./Replies.ts"
-import { clerkUser, principalOf, type TestCaller } from "./TestUser.ts"
+import { clerkMemberships, clerkUser, principalOf, type TestCaller } from "./TestUser.ts"
 
 /** The tool asks something of a client that cannot be asked: in the protocol, an error that ends the call. */
 export class CannotBeAsked extends Schema.TaggedError<CannotBeAsked>()("CannotBeAsked", { key: Schema.String }) {
@@ -88,7 +88,7 @@ const rounds = <A, E, R>(
 /** The caller of a request, whose facts come by the way that Clerk's answers take. */
 const callerOf = (as: TestCaller): Caller => ({
   principal: principalOf(as),
-  facts: { _tag: "Known", user: UserSnapshot.fromClerk(clerkUser(as), as.organizations ?? [], 0) }
+  facts: { _tag: "Known", user: UserSnapshot.fromClerk(clerkUser(as), clerkMemberships(as), 0) }
 })
 
 const isInvalid = Schema.is(ToolCall.InvalidArguments)
@@ -138,6 +138,7 @@ export const callTool =
           recorder
         )
       ).pipe(
+        Effect.catchTag("AccessError", () => Effect.die(new TypeError("the caller is not in the organization named"))),
         Effect.provideService(Progress, (report) => Effect.sync(() => void recorder.progress.push(report))),
         Effect.provideService(ClientLog, (entry) => Effect.sync(() => void recorder.log.push(entry)))
       )

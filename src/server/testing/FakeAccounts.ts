@@ -73,7 +73,10 @@ export class FakeAccounts {
         joinOrganization: ({ organizationId, userId: member }: OrganizationMember) =>
           this.#called("joinOrganization", async () => void this.members.push(`${organizationId} ${member}`)),
         organizationsChanged: ({ eventId, organizationId }: OrganizationsChanged) =>
-          this.#called("organizationsChanged", async () => void this.webhooks.push(`${organizationId ?? "all"} ${eventId}`)),
+          this.#called(
+            "organizationsChanged",
+            async () => void this.webhooks.push(`${organizationId ?? "all"} ${eventId}`)
+          ),
         takeCall: (tool: string, limit: Limit) =>
           this.#called("takeCall", async () => {
             const now = Effect.runSync(Clock.currentTimeMillis) + this.ahead

@@ -11,7 +11,7 @@ import { ClerkJwt, type Demands, TokenRejected } from "../clerk/ClerkJwt.ts"
 import { ClerkError, ClerkSessionEnded, UserNotFound } from "../clerk/ClerkError.ts"
 import { ClerkOAuth, ClerkOAuthError, CodeRejected } from "../clerk/ClerkOAuth.ts"
 import { ClerkSessionId, UserId } from "../domain/Principal.ts"
-import { clerkUser, idOf, type TestUser } from "./TestUser.ts"
+import { clerkMemberships, clerkUser, idOf, type TestUser } from "./TestUser.ts"
 
 /** A token that only `FakeClerk` believes. */
 export const unsigned = (payload: object, header: object = { cat: "cl_B7d4PD111AAA" }): string =>
@@ -26,6 +26,10 @@ export class FakeClerk {
   readonly users = new Map<string, TestUser>()
   /** The living sessions, by id, and the ids of their users. */
   readonly sessions = new Map<string, string>()
+  /** The organization that is active in a session, by the session's id. */
+  readonly activeOrganizations = new Map<string, string>()
+  /** Whether Clerk tells who belongs to which organization, or refuses to. */
+  tellsMemberships = true
   /** How many session tokens were made. They live for 60 s and are not signed. */
   minted = 0
   /** How many times a user was asked for. */
@@ -64,7 +68,9 @@ export class FakeClerk {
     const sub = yield* this.#session(id)
     const iat = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
     this.minted += 1
-    return Redacted.make(unsigned({ sub, sid: id, iat, exp: iat + 60, jti: String(this.minted) }))
+    const active = this.activeOrganizations.get(id)
+    const claims = { sub, sid: id, iat, exp: iat + 60, jti: String(this.minted) }
+    return Redacted.make(unsigned({ ...claims, ...(active !== undefined && { o: { id: active } }) }))
   })
 
   /** Believes every token that `unsigned` wrote, if the claims that are asked for are there. */
@@ -100,7 +106,8 @@ export class FakeClerk {
           }),
         sessionUser: this.#session,
         sessionToken: this.#mint,
-        memberships: (id) => Effect.map(this.#find(id), ({ organizations = [] }) => organizations)
+        memberships: (id) =>
+          Effect.map(this.#find(id), (user) => (this.tellsMemberships ? clerkMemberships(user) : undefined))
       })
     )
   }

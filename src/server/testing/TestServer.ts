@@ -50,6 +50,8 @@ export interface TestServer {
 
 export interface ConnectOptions extends ClientOptions {
   readonly scopes?: ReadonlyArray<string>
+  /** For a member of several: the id of the organization that is chosen, or `personal`. The proposed one otherwise. */
+  readonly organization?: string
 }
 
 /** A catalogue to serve by itself, with whatever else of a definition it needs. */
@@ -110,9 +112,9 @@ export const testServer = <Settings extends ReadonlyArray<unknown> = []>(
     },
     handler,
     visitor: new Visitor(handler, origin),
-    connect: async (user, { scopes = [], ...options } = {}) => {
+    connect: async (user, { scopes = [], organization, ...options } = {}) => {
       const visitor = new Visitor(handler, origin)
-      const { access_token: token } = await visitor.signIn(idOf(user), ["mcp:tools", ...scopes].join(" "))
+      const { access_token: token } = await visitor.signIn(idOf(user), ["mcp:tools", ...scopes].join(" "), organization)
       return connect(handler, token, options, new URL("/mcp", origin))
     }
   }

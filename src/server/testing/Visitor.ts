@@ -92,12 +92,24 @@ export class Visitor {
     return locationOf(await this.post("/authorize", form))
   }
 
-  /** From the registration of a client to the client's code: consent given, signed in as `userId`. */
-  async authorize(clientId: string, userId: string, scope?: string): Promise<URL> {
+  /**
+   * From the registration of a client to the client's code: consent given, signed in as `userId`, and, where there are
+   * several, with the organization that is named, or the one that the page proposes.
+   */
+  async authorize(clientId: string, userId: string, scope?: string, organization?: string): Promise<URL> {
     const consent = await this.get("/authorize", await authorizationRequest(clientId, scope))
     const signIn = await this.decide(consent, "approve")
     const state = signIn.searchParams.get("state") ?? ""
-    return locationOf(await this.get("/callback", { state, code: userId }))
+    const back = await this.get("/callback", { state, code: userId })
+    return locationOf(back.status === 200 ? await this.choose(back, organization) : back)
+  }
+
+  /** Answers the page on which a member of several organizations chooses one. */
+  async choose(page: Response, organization?: string, decision = "continue"): Promise<Response> {
+    const form = formOf(await page.text())
+    form.set("decision", decision)
+    if (organization !== undefined) form.set("organization", organization)
+    return this.post("/organization", form)
   }
 
   /** What `/token` answers. */
@@ -118,9 +130,9 @@ export class Visitor {
   }
 
   /** The whole way to the tokens of a fresh client. */
-  async signIn(userId: string, scope?: string): Promise<Tokens & { readonly clientId: string }> {
+  async signIn(userId: string, scope?: string, organization?: string): Promise<Tokens & { readonly clientId: string }> {
     const clientId = await this.register()
-    const back = await this.authorize(clientId, userId, scope)
+    const back = await this.authorize(clientId, userId, scope, organization)
     const answer = await this.redeem(clientId, back.searchParams.get("code") ?? "")
     const tokens: Tokens = await answer.json()
     return { ...tokens, clientId }
@@ -162,7 +174,7 @@ export const formOf = (html: string): URLSearchParams => {
     const attribute = (name: string) => new RegExp(`\\b${name}="([^"]*)"`, "u").exec(tag)?.[1]
     const name = attribute("name")
     if (name === undefined || / disabled/u.test(tag)) continue
-    if (attribute("type") === "checkbox" && !/ checked/u.test(tag)) continue
+    if (/^(?:checkbox|radio)$/u.test(attribute("type") ?? "") && !/ checked/u.test(tag)) continue
     form.append(name, attribute("value") ?? "")
   }
   return form

@@ -7,7 +7,7 @@ export { InvalidArguments } from "../mcp/ToolCall.ts"
 export { NotPermitted } from "../mcp/Authorize.ts"
 export { Recorder } from "./Recorder.ts"
 export * as Replies from "./Replies.ts"
-export type { TestCaller, TestUser } from "./TestUser.ts"
+export type { TestCaller, TestOrganization, TestUser } from "./TestUser.ts"
 export { fakeApp } from "./FakeApp.ts"
 export { fakeHttp, networkDown } from "./FakeHttp.ts"
 

@@ -5,18 +5,23 @@ import { Role } from "../../../src/server/domain/Role.ts"
 
 const roles = ["admin", "premium", "a role, or two"] as const
 const scopes = ["mcp:tools", "paint:use", "app:use"] as const
+const places = ["org:admin", "org:member"] as const
 const permissions = ["org:reports:read", 'org:"quoted"'] as const
 
 /** The plainest description of a policy, of which arbitrary ones can be made. */
 type Plain =
-  | { readonly is: "nobody" | "signedIn" }
-  | { readonly is: "roles" | "scopes" | "permission"; readonly names: readonly [string, ...Array<string>] }
+  | { readonly is: "nobody" | "signedIn" | "inOrganization" }
+  | {
+      readonly is: "roles" | "scopes" | "permission" | "organizationRole"
+      readonly names: readonly [string, ...Array<string>]
+    }
   | { readonly is: "all" | "any"; readonly of: readonly [Plain, ...Array<Plain>] }
 
 const Leaf = Schema.Union([
-  Schema.Struct({ is: Schema.Literals(["nobody", "signedIn"]) }),
+  Schema.Struct({ is: Schema.Literals(["nobody", "signedIn", "inOrganization"]) }),
   Schema.Struct({ is: Schema.Literal("roles"), names: Schema.NonEmptyArray(Schema.Literals(roles)) }),
   Schema.Struct({ is: Schema.Literal("scopes"), names: Schema.NonEmptyArray(Schema.Literals(scopes)) }),
+  Schema.Struct({ is: Schema.Literal("organizationRole"), names: Schema.NonEmptyArray(Schema.Literals(places)) }),
   Schema.Struct({ is: Schema.Literal("permission"), names: Schema.NonEmptyArray(Schema.Literals(permissions)) })
 ])
 const combined = <S extends Schema.Codec<Plain>>(of: S) =>
@@ -31,6 +36,10 @@ export const policyOf = (plain: Plain): Policy.Policy => {
       return Policy.nobody
     case "signedIn":
       return Policy.signedIn
+    case "inOrganization":
+      return Policy.inOrganization
+    case "organizationRole":
+      return Policy.organizationRole(...plain.names)
     case "permission":
       return Policy.permission(plain.names[0])
     case "roles":
@@ -53,7 +62,11 @@ export const admits = (plain: Plain, input: Policy.PolicyInput): boolean => {
     case "signedIn":
       return true
     case "permission":
-      return input.permissions.has(plain.names[0])
+      return input.organization?.permissions.has(plain.names[0]) === true
+    case "inOrganization":
+      return input.organization !== undefined
+    case "organizationRole":
+      return input.organization !== undefined && plain.names.includes(input.organization.role)
     case "roles":
       return input.role !== undefined && plain.names.includes(input.role)
     case "scopes":
@@ -70,11 +83,13 @@ const subsets = ([first, ...rest]: ReadonlyArray<string>): ReadonlyArray<Readonl
 
 /** Everybody that there can be: one more role, permission and scope than any policy names. */
 export const everybody: ReadonlyArray<Policy.PolicyInput> = [undefined, ...roles, "nobody's role"].flatMap((role) =>
-  subsets([...permissions, "org:other"]).flatMap((held) =>
-    subsets([...scopes, "other:use"]).map((granted) => ({
-      role: role === undefined ? undefined : Role.make(role),
-      permissions: new Set(held),
-      scopes: new Set(granted)
-    }))
+  [undefined, ...places, "org:other"].flatMap((place) =>
+    subsets(place === undefined ? [] : [...permissions, "org:other:read"]).flatMap((held) =>
+      subsets([...scopes, "other:use"]).map((granted) => ({
+        role: role === undefined ? undefined : Role.make(role),
+        organization: place === undefined ? undefined : { role: place, permissions: new Set(held) },
+        scopes: new Set(granted)
+      }))
+    )
   )
 )

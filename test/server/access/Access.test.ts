@@ -55,12 +55,20 @@ describe("Access", () => {
             imageUrl: "https://img.clerk.example/ada",
             role: snapshot.role,
             metadata: { role: "admin" },
-            permissions: ["org:reports:read", "org:reports:write"],
+            memberships: snapshot.memberships,
+            locked: false,
             takenAt: 1_000
           })
           assert.strictEqual(snapshot.role, "admin")
+          assert.deepStrictEqual<unknown>(snapshot.memberships, [
+            { id: "org_1", slug: null, name: "Acme", role: "org:admin", permissions: ["org:reports:read"] },
+            { id: "org_2", slug: "organization-2", name: "Organization 2", role: "org:member", permissions: [] }
+          ])
         }),
-      { role: "admin", organizations: [{ permissions: ["org:reports:read", "org:reports:write", "org:reports:read"] }] }
+      {
+        role: "admin",
+        organizations: [{ slug: null, name: "Acme", role: "org:admin", permissions: ["org:reports:read"] }, {}]
+      }
     )
   )
 

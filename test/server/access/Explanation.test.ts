@@ -11,10 +11,16 @@ const granted = (facts: Policy.PolicyInput, lacked: ReadonlyArray<Explanation.Fa
   const values = (kind: Explanation.Fact["kind"]) =>
     lacked.filter((fact) => fact.kind === kind).map(({ value }) => value)
   const [role] = values("role")
+  const [place] = values("organization role")
+  const ofMember = [...values("membership"), ...values("organization role"), ...values("permission")]
+  const held = { role: "another", permissions: new Set<string>(), ...facts.organization }
   return {
     ...facts,
     role: role === undefined ? facts.role : Role.make(role),
-    permissions: new Set([...facts.permissions, ...values("permission")]),
+    organization:
+      ofMember.length === 0
+        ? facts.organization
+        : { role: place ?? held.role, permissions: new Set([...held.permissions, ...values("permission")]) },
     scopes: new Set([...facts.scopes, ...values("scope")])
   }
 }

@@ -1,15 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
+import { organizationOf } from "../../../src/server/access/CurrentOrganization.ts"
 import * as Policy from "../../../src/server/access/Policy.ts"
+import { type Membership, policyInput } from "../../../src/server/access/UserSnapshot.ts"
+import { OrganizationId } from "../../../src/server/domain/Principal.ts"
+import { Role } from "../../../src/server/domain/Role.ts"
 import { baseline } from "../../../src/server/domain/Scope.ts"
+import { ada } from "../../support/People.ts"
 import {
   AnyFacts,
   AnyPolicy,
-  Leaf,
   factsOf,
+  Leaf,
   permissionNames,
+  Place,
   policyOf,
   scopeNames,
   type Shape
@@ -32,7 +39,11 @@ const admits = (shape: Shape, facts: Policy.PolicyInput): boolean => {
     case "scopes":
       return shape.scopes.every((scope) => facts.scopes.has(scope))
     case "permission":
-      return facts.permissions.has(shape.permission)
+      return facts.organization?.permissions.has(shape.permission) === true
+    case "inOrganization":
+      return facts.organization !== undefined
+    case "organizationRole":
+      return shape.keys.some((key) => key === facts.organization?.role)
     case "all":
       return shape.of.every((part) => admits(part, facts))
     case "any":
@@ -73,14 +84,38 @@ describe("Policy", () => {
     [
       "permission held",
       Policy.permission("org:reports:read"),
-      { permissions: ["org:reports:read"], scopes: ["mcp:tools"] },
+      { organization: { key: "org:member", permissions: ["org:reports:read"] }, scopes: ["mcp:tools"] },
       Allowed()
     ],
     [
       "permission not held",
       Policy.permission("org:reports:read"),
-      { permissions: ["org:reports:write"], scopes: scopeNames },
-      Forbidden({ needs: ["permission org:reports:read"] })
+      { organization: { key: "org:admin", permissions: ["org:reports:write"] }, scopes: scopeNames },
+      Forbidden({ needs: ["permission org:reports:read in your organization"] })
+    ],
+    [
+      "role in the organization",
+      Policy.organizationRole("org:admin", "org:member"),
+      { organization: { key: "org:member", permissions: [] }, scopes: ["mcp:tools"] },
+      Allowed()
+    ],
+    [
+      "another role in the organization",
+      Policy.organizationRole("org:admin"),
+      { role: "admin", organization: { key: "org:member", permissions: [] }, scopes: scopeNames },
+      Forbidden({ needs: ["role org:admin in your organization"] })
+    ],
+    [
+      "a member",
+      Policy.inOrganization,
+      { organization: { key: "org:member", permissions: [] }, scopes: ["mcp:tools"] },
+      Allowed()
+    ],
+    [
+      "a personal account",
+      Policy.inOrganization,
+      { role: "admin", scopes: scopeNames },
+      Forbidden({ needs: ["a connection for an organization"] })
     ],
     [
       "a scope before something else",
@@ -106,6 +141,34 @@ describe("Policy", () => {
       const allowed = facts.scopes.has(baseline) && admits(shape, facts)
       assert.strictEqual(Policy.evaluate(policyOf(shape), facts)._tag === "Allowed", allowed)
     },
+    many
+  )
+
+  const placeOf = (
+    at: number,
+    { key, permissions }: { readonly key: string; readonly permissions: ReadonlyArray<string> }
+  ) =>
+    ({ id: OrganizationId.make(`org_${at}`), slug: null, name: `${at}`, role: key, permissions }) satisfies Membership
+
+  it.effect.prop(
+    "says the same whatever the user is in other organizations than the grant's",
+    [AnyPolicy, AnyFacts, Schema.Array(Schema.Struct(Place))],
+    ([shape, { role, organization, scopes }, others]) =>
+      Effect.gen(function* () {
+        const grant = organization && OrganizationId.make("org_0")
+        const own = organization === undefined ? [] : [placeOf(0, organization)]
+        const judged = (memberships: ReadonlyArray<Membership>) => {
+          const user = { ...ada, role: role === undefined ? null : Role.make(role), memberships }
+          return Effect.map(organizationOf(user, grant), (place) =>
+            Policy.evaluate(policyOf(shape), policyInput(user, { scopes }, place))
+          )
+        }
+        const elsewhere = others.map((other, index) => placeOf(index + 1, other))
+        const alone = yield* judged(own)
+        assert.deepStrictEqual(yield* judged([...own, ...elsewhere]), alone)
+        assert.deepStrictEqual(yield* judged([...elsewhere, ...own]), alone)
+        assert.deepStrictEqual(alone, Policy.evaluate(policyOf(shape), factsOf({ role, organization, scopes })))
+      }),
     many
   )
 
@@ -190,6 +253,11 @@ describe("Policy", () => {
 
   it("denies where no policy was written", () => {
     assert.deepStrictEqual(Context.get(Context.empty(), Policy.Required), Policy.nobody)
-    assert.isFalse(Policy.visible(Policy.nobody, factsOf({ role: "admin", permissions: permissionNames })))
+    assert.isFalse(
+      Policy.visible(
+        Policy.nobody,
+        factsOf({ role: "admin", organization: { key: "org:admin", permissions: permissionNames } })
+      )
+    )
   })
 })

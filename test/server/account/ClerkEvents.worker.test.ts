@@ -46,7 +46,9 @@ const connected = async () => {
 const grantOf = (id: string, more: { readonly clerkSessionId?: string; readonly organizationId?: string } = {}) => ({
   id: GrantId.make(id),
   clientId: ClientId.make(`client of ${id}`),
-  scopes: ["mcp:tools"], createdAt: 0, usedAt: 0,
+  scopes: ["mcp:tools"],
+  createdAt: 0,
+  usedAt: 0,
   ...(more.clerkSessionId !== undefined && { clerkSessionId: ClerkSessionId.make(more.clerkSessionId) }),
   ...(more.organizationId !== undefined && { organizationId: OrganizationId.make(more.organizationId) })
 })

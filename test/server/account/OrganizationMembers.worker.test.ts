@@ -22,7 +22,14 @@ const fresh = () => WebhookId.make(factsChanged(freshUser()).eventId)
 /** A user with a grant for an organization, who has used the server. */
 const member = async (organizationId: OrganizationId): Promise<UserId> => {
   const userId = freshUser()
-  const grant = { id: GrantId.make("grant"), clientId: ClientId.make("client"), scopes: [], createdAt: 0, usedAt: 0, organizationId }
+  const grant = {
+    id: GrantId.make("grant"),
+    clientId: ClientId.make("client"),
+    scopes: [],
+    createdAt: 0,
+    usedAt: 0,
+    organizationId
+  }
   grants.set(userId, [grant])
   await stubOf(userId).readEntry("none")
   await organizations().joinOrganization({ organizationId, userId })

@@ -11,6 +11,7 @@ import {
   ClerkSessionEnded
 } from "../../../src/server/clerk/ClerkError.ts"
 import { AppApi } from "../../../src/server/capability/AppApi.ts"
+import { ClerkSessionId, OrganizationId } from "../../../src/server/domain/Principal.ts"
 import { UserGrants, GrantsUnavailable } from "../../../src/server/capability/UserGrants.ts"
 import {
   appUrl,
@@ -119,4 +120,86 @@ describe("the session behind AppApi", () => {
       )
     )
   }
+})
+
+describe("the organization behind AppApi", () => {
+  const acme = OrganizationId.make("org_acme")
+  const session = { clerkSessionId: ClerkSessionId.make("sess_1") }
+  const forAcme = request({}, { ...session, organizationId: acme })
+  const opened = (id: string) => ({ o: { id, rol: "admin" } })
+
+  const used = (claims: object, as: typeof withSession) =>
+    inWorld((world) => {
+      world.claims = [claims]
+      return Effect.map(call(), () => world.minted)
+    }, as)
+
+  for (const [what, claims, as] of [
+    ["names the grant's organization", opened("org_acme"), forAcme],
+    ["names it as templates and older tokens do", { org_id: "org_acme" }, forAcme],
+    ["names none, because the template leaves it out", { sub: "user_ada" }, forAcme],
+    ["names none, for a personal account", {}, withSession],
+    ["says that none is open, for a personal account", { org_id: null }, withSession],
+    ["says so with an empty text", { org_id: "" }, withSession]
+  ] as const) {
+    it.effect(`uses a token that ${what}`, () =>
+      Effect.map(used(claims, as), (minted) => assert.strictEqual(minted, 1))
+    )
+  }
+
+  for (const [what, claims, as, words] of [
+    ["another one is open", opened("org_globex"), forAcme, "Another organization is open in the app"],
+    [
+      "another one is open, by a template",
+      { org_id: "org_globex" },
+      forAcme,
+      "Another organization is open in the app"
+    ],
+    ["none is open, and the token says so", { org_id: null }, forAcme, "Another organization is open in the app"],
+    ["the grant is for a personal account", opened("org_acme"), withSession, "Switch to the personal account"]
+  ] as const) {
+    it.effect(`does not call the app where ${what}, and tells the person what to do`, () =>
+      inWorld(
+        (world) =>
+          Effect.gen(function* () {
+            world.claims = [claims, claims]
+            assert.include(yield* told(world, call()), words)
+            assert.strictEqual(world.minted, 2)
+            assert.isEmpty(world.sent)
+            assert.isEmpty(world.ended)
+            world.claims = [claims, claims]
+            const write = Effect.flatMap(AppApi, (app) => app.post("/api/me"))
+            assert.include(yield* told(world, write), words)
+            assert.isEmpty(world.sent)
+          }),
+        as
+      )
+    )
+  }
+
+  it.effect("asks for another token once, for whoever has just switched in the app", () =>
+    inWorld(
+      (world) =>
+        Effect.gen(function* () {
+          world.claims = [opened("org_globex"), opened("org_acme")]
+          assert.deepEqual(yield* call(), { hello: "Ada" })
+          assert.lengthOf(world.refused, 1)
+          assert.lengthOf(world.sent, 1)
+        }),
+      forAcme
+    )
+  )
+
+  it.effect("does not follow a switch between two tries", () =>
+    inWorld(
+      (world) =>
+        Effect.gen(function* () {
+          world.claims = [opened("org_acme"), opened("org_globex")]
+          world.answers.push(new Response(null, { status: 401 }))
+          assert.include(yield* told(world, call()), "Another organization is open in the app")
+          assert.lengthOf(world.sent, 1)
+        }),
+      forAcme
+    )
+  )
 })

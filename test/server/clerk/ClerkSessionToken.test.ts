@@ -42,6 +42,26 @@ describe("SessionToken", () => {
     )
   )
 
+  it.effect("names the organization that was active in the session, if there was one", () =>
+    withKeys(() =>
+      Effect.gen(function* () {
+        for (const [claims, expected] of [
+          [{}, undefined],
+          [{ o: { id: "org_1", rol: "admin", slg: "acme" } }, "org_1"],
+          [{ org_id: "org_1" }, "org_1"],
+          [{ o: null }, undefined],
+          [{ org_id: null }, undefined],
+          [{ org_id: "" }, undefined],
+          [{ org_id: "acme" }, undefined],
+          [{ o: "org_1" }, undefined]
+        ] as const) {
+          const { organizationId } = yield* verify(yield* signed({ ...genuine, ...claims }, undefined, session))
+          assert.strictEqual(organizationId && String(organizationId), expected, JSON.stringify(claims))
+        }
+      })
+    )
+  )
+
   const forgeries: ReadonlyArray<readonly [what: string, claims: jose.JWTPayload, check: string]> = [
     ["another issuer", { ...genuine, iss: "https://clerk.somewhere-else.example" }, "iss"],
     ["no issuer", without("iss"), "iss"],

@@ -34,6 +34,8 @@ describe("domain", () => {
     assert.deepStrictEqual(Schema.encodeSync(GrantProps)(props), stored)
     const bare = { userId: "user_ada" }
     assert.deepStrictEqual(Schema.encodeSync(GrantProps)(Schema.decodeUnknownSync(GrantProps)(bare)), bare)
+    const member = { ...bare, organizationId: "org_1" }
+    assert.deepStrictEqual(Schema.encodeSync(GrantProps)(Schema.decodeUnknownSync(GrantProps)(member)), member)
   })
 
   it.prop("reads back every principal that it wrote", [Principal], ([principal]) => {

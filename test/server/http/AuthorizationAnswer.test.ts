@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 
-import { AccessUnknown, AccountClosed } from "../../../src/server/access/Access.ts"
+import { AccessUnknown, AccountClosed, OrganizationLeft } from "../../../src/server/access/Access.ts"
 import {
   ClerkMisconfigured,
   ClerkUnavailable,
@@ -26,6 +26,7 @@ import {
   SignInDeclined,
   StorageUnavailable
 } from "../../../src/server/oauth/AuthorizationFailure.ts"
+import { OrganizationRequired } from "../../../src/server/oauth/Organizations.ts"
 import { StateExpired, StateForged } from "../../../src/server/oauth/StateSigner.ts"
 
 type Reason = AuthorizationFailure["reason"]
@@ -66,6 +67,8 @@ const cases: ReadonlyArray<readonly [reason: Reason, code: string, status: numbe
   [new AccountClosed({ deleted: false }), "access_denied", 403],
   [new AccessUnknown({ retryAfterSeconds: 5, passes: true }), "temporarily_unavailable", 503],
   [new AccessUnknown({ retryAfterSeconds: 5, passes: false }), "server_error", 500],
+  [new OrganizationLeft(), "access_denied", 403],
+  [new OrganizationRequired(), "access_denied", 403],
   [new StorageUnavailable({ operation: "get", cause: new Error("secret detail") }), "temporarily_unavailable", 503]
 ]
 

@@ -118,7 +118,9 @@ describe("AuthorizationServer", () => {
           .join("; ")
         const finish = (headers: HeadersInit) => {
           const request = new Request(`https://mcp.example.com/callback?state=${state}`, { headers })
-          return pending.finish(request, (_, { nonce }) => Effect.succeed({ userId: UserId.make(`user_${nonce}`) }))
+          return pending.finish(request, (_, { nonce }) =>
+            Effect.succeed({ subject: { userId: UserId.make(`user_${nonce}`) } })
+          )
         }
         const stranger = yield* Effect.flip(finish({}))
         assert.strictEqual(stranger.reason._tag, "RequestRejected")

@@ -87,6 +87,7 @@ const Clerk = Layer.mock(ClerkApi)({
       lastName: null,
       imageUrl: "https://img.clerk.example/ada",
       banned: clerk.banned.has(id),
+      locked: false,
       publicMetadata: { role: clerk.role }
     }
   }),
@@ -287,19 +288,26 @@ const paces = Layer.succeed(Paces, { development: quick, production: quick })
 const servicesWith =
   (binding: object): AccountLayer =>
   ({ userId, events }) =>
-  Layer.mergeAll(Layer.orDie(ServerFactory.layer), SecureRandom.layerWebCrypto, RateLimits.layer, atOnce, FactsOfClerk, paces).pipe(
-    Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers), ...parts)),
-    Layer.provide([CallCounts.inObject, DecisionKeepers.inObject]),
-    Layer.provideMerge(authorityOver(userId)),
-    Layer.provideMerge(Access.layer),
-    Layer.provide([events, RecordedSnapshots.layer]),
-    Layer.provideMerge(AccountStubs.layer),
-    Layer.provide(StateSigner.layer),
-    Layer.provideMerge(Clerk),
-    Layer.provide(ServerInfo.layer(description)),
-    Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode({ ...testSettings, ...binding })))),
-    Layer.provideMerge(Logger.layer([withoutDecisions]))
-  )
+    Layer.mergeAll(
+      Layer.orDie(ServerFactory.layer),
+      SecureRandom.layerWebCrypto,
+      RateLimits.layer,
+      atOnce,
+      FactsOfClerk,
+      paces
+    ).pipe(
+      Layer.provide(Catalogue.layer(Catalogue.tools(toolkit, handlers), ...parts)),
+      Layer.provide([CallCounts.inObject, DecisionKeepers.inObject]),
+      Layer.provideMerge(authorityOver(userId)),
+      Layer.provideMerge(Access.layer),
+      Layer.provide([events, RecordedSnapshots.layer]),
+      Layer.provideMerge(AccountStubs.layer),
+      Layer.provide(StateSigner.layer),
+      Layer.provideMerge(Clerk),
+      Layer.provide(ServerInfo.layer(description)),
+      Layer.provideMerge(Layer.effect(AppConfig, Effect.orDie(AppConfig.decode({ ...testSettings, ...binding })))),
+      Layer.provideMerge(Logger.layer([withoutDecisions]))
+    )
 
 /** The object of a user with tools that show what a session does, and a Clerk that is a variable. */
 export class AccountObject extends Base {
