@@ -23,8 +23,8 @@ import { organizationPage } from "./OrganizationPage.ts"
 import { errorPage, redirect } from "./Page.ts"
 import { readForm, webRequest } from "./WebRequest.ts"
 
-/** What the person can connect an app for, by what Clerk says of them now. */
-const look = Effect.fnUntraced(function* ({ userId }: GrantProps) {
+/** Who the person is, and what they can connect an app for, by what Clerk says of them now. */
+export const lookUp = Effect.fnUntraced(function* ({ userId }: GrantProps) {
   const { ORGANIZATIONS: setting } = yield* AppConfig
   const user = yield* (yield* Access).current(userId)
   return { user, places: yield* placesOf(setting, user) }
@@ -41,20 +41,17 @@ const grant = Effect.fnUntraced(function* (
   return redirect(yield* (yield* Grants).complete(authRequest, props), headers)
 })
 
-interface Arrived extends WithHeaders, SignedIn {
+/** Somebody who is back from the sign-in. */
+export interface Arrived extends WithHeaders, SignedIn {
   readonly authRequest: AuthRequest
   readonly consent: ConsentTime
 }
 
 /** The client's code for whoever has nothing to choose, and the page that asks the others. */
-export const grantOrAsk = Effect.fnUntraced(function* ({
-  authRequest,
-  subject,
-  proposed: open,
-  consent,
-  headers
-}: Arrived) {
-  const { user, places } = yield* refusing(authRequest)(look(subject))
+export const grantOrAsk = Effect.fnUntraced(function* (
+  { authRequest, subject, proposed: open, consent, headers }: Arrived,
+  { user, places }: Effect.Success<ReturnType<typeof lookUp>>
+) {
   if (places.length === 1) return yield* grant(authRequest, subject, places[0], headers)
   const grants = yield* (yield* Grants).list(subject.userId)
   const proposed = proposalOf(
@@ -97,7 +94,7 @@ export const choose = Effect.gen(function* () {
       case "cancel":
         return yield* refusing(authRequest)(Effect.fail({ reason: new SignInDeclined({ error: "access_denied" }) }))
       case "continue": {
-        const { places } = yield* refusing(authRequest)(look(subject))
+        const { places } = yield* refusing(authRequest)(lookUp(subject))
         const chosen = places.filter((place) => nameOf(place) === form.get("organization"))
         if (chosen.length === 0) {
           return yield* refusing(authRequest)(Effect.fail({ reason: new OrganizationLeft() }))

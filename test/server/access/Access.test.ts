@@ -100,6 +100,19 @@ describe("Access", () => {
     )
   )
 
+  it.effect("waits 5 s for all that Clerk has to say of a user", () =>
+    withClerk((clerk) =>
+      Effect.gen(function* () {
+        clerk.latency = Effect.never
+        const asking = yield* Effect.forkChild(refusal(), { startImmediately: true })
+        yield* TestClock.adjust("4999 millis")
+        assert.isUndefined(asking.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        assert.deepInclude(Object.assign({}, yield* Fiber.join(asking)), { _tag: "AccessUnknown", passes: true })
+      })
+    )
+  )
+
   it.effect("asks Clerk once for twenty questions at the same time", () =>
     withClerk((clerk) =>
       Effect.gen(function* () {

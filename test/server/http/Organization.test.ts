@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 
 import { connect } from "../../../src/server/testing/McpClient.ts"
-import { formOf, jsonOf, locationOf, Visitor } from "../../../src/server/testing/Visitor.ts"
+import { authorizationRequest, formOf, jsonOf, locationOf, Visitor } from "../../../src/server/testing/Visitor.ts"
 import { appOrigin, comeBack, goToApp, outcome, sessionToken, throughApp } from "../../support/AtApp.ts"
 import { acme, atClerk, globex } from "../../support/Members.ts"
 import { testApp } from "../../support/TestApp.ts"
@@ -85,6 +85,34 @@ describe("after the sign-in", () => {
     assert.include(text, `<bdi class="name">&lt;script&gt;</bdi>`)
     assert.include(text, "a&amp;b@example.com")
     assert.notMatch(text, /<script|<b>|\u202E/u)
+  })
+})
+
+describe("consent that a browser remembers", () => {
+  it("is for what the connection is for: whoever is in an organization since is asked again, once", async () => {
+    const { clerk, clientId, grantedFor, visitor, wait } = await atClerk([])
+    /** Signs in, without consent where the browser remembers it. */
+    const authorize = async () => {
+      const first = await visitor.get("/authorize", await authorizationRequest(clientId))
+      const form = first.status === 200 ? formOf(await first.text()) : undefined
+      form?.set("decision", "approve")
+      form?.set("remember", "yes")
+      const upstream = locationOf(form === undefined ? first : await visitor.post("/authorize", form))
+      const state = upstream.searchParams.get("state") ?? ""
+      return visitor.get("/callback", { state, code: "user_ada" })
+    }
+    assert.strictEqual(outcome(await authorize()), "a code")
+    assert.strictEqual(outcome(await authorize()), "a code")
+    clerk.users.set("user_ada", { organizations: [acme] })
+    wait(61)
+    const asked = await authorize()
+    assert.include(await asked.clone().text(), 'name="handle"')
+    const again = await visitor.decide(asked, "approve")
+    const state = again.searchParams.get("state") ?? ""
+    assert.strictEqual(outcome(await visitor.get("/callback", { state, code: "user_ada" })), "a code")
+    assert.strictEqual(outcome(await authorize()), "a code")
+    const organizationId = "org_acme"
+    assert.sameDeepMembers(grantedFor(), [{}, {}, { organizationId }, { organizationId }])
   })
 })
 
