@@ -18,6 +18,7 @@ import { ClientId, GrantId, GrantProps, type Principal, type UserId } from "../d
 import { type Admission, type Bearer, parseToken } from "../oauth/Admission.ts"
 import { answerTo, GrantCheck } from "../oauth/GrantCheck.ts"
 import { lifetimes, OAuthLibrary } from "../oauth/OAuthLibrary.ts"
+import { resourceOf, slugOf } from "../oauth/Resource.ts"
 import type { Standing, UserAuthority } from "../oauth/UserAuthorities.ts"
 import { decodeGrant, makeGrantRecords, useOf } from "./GrantRecords.ts"
 import { Records } from "./Records.ts"
@@ -41,6 +42,15 @@ const refused = (reason: string, known?: { readonly userId: UserId; readonly cli
   ...(known !== undefined && { known })
 })
 
+/** Whether the grant is for another organization than the one that has this slug now: slugs change hands. */
+const isElsewhere = (slug: string | undefined, admission: Admission): boolean => {
+  if (slug === undefined || admission._tag !== "Admitted" || admission.caller.facts._tag === "Unknown") return false
+  const { principal, facts } = admission.caller
+  const own = facts.user.memberships?.find(({ id }) => id === principal.organizationId)
+  // Where Clerk does not tell memberships, nothing of an organization is allowed anyway.
+  return facts.user.memberships !== null && own?.slug !== slug
+}
+
 /** The authority over one user, in the user's object: on its records, with Clerk's word on the user. */
 export class Authority extends Context.Service<
   Authority,
@@ -57,9 +67,11 @@ export class Authority extends Context.Service<
         const snapshots = yield* Snapshots
         const records = yield* Records
         const { check } = yield* GrantCheck
-        const { env, provider } = yield* OAuthLibrary
+        const { env, forResource } = yield* OAuthLibrary
         const { publish } = yield* AccessEvents
-        const kept = Duration.toMillis(Duration.seconds(lifetimes(yield* AppConfig).refreshToken))
+        const config = yield* AppConfig
+        const { PUBLIC_URL: publicUrl } = config
+        const kept = Duration.toMillis(Duration.seconds(lifetimes(config).refreshToken))
         const digest = yield* Digest.Digest
         const grants = yield* makeGrantRecords(userId)
         const ended = (grantId: GrantId) => publish(GrantEnded.make({ userId, grantId }))
@@ -134,12 +146,18 @@ export class Authority extends Context.Service<
             if (grantId === undefined || (yield* grants.find(grantId)) === undefined) {
               return refused("unknown, of a connection that was ended, or never was")
             }
-            const valid = yield* Effect.promise(() => provider.validateToken<unknown>(resource, token, env))
+            const valid = yield* Effect.promise(() =>
+              forResource(resource).provider.validateToken<unknown>(resource, token, env)
+            )
             if (valid === null) return yield* reasonOf(grantId, token)
             const props = yield* Effect.option(decodeProps(valid.props))
             if (Option.isNone(props)) return { _tag: "AdmissionUnknown", reason: "unreadable" }
             const grant = { grantId: GrantId.make(grantId), clientId: ClientId.make(valid.clientId) }
-            return yield* judged({ ...props.value, ...grant, scopes: valid.scope }, valid.expiresAt)
+            const principal = { ...props.value, ...grant, scopes: valid.scope }
+            const admission = yield* judged(principal, valid.expiresAt)
+            return isElsewhere(slugOf(resourceOf(publicUrl, resource)), admission)
+              ? refused("made for an organization that has another address", { userId, clientId: principal.clientId })
+              : admission
           }),
 
           token: endpoint,

@@ -1,6 +1,6 @@
 import * as Schema from "effect/Schema"
 
-import { ClientId, GrantId, Principal } from "../domain/Principal.ts"
+import { ClientId, GrantId, OrganizationId, Principal } from "../domain/Principal.ts"
 import type { Admission, Bearer } from "../oauth/Admission.ts"
 
 /** The id of a session of the protocol (MCP, Streamable HTTP, session management). Not to be guessed. */
@@ -48,6 +48,8 @@ export const Session = Schema.Struct({
   id: SessionId,
   /** The client that owns it. Null in rows from before this was stored: then the client of the grant. */
   clientId: Schema.NullOr(ClientId),
+  /** The organization that its requests are for; null for the personal account. */
+  organizationId: Schema.NullOr(OrganizationId),
   /** The grant that it was used under last. */
   grantId: GrantId,
   wire: Wire,

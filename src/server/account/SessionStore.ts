@@ -1,7 +1,7 @@
 import type { RequestId } from "@modelcontextprotocol/server"
 import * as Schema from "effect/Schema"
 
-import type { ClientId, GrantId, Principal } from "../domain/Principal.ts"
+import type { ClientId, GrantId, OrganizationId, Principal } from "../domain/Principal.ts"
 import { Initialize, limits, type LogLevel, type SessionId, Session, type Wire } from "./Session.ts"
 
 const decodeSession = Schema.decodeUnknownSync(Session)
@@ -19,7 +19,7 @@ const decodeRequest = Schema.decodeUnknownSync(
 )
 const decodeText = Schema.decodeUnknownSync(Schema.Struct({ value: Schema.String }))
 
-const columns = `id, client_id AS clientId, grant_id AS grantId, wire, initialize, used_at AS usedAt,
+const columns = `id, client_id AS clientId, organization_id AS organizationId, grant_id AS grantId, wire, initialize, used_at AS usedAt,
   (SELECT level FROM log_levels WHERE session_id = id) AS logLevel`
 
 /** Matches all clients if the parameter is null. */
@@ -33,6 +33,9 @@ const seqPerMilli = 1_000
 
 /** Who uses a session. */
 type Holder = Pick<Principal, "clientId" | "grantId">
+
+/** Who opens one. */
+type Opener = Holder & { readonly organizationId?: OrganizationId | null }
 
 /** Sessions and the events of their streams, as rows of the object's SQLite. Synchronous, as the storage is. */
 export class SessionStore {
@@ -59,6 +62,9 @@ export class SessionStore {
     // Objects made before sessions stored their client have no such column.
     const [known] = sql.exec("SELECT 1 FROM pragma_table_info('sessions') WHERE name = 'client_id'").toArray()
     if (known === undefined) sql.exec("ALTER TABLE sessions ADD COLUMN client_id TEXT")
+    // Nor one of their organization, which they had none of.
+    const [bound] = sql.exec("SELECT 1 FROM pragma_table_info('sessions') WHERE name = 'organization_id'").toArray()
+    if (bound === undefined) sql.exec("ALTER TABLE sessions ADD COLUMN organization_id TEXT")
     this.#eventBytes = decodeSize(sql.exec(`SELECT ifnull(sum(${size}), 0) AS size FROM events`).one()).size
   }
 
@@ -78,11 +84,12 @@ export class SessionStore {
     return this.#open("id = ?", id)[0]?.wire
   }
 
-  insert(id: SessionId, { clientId, grantId }: Holder, wire: Wire, now: number): void {
+  insert(id: SessionId, { clientId, grantId, organizationId = null }: Opener, wire: Wire, now: number): void {
     this.#sql.exec(
-      "INSERT INTO sessions (id, client_id, grant_id, wire, used_at) VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO sessions (id, client_id, organization_id, grant_id, wire, used_at) VALUES (?, ?, ?, ?, ?, ?)",
       id,
       clientId,
+      organizationId,
       grantId,
       wire,
       now

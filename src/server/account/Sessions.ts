@@ -35,11 +35,13 @@ const isSetLevel = Schema.is(Session.SetLevel)
 const decodeInitialize = Schema.decodeUnknownEffect(Schema.Struct({ params: Session.Initialize }))
 
 /**
- * Whether the session belongs to the client of this principal. Rows from before sessions stored a client belong to the
+ * Whether the session belongs to the client of this principal, for the organization of its grant: what was answered to one
+ * organization is on its streams. Rows from before sessions stored a client belong to the
  * grant that opened them.
  */
-const holds = (principal: Principal, { clientId, grantId }: Session.Session): boolean =>
-  clientId === null ? grantId === principal.grantId : clientId === principal.clientId
+const holds = (principal: Principal, { clientId, grantId, organizationId }: Session.Session): boolean =>
+  organizationId === (principal.organizationId ?? null) &&
+  (clientId === null ? grantId === principal.grantId : clientId === principal.clientId)
 
 const fail = (reason: SessionFailure["reason"]) => new SessionFailure({ reason })
 
@@ -51,8 +53,8 @@ export interface Host extends Surroundings {
 }
 
 /**
- * The sessions of one user. A session belongs to the client that opened it, whichever grant of the user and client is
- * used; for any other client it does not exist. It ends with the grant that it was used under last.
+ * The sessions of one user. A session belongs to the client that opened it and to the organization that it was opened for,
+ * whichever grant of the user, client and organization is used; for any other client it does not exist. It ends with the grant that it was used under last.
  */
 export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweepAt }: Host) {
   const authority = yield* Authority
@@ -119,6 +121,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     return {
       id,
       clientId,
+      organizationId: principal.organizationId ?? null,
       grantId,
       wire,
       initialize: null,

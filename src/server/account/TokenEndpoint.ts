@@ -53,7 +53,7 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
   const config = yield* AppConfig
   const records = yield* Records
   const kv = yield* OAuthStorage
-  const { provider, freshContext } = yield* OAuthLibrary
+  const { forResource, freshContext } = yield* OAuthLibrary
   const refreshes = yield* makeRefreshes(timesOf(lifetimes(config).refreshToken, config.REFRESH_GRACE_SECONDS))
   const endpoint = new URL("/token", config.PUBLIC_URL)
   const locks = new Map<string, { readonly lock: Semaphore.Semaphore; waiting: number }>()
@@ -110,6 +110,7 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
   const answer = Effect.fnUntraced(function* (presented: Presented, { headers, form }: TokenRequest) {
     const { storage, changes } = yield* stage
     const seen = yield* grants.find(presented.grantId)
+    const resource = Option.getOrUndefined(decodeGrant(seen))?.resource
     const init = {
       method: "POST",
       headers: headers.map(([name, value]): [string, string] => [name, value]),
@@ -118,6 +119,7 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
     const { response, body } = yield* Effect.tryPromise({
       try: async () => {
         const env = { OAUTH_KV: routed(kv, storage) }
+        const { provider } = forResource(resource)
         const response = await provider.fetch(new Request(endpoint, init), env, freshContext())
         return { response, body: await response.text() }
       },

@@ -7,7 +7,8 @@ import { notFound } from "./Landing.ts"
 import { fromResponse, webRequest } from "./WebRequest.ts"
 
 /** Pages for a person's browser, which no script of another site can read. The router is lenient with paths, too. */
-const isOwnPage = (pathname: string): boolean => /^\/+(?:authorize|callback)\/*$/iu.test(pathname)
+const isOwnPage = (pathname: string): boolean =>
+  /^\/+(?:authorize|callback|organization|account(?:\/.*)?)\/*$/iu.test(pathname)
 
 /**
  * The one place for the headers of every answer, whoever wrote it: nothing is kept (RFC 6749, section 5.1) unless the

@@ -100,6 +100,7 @@ const answerTo = Match.typeTags<AuthorizationFailure["reason"], Answer>()({
       "This organization cannot be chosen",
       `You are not a member of the organization that was chosen. ${startAgain}`
     ),
+  NotAMember: ({ message }) => answer("access_denied", 403, "You cannot use this address", `${message} ${startAgain}`),
   OrganizationRequired: ({ message }) => answer("access_denied", 403, "You cannot use this server", message),
   StorageUnavailable: () =>
     answer("temporarily_unavailable", 503, "This is not possible right now", "Please try again in a moment.")

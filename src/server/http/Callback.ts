@@ -46,7 +46,7 @@ const goOn = Effect.fnUntraced(function* (request: Request) {
   const signIn = yield* SignIn
   const arrived = yield* signIn.finish(request)
   const { authRequest, subject, consent, headers } = arrived
-  const found = yield* refusing(authRequest)(lookUp(subject))
+  const found = yield* refusing(authRequest)(lookUp(subject, authRequest))
   const grant = Effect.gen(function* () {
     // What a browser remembers was said by somebody. Only now it is known whether by this person, and if it stands.
     if (consent === "earlier" && !(yield* hasGrant(arrived, found.places))) {

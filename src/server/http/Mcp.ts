@@ -8,6 +8,7 @@ import { refusal, unavailable } from "../account/SessionFailure.ts"
 import type { Caller } from "../access/Caller.ts"
 import { fitted, takes, takesAnswers } from "../mcp/Accept.ts"
 import { StatelessLane } from "../mcp/StatelessLane.ts"
+import { resourceAt } from "../oauth/Resource.ts"
 import type { Asked } from "../oauth/ResourceServer.ts"
 import { makeProtectedRoute } from "./ProtectedRoute.ts"
 import { type Posted, readPosted } from "./Posted.ts"
@@ -33,7 +34,7 @@ const read = Effect.fnUntraced(function* (request: Request): Effect.fn.Return<Re
 })
 
 /**
- * `/mcp`: the protocol's endpoint (MCP, Streamable HTTP), built once. Requests that name a session, and those that
+ * `/mcp`, and `/mcp/{slug}` for one organization: the protocol's endpoint (MCP, Streamable HTTP), built once. Requests that name a session, and those that
  * open one, are served by the object of their user, which checks their token as well; all others stand for themselves,
  * whatever their version: their token is checked there, and they are served here.
  */
@@ -67,7 +68,7 @@ export const makeMcp = Effect.gen(function* () {
     Effect.catchTag("AccountUnavailable", unavailable)
   )
 
-  return yield* makeProtectedRoute<Response, never>("/mcp", (request, resourceMetadataUrl) => {
+  return yield* makeProtectedRoute<Response, never>(requested, (request, resourceMetadataUrl) => {
     let found: Read | undefined
     return {
       ask: (userId, bearer) => {
@@ -92,5 +93,8 @@ export const makeMcp = Effect.gen(function* () {
     }
   })
 })
+
+/** `/mcp` itself, or that of an organization. */
+const requested = (request: Request) => resourceAt(new URL(request.url).pathname)
 
 const notAcceptable = (types: string) => refusal(406, -32000, `Not Acceptable: Client must accept ${types}`)

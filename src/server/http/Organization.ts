@@ -15,7 +15,8 @@ import { Consent } from "../oauth/Consent.ts"
 import { Grants } from "../oauth/Grants.ts"
 import type { AuthRequest, WithHeaders } from "../oauth/OAuthLibrary.ts"
 import { OrganizationChoice } from "../oauth/OrganizationChoice.ts"
-import { nameOf, type Place, placesOf, proposalOf } from "../oauth/Organizations.ts"
+import { nameOf, type Place, placeAt, placesOf, proposalOf } from "../oauth/Organizations.ts"
+import { resourceOf, slugOf } from "../oauth/Resource.ts"
 import { type ConsentTime, SignIn, type SignedIn } from "../oauth/SignIn.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
 import { Idempotency } from "./Idempotency.ts"
@@ -24,10 +25,12 @@ import { errorPage, redirect } from "./Page.ts"
 import { readForm, webRequest } from "./WebRequest.ts"
 
 /** Who the person is, and what they can connect an app for, by what Clerk says of them now. */
-export const lookUp = Effect.fnUntraced(function* ({ userId }: GrantProps) {
-  const { ORGANIZATIONS: setting } = yield* AppConfig
+export const lookUp = Effect.fnUntraced(function* ({ userId }: GrantProps, { resource }: AuthRequest) {
+  const { ORGANIZATIONS: setting, PUBLIC_URL: publicUrl } = yield* AppConfig
   const user = yield* (yield* Access).current(userId)
-  return { user, places: yield* placesOf(setting, user) }
+  const places = yield* placesOf(setting, user)
+  const slug = slugOf(resourceOf(publicUrl, String(resource)))
+  return { user, places: slug === undefined ? places : yield* placeAt(places, slug) }
 })
 
 /** Makes the grant for this place. */
@@ -94,7 +97,7 @@ export const choose = Effect.gen(function* () {
       case "cancel":
         return yield* refusing(authRequest)(Effect.fail({ reason: new SignInDeclined({ error: "access_denied" }) }))
       case "continue": {
-        const { places } = yield* refusing(authRequest)(lookUp(subject))
+        const { places } = yield* refusing(authRequest)(lookUp(subject, authRequest))
         const chosen = places.filter((place) => nameOf(place) === form.get("organization"))
         if (chosen.length === 0) {
           return yield* refusing(authRequest)(Effect.fail({ reason: new OrganizationLeft() }))

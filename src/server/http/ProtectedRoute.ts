@@ -6,23 +6,23 @@ import { AppConfig } from "../config/AppConfig.ts"
 import { type Protected, ResourceServer } from "../oauth/ResourceServer.ts"
 import type { Resource } from "../oauth/Resource.ts"
 import { makeHostOriginCheck } from "./HostOriginCheck.ts"
+import { notFound } from "./Landing.ts"
 import { lineSafe } from "./LineSafe.ts"
 import { fromResponse, webRequest } from "./WebRequest.ts"
 
 /**
- * The route of a protected resource. Host and Origin are checked first; a token in the address is refused, whatever
+ * The route of protected resources: `resourceFor` tells which one a request is for. Host and Origin are checked first; a token in the address is refused, whatever
  * else the request carries (RFC 6750, section 2.3); then comes the bearer token of the resource, and how much its user
  * sends. `serving` is told where the resource's metadata is, for challenges of its own.
  */
 export const makeProtectedRoute = Effect.fnUntraced(function* <A, R>(
-  resource: Resource,
+  resourceFor: (request: Request) => Resource | undefined,
   serving: (request: Request, resourceMetadataUrl: string) => Protected<A, R>
 ) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const server = yield* ResourceServer
   const limits = yield* RateLimits
   const refusedByHostOrOrigin = yield* makeHostOriginCheck
-  const metadata = new URL(`/.well-known/oauth-protected-resource${resource}`, publicUrl).href
 
   const refuse = (request: Request): Response | undefined =>
     refusedByHostOrOrigin(request) ??
@@ -32,6 +32,9 @@ export const makeProtectedRoute = Effect.fnUntraced(function* <A, R>(
     const request = yield* webRequest
     const refused = refuse(request)
     if (refused !== undefined) return fromResponse(refused)
+    const resource = resourceFor(request)
+    if (resource === undefined) return yield* notFound
+    const metadata = new URL(`/.well-known/oauth-protected-resource${resource}`, publicUrl).href
     const { ask, serve } = serving(request, metadata)
     const limited: Protected<A, R> = {
       ask,

@@ -3,7 +3,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import { OAuthEndpoints } from "../oauth/OAuthEndpoints.ts"
-import type { Resource } from "../oauth/Resource.ts"
+import { type Resource, resourceAt } from "../oauth/Resource.ts"
 import { ResourceServer } from "../oauth/ResourceServer.ts"
 import { ask, decide } from "./Authorize.ts"
 import { finish, receive } from "./Callback.ts"
@@ -30,6 +30,14 @@ const metadataOf = (resource: Resource) =>
     const server = yield* ResourceServer
     return fromResponse(yield* server.metadata(resource, yield* webRequest))
   })
+
+const wellKnown = "/.well-known/oauth-protected-resource"
+
+/** The metadata of the resource of an organization: the same for every slug, so that it does not tell which ones exist. */
+const metadataOfOrganization = Effect.gen(function* () {
+  const resource = resourceAt(new URL((yield* webRequest).url).pathname.slice(wellKnown.length))
+  return yield* resource === undefined ? notFound : metadataOf(resource)
+})
 
 const route = <E, R>(
   method: Parameters<typeof HttpRouter.route>[0],
@@ -63,14 +71,16 @@ export const routes = HttpRouter.addAll(
       route("*", "/register", rateLimited("register", asOAuthError)(register)),
       route("*", "/.well-known/oauth-authorization-server", serverMetadata),
       // Clients look for a resource's metadata under its path, and at the root (RFC 9728, section 3.1).
-      route("*", "/.well-known/oauth-protected-resource", metadataOf("/mcp")),
-      route("*", "/.well-known/oauth-protected-resource/mcp", metadataOf("/mcp")),
-      route("*", "/.well-known/oauth-protected-resource/sse", metadataOf("/sse")),
+      route("*", wellKnown, metadataOf("/mcp")),
+      route("*", `${wellKnown}/mcp`, metadataOf("/mcp")),
+      route("*", `${wellKnown}/mcp/:slug`, metadataOfOrganization),
+      route("*", `${wellKnown}/sse`, metadataOf("/sse")),
 
       route("GET", "/operator/explain", explain),
       route("*", "/webhooks/clerk", rateLimited("webhook", asOAuthError)(clerkWebhook())),
 
       route("*", "/mcp", mcp()),
+      route("*", "/mcp/:slug", mcp()),
       route("*", "/sse", sse()),
       route("*", "/sse/message", sseMessage()),
       route("*", "*", notFound)

@@ -12,7 +12,7 @@ import {
 import { CodeRejected } from "../clerk/ClerkOAuth.ts"
 import { TokenRejected } from "../clerk/ClerkJwt.ts"
 import { AccountClosed, AccessUnknown, OrganizationLeft } from "../access/Access.ts"
-import { OrganizationRequired } from "./Organizations.ts"
+import { NotAMember, OrganizationRequired } from "./Organizations.ts"
 import { StateExpired, StateForged } from "./StateSigner.ts"
 
 /**
@@ -111,6 +111,7 @@ export class AuthorizationFailure extends Schema.TaggedError<AuthorizationFailur
     AccountClosed,
     AccessUnknown,
     OrganizationLeft,
+    NotAMember,
     OrganizationRequired,
     StorageUnavailable
   ]),

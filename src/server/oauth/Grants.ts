@@ -28,7 +28,7 @@ export class Grants extends Context.Service<
   static readonly layer = Layer.effect(
     Grants,
     Effect.gen(function* () {
-      const { helpers } = yield* OAuthLibrary
+      const { forResource } = yield* OAuthLibrary
       const authorities = yield* UserAuthorities
 
       return Grants.of({
@@ -45,8 +45,10 @@ export class Grants extends Context.Service<
             ...(clerkSessionId !== undefined && { clerkSessionId }),
             ...(organizationId !== undefined && { organizationId })
           }
+          const { resource: identifier } = authRequest
+          const resource = Array.isArray(identifier) ? identifier[0] : identifier
           const granted = yield* attempt("completeAuthorization", () =>
-            helpers.completeAuthorization({
+            forResource(resource).helpers.completeAuthorization({
               request: authRequest,
               userId,
               metadata,

@@ -38,7 +38,7 @@ export class OAuthEndpoints extends Context.Service<
     OAuthEndpoints,
     Effect.gen(function* () {
       const { PUBLIC_URL: publicUrl, SIGN_IN: signIn } = yield* AppConfig
-      const { env, freshContext, helpers, provider, scopes } = yield* OAuthLibrary
+      const { env, forResource, freshContext, helpers, provider, scopes } = yield* OAuthLibrary
       const http = yield* HttpClient.HttpClient
       const rules = yield* makeClientRules
       const known: ReadonlySet<string> = new Set(scopes)
@@ -80,8 +80,10 @@ export class OAuthEndpoints extends Context.Service<
           if (isAddress(clientId)) {
             yield* Effect.provideService(servedByItsAddress(publicUrl, clientId), HttpClient.HttpClient, http)
           }
+          const intendedRequest = withIntendedResource(publicUrl, request)
+          const resource = new URL(intendedRequest.url).searchParams.get("resource") ?? undefined
           const authRequest = yield* attempt("parseAuthRequest", () =>
-            helpers.parseAuthRequest(withIntendedResource(publicUrl, request))
+            forResource(resource).helpers.parseAuthRequest(intendedRequest)
           )
           // A client that names none has registered one, perhaps before there was this rule.
           if (!isRedirectUri(authRequest.redirectUri)) return yield* rejected("invalid_request", redirectUriRule)

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
+import { Lru } from "../access/Lru.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import { ServerInfo } from "../config/ServerInfo.ts"
@@ -27,7 +28,7 @@ import { makeClientRules } from "./ClientRules.ts"
 import type { Prompt } from "./AuthorizationParameters.ts"
 import { answerTo, GrantCheck, GrantRefused, GrantUnreadable } from "./GrantCheck.ts"
 import { GrantStorage, type KeyValues, OAuthStorage, routed } from "./OAuthStorage.ts"
-import { address } from "./Resource.ts"
+import { address, type Resource, resourceOf, slugOf } from "./Resource.ts"
 
 /** An authorization request that was checked. The library keeps what is added here with the rest. */
 export interface AuthRequest extends CheckedRequest {
@@ -72,7 +73,8 @@ const refusal = ({ reason }: GrantRefused) => {
   })
 }
 
-const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Scope>) {
+/** Makes providers, each of which also knows the resource of one organization if it is told of one. */
+const makeProviders = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Scope>) {
   const config = yield* AppConfig
   const { PUBLIC_URL: publicUrl } = config
   const { registration, privateUse } = yield* makeClientRules
@@ -88,31 +90,32 @@ const makeProvider = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Sc
       Effect.match({ onSuccess: () => undefined, onFailure: refusal })
     )
 
-  return new OAuthAuthorizationServer<ProviderEnv>({
-    issuer: publicUrl.origin,
-    authorizeEndpoint: new URL("/authorize", publicUrl).href,
-    tokenEndpoint: new URL("/token", publicUrl).href,
-    ...(registration && { clientRegistrationEndpoint: new URL("/register", publicUrl).href }),
-    clientIdMetadataDocumentEnabled: true,
-    resources: [address(publicUrl, "/mcp"), address(publicUrl, "/sse")],
-    defaultResource: address(publicUrl, "/mcp"),
-    scopesSupported: [...scopes],
-    allowPrivateUseRedirectUris: privateUse,
-    accessTokenTTL: accessToken,
-    refreshTokenTTL: refreshToken,
-    refreshTokenIdleTTL: refreshToken,
-    tokenExchangeCallback: async ({ props }) => {
-      const refused = await run(refusalOf(props))
-      if (refused !== undefined) throw refused
-    },
-    onError: ({ code, status, internal }) => {
-      Effect.runSyncWith(context)(
-        Effect.logInfo("OAuth request refused").pipe(
-          Effect.annotateLogs({ code, status, category: internal.category, reason: internal.reason })
+  return (further?: Resource) =>
+    new OAuthAuthorizationServer<ProviderEnv>({
+      issuer: publicUrl.origin,
+      authorizeEndpoint: new URL("/authorize", publicUrl).href,
+      tokenEndpoint: new URL("/token", publicUrl).href,
+      ...(registration && { clientRegistrationEndpoint: new URL("/register", publicUrl).href }),
+      clientIdMetadataDocumentEnabled: true,
+      resources: [...resources, ...(further === undefined ? [] : [further])].map((each) => address(publicUrl, each)),
+      defaultResource: address(publicUrl, "/mcp"),
+      scopesSupported: [...scopes],
+      allowPrivateUseRedirectUris: privateUse,
+      accessTokenTTL: accessToken,
+      refreshTokenTTL: refreshToken,
+      refreshTokenIdleTTL: refreshToken,
+      tokenExchangeCallback: async ({ props }) => {
+        const refused = await run(refusalOf(props))
+        if (refused !== undefined) throw refused
+      },
+      onError: ({ code, status, internal }) => {
+        Effect.runSyncWith(context)(
+          Effect.logInfo("OAuth request refused").pipe(
+            Effect.annotateLogs({ code, status, category: internal.category, reason: internal.reason })
+          )
         )
-      )
-    }
-  })
+      }
+    })
 })
 
 /**
@@ -139,6 +142,23 @@ export const attempt = <A>(operation: string, call: () => Promise<A>): Effect.Ef
     }
   })
 
+/** What everybody may connect to, whatever organizations there are. */
+const resources = ["/mcp", "/sse"] as const
+
+/** For how many organizations a provider is held: the library knows a resource only if it is told of it when it is made. */
+const mostOrganizations = 100
+
+/** The library, as far as it depends on the resources that it knows. */
+interface ForResource {
+  readonly provider: OAuthAuthorizationServer<ProviderEnv>
+  readonly helpers: OAuthHelpers
+}
+
+const forResourceBy = (provider: OAuthAuthorizationServer<ProviderEnv>, env: ProviderEnv): ForResource => ({
+  provider,
+  helpers: provider.getOAuthApi(env)
+})
+
 /**
  * `@cloudflare/workers-oauth-provider`, set up once because it caches keys, and shared by all who act through it:
  * endpoints, consent, grants, resource server. No code and no refresh token yields an access token for a grant that is
@@ -149,6 +169,8 @@ export class OAuthLibrary extends Context.Service<
   {
     readonly provider: OAuthAuthorizationServer<ProviderEnv>
     readonly helpers: OAuthHelpers
+    /** The same for requests that concern the resource with this identifier, which may be one of an organization. */
+    readonly forResource: (identifier: string | undefined) => ForResource
     /** What the library is handed with each request. */
     readonly env: ProviderEnv
     /** An execution context for one request: the library writes `props` and `auth` on it. */
@@ -163,11 +185,21 @@ export class OAuthLibrary extends Context.Service<
       const scopes = [...(yield* ServerInfo).scopes.keys()]
       const waitUntil = yield* KeepAlive
       const env: ProviderEnv = { OAUTH_KV: routed(yield* OAuthStorage, yield* GrantStorage) }
-      const provider = yield* makeProvider(scopes)
+      const { PUBLIC_URL: publicUrl } = yield* AppConfig
+      const makeProvider = yield* makeProviders(scopes)
+      const main = forResourceBy(makeProvider(), env)
+      const ofOrganizations = new Lru<Resource, ForResource>(mostOrganizations)
+      const forResource = (identifier: string | undefined): ForResource => {
+        const resource = identifier === undefined ? undefined : resourceOf(publicUrl, identifier)
+        if (resource === undefined || slugOf(resource) === undefined) return main
+        const known = ofOrganizations.get(resource) ?? forResourceBy(makeProvider(resource), env)
+        ofOrganizations.set(resource, known)
+        return known
+      }
       const freshContext = () =>
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the library calls `waitUntil` and nothing else
         ({ waitUntil, passThroughOnException: () => {}, props: {} }) as ExecutionContext
-      return OAuthLibrary.of({ provider, helpers: provider.getOAuthApi(env), env, freshContext, scopes })
+      return OAuthLibrary.of({ ...main, forResource, env, freshContext, scopes })
     })
   )
 }

@@ -54,6 +54,22 @@ export const placesOf = (
   })
 }
 
+/** The account does not belong to the organization whose address the client connects to, or there is none. */
+export class NotAMember extends Schema.TaggedError<NotAMember>()("NotAMember", { slug: Schema.String }) {
+  override get message(): string {
+    return `This account does not belong to an organization with the name ${this.slug} in its address.`
+  }
+}
+
+/** The one place that an address names, of those that somebody can connect an app for. */
+export const placeAt = (
+  places: ReadonlyArray<Place>,
+  slug: string
+): Effect.Effect<readonly [Place], { readonly reason: NotAMember }> => {
+  const found = places.find((place) => place?.slug === slug)
+  return found === undefined ? Effect.fail({ reason: new NotAMember({ slug }) }) : Effect.succeed([found])
+}
+
 /** How a form names a place. */
 export const nameOf = (place: Place): string => place?.id ?? "personal"
 

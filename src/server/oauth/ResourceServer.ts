@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import type { Caller } from "../access/Caller.ts"
+import { Lru } from "../access/Lru.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { UserId } from "../domain/Principal.ts"
 import * as Scope from "../domain/Scope.ts"
@@ -49,9 +50,8 @@ const decodeUserId = Schema.decodeUnknownOption(UserId)
 const mostStrangers = 30
 
 /** One protected resource: its metadata (RFC 9728), bearer tokens and their challenges (RFC 6750), the baseline scope. */
-const makeResource = Effect.fnUntraced(function* (resource: Resource) {
-  const { PUBLIC_URL: publicUrl } = yield* AppConfig
-  return new OAuthResourceServer<ResourceEnv, Props>({
+const makeResource = (publicUrl: URL, resource: Resource) =>
+  new OAuthResourceServer<ResourceEnv, Props>({
     resourceMetadata: { resource: address(publicUrl, resource), authorization_servers: [publicUrl.origin] },
     requiredScopes: [Scope.baseline],
     validateToken:
@@ -70,7 +70,9 @@ const makeResource = Effect.fnUntraced(function* (resource: Resource) {
         auth.scope.includes(Scope.baseline) ? env.serve(props.caller) : insufficientScope(auth, [Scope.baseline])
     }
   })
-})
+
+/** How many resources are held: those of organizations are made when they are asked for. */
+const mostResources = 100
 
 /** The resource server: who sent a request, or the challenge for whoever has no good token. */
 export class ResourceServer extends Context.Service<
@@ -94,7 +96,12 @@ export class ResourceServer extends Context.Service<
     Effect.gen(function* () {
       const { PUBLIC_URL: publicUrl } = yield* AppConfig
       const { freshContext } = yield* OAuthLibrary
-      const resources = { "/mcp": yield* makeResource("/mcp"), "/sse": yield* makeResource("/sse") }
+      const resources = new Lru<Resource, ReturnType<typeof makeResource>>(mostResources)
+      const at = (resource: Resource) => {
+        const known = resources.get(resource) ?? makeResource(publicUrl, resource)
+        resources.set(resource, known)
+        return known
+      }
       const bounded = Log.bounded(mostStrangers)
 
       /** Tells the log why a token is refused. */
@@ -108,9 +115,7 @@ export class ResourceServer extends Context.Service<
       return ResourceServer.of({
         metadata: (resource, request) => {
           const wellKnown = new URL(`/.well-known/oauth-protected-resource${resource}`, publicUrl)
-          return Effect.promise(() =>
-            resources[resource].fetch(new Request(wellKnown, request), nothing, freshContext())
-          )
+          return Effect.promise(() => at(resource).fetch(new Request(wellKnown, request), nothing, freshContext()))
         },
 
         serve: <A, R>(resource: Resource, request: Request, served: Protected<A, R>) =>
@@ -144,7 +149,7 @@ export class ResourceServer extends Context.Service<
                   ),
                 serve: (caller) => run(served.serve(caller, answer), { signal })
               }
-              const response = await resources[resource].fetch(request, env, freshContext())
+              const response = await at(resource).fetch(request, env, freshContext())
               return instead ?? response
             })
           )
