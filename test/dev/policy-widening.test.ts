@@ -82,7 +82,7 @@ describe("a policy as text", () => {
 
 describe("a policy in words", () => {
   it("names whom it admits", () => {
-    const { all, any, nobody, permission, roles, scopes, signedIn } = Policy
+    const { all, any, inOrganization, nobody, organizationRole, permission, roles, scopes, signedIn } = Policy
     const words = [
       [nobody, "nobody"],
       [signedIn, "everybody who is signed in"],
@@ -94,8 +94,10 @@ describe("a policy in words", () => {
       [scopes("a", "b"), "anybody with scopes a and b"],
       [
         any(permission("org:reports:read"), all(roles("admin"), scopes("a"))),
-        "anybody with permission org:reports:read OR (role admin AND scope a)"
+        "anybody with permission org:reports:read in the organization OR (role admin AND scope a)"
       ],
+      [organizationRole("org:admin", "org:owner"), "anybody with role org:admin or org:owner in the organization"],
+      [all(inOrganization, scopes("a")), "anybody with an organization AND scope a"],
       [all(any(roles("admin")), any(signedIn, nobody)), "anybody with role admin AND (an account OR what nobody has)"]
     ] as const
     for (const [policy, said] of words) assert.strictEqual(toWords(policy), said)

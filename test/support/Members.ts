@@ -19,10 +19,9 @@ export const atClerk = async (organizations: TestUser["organizations"] = [acme, 
     return visitor.get("/callback", { state: upstream.searchParams.get("state") ?? "", code: "user_ada" })
   }
   /** What the grants that are stored are for, in clear. */
-  const grantedFor = () =>
-    app.kv
-      .dump()
-      .filter(([key]) => key.startsWith("grant:"))
-      .map(([, value]) => (JSON.parse(value) as { readonly metadata: unknown }).metadata)
+  const grantedFor = async () =>
+    (await app.accounts.dump("user_ada"))
+      .filter(({ key }) => key.startsWith("grant:"))
+      .map(({ value }) => (JSON.parse(value) as { readonly metadata: unknown }).metadata)
   return { ...app, clientId, grantedFor, signIn }
 }

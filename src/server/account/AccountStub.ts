@@ -41,6 +41,10 @@ export const backoff = Schedule.exponential("200 millis", 1.6).pipe(
   Schedule.jittered
 )
 
+/** What may be asked twice is asked again where the object is being replaced. */
+const again = <A>(call: Effect.Effect<A, AccountUnavailable>): Effect.Effect<A, AccountUnavailable> =>
+  Effect.retry(call, { while: ({ overloaded }) => !overloaded, times: 2, schedule: backoff })
+
 /** The object of one user, as the Worker sees it. */
 export interface AccountStub extends UserAuthority<AccountUnavailable> {
   /** Checks the token of a message, and serves the message if it is good: one call. */
@@ -107,7 +111,8 @@ export class AccountStubs extends Context.Service<
         forUser: (userId) => {
           const stub = namespace.getByName(userId)
           return {
-            admit: (bearer) => attempt("admit", async (): Promise<Admission> => stub.admit(bearer)),
+            // Asking twice does no harm, and a call does not fail because the object is being replaced.
+            admit: (bearer) => again(attempt("admit", async (): Promise<Admission> => stub.admit(bearer))),
             token: (request) => attempt("token", () => stub.token(request)),
             standing: attempt("standing", async (): Promise<Standing> => stub.standing()),
             grants: attempt("grants", async (): Promise<ReadonlyArray<Grant>> => stub.grants()),
@@ -165,11 +170,9 @@ export const hearInAccount = Effect.map(
 export const authorityOf = (stub: AccountStub): UserAuthority => {
   const reached = <A>(call: Effect.Effect<A, AccountUnavailable>) =>
     Effect.mapError(call, (cause) => new StorageUnavailable({ operation: cause.operation, cause }))
-  /** What may be asked twice is asked again where the object is being replaced. */
-  const asked = <A>(call: Effect.Effect<A, AccountUnavailable>) =>
-    reached(Effect.retry(call, { while: ({ overloaded }) => !overloaded, times: 2, schedule: backoff }))
+  const asked = <A>(call: Effect.Effect<A, AccountUnavailable>) => reached(again(call))
   return {
-    admit: (bearer) => asked(stub.admit(bearer)),
+    admit: (bearer) => reached(stub.admit(bearer)),
     token: (request) => reached(stub.token(request)),
     standing: asked(stub.standing),
     grants: asked(stub.grants),

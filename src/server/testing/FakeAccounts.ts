@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 
+import { AccessRefresh } from "../access/Access.ts"
 import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import type { AccountLayer } from "../account/AccountObject.ts"
 import { Authority } from "../account/Authority.ts"
@@ -17,14 +18,14 @@ import type { Bearer } from "../oauth/Admission.ts"
 import type { TokenRequest } from "../oauth/UserAuthorities.ts"
 
 /** How the authority over a user is built, on the user's records. */
-type AuthorityLayer = (user: Parameters<AccountLayer>[0]) => Layer.Layer<Authority, never, Records>
+type AuthorityLayer = (user: Parameters<AccountLayer>[0]) => Layer.Layer<Authority | AccessRefresh, never, Records>
 
 /** What is kept for one user. */
 interface Account {
   readonly entries: MemoryEntries
   readonly toolCalls: MemoryCalls
   readonly decisions: DecisionRows["Service"]
-  readonly runtime: ManagedRuntime.ManagedRuntime<Authority | Records, never>
+  readonly runtime: ManagedRuntime.ManagedRuntime<Authority | AccessRefresh | Records, never>
 }
 
 /**
@@ -46,6 +47,8 @@ export class FakeAccounts {
   ahead = 0
   /** How many of the next calls fail, as those of an object do that is being replaced. */
   failures = 0
+  /** The name of the calls that fail, if not all do. */
+  failing: string | undefined
   /** Whether they fail because the object has too much to do. */
   overloaded = false
   /** How many of the next commits of records fail, as those of an object's store do. Nothing of them is kept. */
@@ -69,7 +72,11 @@ export class FakeAccounts {
         end: (grantId: GrantId) => ask("end", ({ end }) => end(grantId)),
         keep: (key: string, value: string, expiresAt: number | null) =>
           ask("keep", ({ keep }) => keep(key, value, expiresAt)),
-        hear: (event: AccessEvent) => this.#called("hear", async () => this.#hear(event)),
+        hear: (event: AccessEvent) =>
+          this.#called("hear", async () => {
+            this.#hear(event)
+            if (event._tag === "FactsChanged") await this.#lookAgain(userId)
+          }),
         joinOrganization: ({ organizationId, userId: member }: OrganizationMember) =>
           this.#called("joinOrganization", async () => void this.members.push(`${organizationId} ${member}`)),
         organizationsChanged: ({ eventId, organizationId }: OrganizationsChanged) =>
@@ -140,7 +147,8 @@ export class FakeAccounts {
     const known = this.#accounts.get(userId)
     if (known !== undefined) return known
     const events = AccessEvents.heardBy(Effect.succeed((event: AccessEvent) => Effect.sync(() => this.#hear(event))))
-    const layer = this.#layer?.({ userId, events }) ?? Layer.mock(Authority)({})
+    const layer =
+      this.#layer?.({ userId, events }) ?? Layer.merge(Layer.mock(Authority)({}), Layer.mock(AccessRefresh)({}))
     const made = {
       entries: new MemoryEntries(),
       toolCalls: new MemoryCalls(),
@@ -151,6 +159,13 @@ export class FakeAccounts {
     }
     this.#accounts.set(userId, made)
     return made
+  }
+
+  /** Looks at Clerk as an object does for somebody who has connected something. */
+  async #lookAgain(userId: UserId): Promise<void> {
+    if ((await this.recordsOf(userId)).every((key) => !key.startsWith("grant:"))) return
+    const { runtime } = this.#accountOf(userId)
+    await runtime.runPromise(Effect.exit(Effect.flatMap(AccessRefresh, ({ refresh }) => refresh(userId))))
   }
 
   #hear(event: AccessEvent): void {
@@ -171,7 +186,7 @@ export class FakeAccounts {
 
   async #called<A>(operation: string, answer: () => Promise<A>): Promise<A> {
     this.calls.set(operation, (this.calls.get(operation) ?? 0) + 1)
-    if (this.failures > 0) {
+    if (this.failures > 0 && (this.failing ?? operation) === operation) {
       this.failures -= 1
       throw Object.assign(new Error("the object was reset: internal detail"), { overloaded: this.overloaded })
     }

@@ -148,6 +148,7 @@ describe("a tool that may be called so often", () => {
   it("is refused while calls cannot be counted, and other tools are not", async () => {
     const server = serve()
     const client = await server.connect({ id: "user_ada" }, { scopes: ["draw"] })
+    server.accounts.failing = "takeCall"
     server.accounts.failures = 1
     assert.strictEqual(
       await called(client, "draw", { steps: 1 }),

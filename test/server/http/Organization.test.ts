@@ -36,7 +36,7 @@ describe("after the sign-in", () => {
     it(`${what} sees no page, where organizations are ${setting}`, async () => {
       const { grantedFor, signIn } = await atClerk([...organizations], { ORGANIZATIONS: setting })
       assert.strictEqual(outcome(await signIn()), "a code")
-      assert.deepStrictEqual(grantedFor(), [granted])
+      assert.deepStrictEqual(await grantedFor(), [granted])
     })
   }
 
@@ -44,7 +44,7 @@ describe("after the sign-in", () => {
     const { clerk, grantedFor, signIn } = await atClerk()
     clerk.tellsMemberships = false
     assert.strictEqual(outcome(await signIn()), "a code")
-    assert.deepStrictEqual(grantedFor(), [{}])
+    assert.deepStrictEqual(await grantedFor(), [{}])
   })
 
   it("whoever has to be a member and is none, or nobody knows, is refused", async () => {
@@ -57,7 +57,7 @@ describe("after the sign-in", () => {
       const back = await signIn()
       assert.strictEqual(outcome(back), error)
       assert.match(locationOf(back).searchParams.get("error_description") ?? "", words)
-      assert.deepStrictEqual(grantedFor(), [])
+      assert.deepStrictEqual(await grantedFor(), [])
     }
   })
 
@@ -72,7 +72,7 @@ describe("after the sign-in", () => {
       for (const part of ["Ada Marlowe", "ada@example.com", "Acme", "admin", "Globex", "member", "Test client"]) {
         assert.include(text, part)
       }
-      assert.deepStrictEqual(grantedFor(), [])
+      assert.deepStrictEqual(await grantedFor(), [])
     })
   }
 
@@ -112,7 +112,7 @@ describe("consent that a browser remembers", () => {
     assert.strictEqual(outcome(await visitor.get("/callback", { state, code: "user_ada" })), "a code")
     assert.strictEqual(outcome(await authorize()), "a code")
     const organizationId = "org_acme"
-    assert.sameDeepMembers(grantedFor(), [{}, {}, { organizationId }, { organizationId }])
+    assert.sameDeepMembers(await grantedFor(), [{}, {}, { organizationId }, { organizationId }])
   })
 })
 
@@ -126,7 +126,7 @@ describe("POST /organization", () => {
       const { clientId, grantedFor, handler, signIn, visitor } = await atClerk()
       const back = await visitor.choose(await signIn(), organization)
       assert.strictEqual(outcome(back), "a code")
-      assert.deepStrictEqual(grantedFor(), [granted])
+      assert.deepStrictEqual(await grantedFor(), [granted])
       const tokens = await jsonOf(await visitor.redeem(clientId, locationOf(back).searchParams.get("code") ?? ""))
       const client = await connect(handler, String(tokens["access_token"]))
       const { structuredContent } = await client.callTool({ name: "whoAmI", arguments: {} })
@@ -146,7 +146,7 @@ describe("POST /organization", () => {
   it("tells the client that the person gave up, and grants nothing", async () => {
     const { grantedFor, signIn, visitor } = await atClerk()
     assert.strictEqual(outcome(await visitor.choose(await signIn(), undefined, "cancel")), "access_denied")
-    assert.deepStrictEqual(grantedFor(), [])
+    assert.deepStrictEqual(await grantedFor(), [])
   })
 
   it("starts the sign-in again for another account", async () => {
@@ -157,7 +157,7 @@ describe("POST /organization", () => {
     clerk.users.set("user_mina", { id: "user_mina", organizations: [globex] })
     const state = again.searchParams.get("state") ?? ""
     assert.strictEqual(outcome(await visitor.get("/callback", { state, code: "user_mina" })), "a code")
-    assert.deepStrictEqual(grantedFor(), [{ organizationId: "org_globex" }])
+    assert.deepStrictEqual(await grantedFor(), [{ organizationId: "org_globex" }])
   })
 
   for (const [what, organization] of [
@@ -170,7 +170,7 @@ describe("POST /organization", () => {
       const back = await visitor.choose(await signIn(), organization)
       assert.strictEqual(outcome(back), "access_denied")
       assert.include(locationOf(back).searchParams.get("error_description"), "not a member of the organization")
-      assert.deepStrictEqual(grantedFor(), [])
+      assert.deepStrictEqual(await grantedFor(), [])
     })
   }
 
@@ -181,14 +181,14 @@ describe("POST /organization", () => {
       clerk.users.set("user_ada", change)
       wait(61)
       assert.strictEqual(outcome(await visitor.choose(page, "org_globex")), "access_denied")
-      assert.deepStrictEqual(grantedFor(), [])
+      assert.deepStrictEqual(await grantedFor(), [])
     }
   })
 
   it("grants no personal account where the setting demands an organization", async () => {
     const { grantedFor, signIn, visitor } = await atClerk([acme, globex], { ORGANIZATIONS: "required" })
     assert.strictEqual(outcome(await visitor.choose(await signIn(), "personal")), "access_denied")
-    assert.deepStrictEqual(grantedFor(), [])
+    assert.deepStrictEqual(await grantedFor(), [])
   })
 
   it("answers a double click like the first click", async () => {
@@ -199,7 +199,7 @@ describe("POST /organization", () => {
       const [first, second] = both === "after" ? [await send(), await send()] : await Promise.all([send(), send()])
       assert.strictEqual(outcome(first), "a code")
       assert.strictEqual(locationOf(second).href, locationOf(first).href)
-      assert.strictEqual(grantedFor().length, 1)
+      assert.strictEqual(await grantedFor().length, 1)
     }
   })
 
@@ -209,11 +209,11 @@ describe("POST /organization", () => {
       const form = await continued(await signIn(), "org_globex")
       form.set("decision", decision)
       await visitor.post("/organization", form)
-      const before = grantedFor()
+      const before = await grantedFor()
       form.set("decision", "continue")
       form.set("organization", "org_acme")
       assert.strictEqual((await visitor.post("/organization", form)).status, 400)
-      assert.deepStrictEqual(grantedFor(), before)
+      assert.deepStrictEqual(await grantedFor(), before)
     }
   })
 
@@ -246,7 +246,7 @@ describe("POST /organization", () => {
     await refused(await new Visitor(handler).post("/organization", form))
     wait(601)
     await refused(await visitor.post("/organization", form))
-    assert.deepStrictEqual(grantedFor(), [])
+    assert.deepStrictEqual(await grantedFor(), [])
   })
 
   it("tells whoever loads its address that there is nothing to choose", async () => {
@@ -291,7 +291,7 @@ describe("a connection for an organization", () => {
     clerk.users.set("user_ada", { organizations: [acme] })
     wait(61)
     assert.strictEqual(await call(), 401)
-    assert.deepStrictEqual(grantedFor(), [])
+    assert.deepStrictEqual(await grantedFor(), [])
     assert.match(accounts.ended.join(), /^user_ada [^,]+$/u)
     assert.deepStrictEqual(await refresh(), [400, "invalid_grant"])
   })
@@ -304,7 +304,7 @@ describe("a connection for an organization", () => {
     wait(61)
     assert.include(JSON.stringify(await call()), "has to correct its Clerk settings")
     assert.deepStrictEqual(await refresh(), [503, "temporarily_unavailable"])
-    assert.lengthOf(grantedFor(), 1)
+    assert.lengthOf(await grantedFor(), 1)
     clerk.tellsMemberships = true
     wait(61)
     assert.include(JSON.stringify(await call()), "Globex")
