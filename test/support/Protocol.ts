@@ -8,7 +8,7 @@ import type { Caller } from "../../src/server/access/Caller.ts"
 import type { UserSnapshot } from "../../src/server/access/UserSnapshot.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
 import { ServerInfo } from "../../src/server/config/ServerInfo.ts"
-import { Principal, UserId } from "../../src/server/domain/Principal.ts"
+import { OrganizationId, Principal, UserId } from "../../src/server/domain/Principal.ts"
 import { Changes } from "../../src/server/mcp/Changes.ts"
 import { ServerFactory } from "../../src/server/mcp/ServerFactory.ts"
 import { StatelessLane } from "../../src/server/mcp/StatelessLane.ts"
@@ -41,7 +41,7 @@ const snapshot: UserSnapshot = {
   imageUrl: "https://example.com/one.png",
   role: null,
   metadata: {},
-  memberships: [],
+  memberships: [{ id: OrganizationId.make("org_one"), slug: "one", name: "One", role: "org:member", permissions: [] }],
   locked: false,
   takenAt: 0
 }

@@ -62,9 +62,11 @@ export const grantOrAsk = Effect.fnUntraced(function* (
     open,
     grants.filter(({ clientId }) => clientId === authRequest.clientId)
   )
+  const { SIGN_IN: mode, APP_URL: appUrl } = yield* AppConfig
+  const appHost = mode === "app" ? appUrl.host : undefined
   const client = yield* (yield* Consent).describe(authRequest)
   const asked = yield* (yield* OrganizationChoice).begin(authRequest, { subject, consent }, headers)
-  return yield* organizationPage({ client, user, places, proposed, ...asked })
+  return yield* organizationPage({ client, user, places, appHost, proposed, ...asked })
 })
 
 /** `POST /organization`: takes the choice back. Only this server's own page can have sent it. */

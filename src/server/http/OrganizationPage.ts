@@ -40,6 +40,8 @@ interface Question {
   readonly client: ConsentDescription
   readonly user: UserSnapshot
   readonly places: ReadonlyArray<Place>
+  /** The host of the app, if people sign in there: it goes on with whoever is signed in. */
+  readonly appHost: string | undefined
   /** The name of the place that is chosen already. */
   readonly proposed: string
   readonly state: string
@@ -51,6 +53,7 @@ export const organizationPage = ({
   client,
   user,
   places,
+  appHost,
   proposed,
   state,
   headers
@@ -62,6 +65,7 @@ export const organizationPage = ({
         <input type="hidden" name="state" value="${state}" />
         <button name="decision" value="continue" hidden></button>
         <div class="buttons"><button name="decision" value="other">Use another account</button></div>
+        ${appHost === undefined ? "" : html`<p><small>For another account, sign out of ${appHost} first.</small></p>`}
         <fieldset>
           <legend>Connect the app for</legend>
           ${places.map((place) => choice(place, proposed))}

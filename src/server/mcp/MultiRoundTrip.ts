@@ -37,8 +37,9 @@ const Kept = Schema.fromJsonString(
 /** Names the call that a round belongs to. The order of keys in the arguments does not matter. */
 const fingerprint = Effect.fnUntraced(function* (ctx: ServerContext, name: string, args: unknown) {
   const digest = yield* Digest.Digest
-  const { userId, clientId } = yield* CurrentPrincipal
-  const call = JSON.stringify([userId, clientId, ctx.mcpReq.method, name, args ?? {}], (_, value: unknown) =>
+  const { userId, clientId, organizationId } = yield* CurrentPrincipal
+  const place = organizationId === undefined ? [] : [organizationId]
+  const call = JSON.stringify([userId, clientId, ctx.mcpReq.method, name, args ?? {}, ...place], (_, value: unknown) =>
     typeof value === "object" && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
       : value
@@ -46,7 +47,7 @@ const fingerprint = Effect.fnUntraced(function* (ctx: ServerContext, name: strin
   return yield* Effect.orDie(digest.digestHex(Digest.sha256, new TextEncoder().encode(call)))
 })
 
-/** What earlier rounds of this call asked and heard. State of another call, user or client is refused. */
+/** What earlier rounds of this call asked and heard. State of another call, user, client or organization is refused. */
 const resume = Effect.fnUntraced(function* (state: unknown, call: string) {
   if (typeof state !== "string") return yield* new StateRefused()
   const signer = yield* StateSigner
@@ -60,9 +61,9 @@ const resume = Effect.fnUntraced(function* (state: unknown, call: string) {
  * clients of either era: as the result of the request (MCP 2026-07-28, multi-round-trip requests), or as requests of the
  * server's own (2025-era elicitation, sampling and roots), and the handler is called again with the answers.
  *
- * The state that travels along is bound to user, client, tool and arguments, and expires. It proves what earlier rounds
- * heard, not that a person was asked: a client could answer in a person's place as well. So replies without any state
- * count, as the first answers of a call; with a state, only replies to what it asked.
+ * The state that travels along is bound to user, client, organization, tool and arguments, and expires. It proves what
+ * earlier rounds heard, not that a person was asked: a client could answer in a person's place as well. So replies
+ * without any state count, as the first answers of a call; with a state, only replies to what it asked.
  */
 export const run = <A, E, R>(
   ctx: ServerContext,

@@ -2,12 +2,24 @@ import { assert, layer } from "@effect/vitest"
 
 import { OAuthClient } from "../../support/OAuthClient.ts"
 import { onServer, RunningServer, type Server } from "../../support/RunningServer.ts"
-import { legacy } from "../../support/Wire.ts"
+import { legacy, post } from "../../support/Wire.ts"
 
 /** The organization that the tools of this connection are told of. */
 const toldOf = async (server: Server, token: string) => {
   const { result } = await legacy(server.mcp, token, "tools/call", { name: "whoAmI", arguments: {} })
   assert.notOk(result?.["isError"])
+  return (result?.["structuredContent"] as { readonly organization: string | null } | undefined)?.organization
+}
+
+/** The same, in a session, which the object of the user serves. */
+const toldOfInSession = async (server: Server, token: string) => {
+  const version = { "mcp-protocol-version": "2025-06-18" }
+  const send = (id: number, method: string, params: object, headers: Readonly<Record<string, string>> = version) =>
+    post(server.mcp, token, { jsonrpc: "2.0", id, method, params }, { headers })
+  const clientInfo = { name: "test", version: "1" }
+  const opened = await send(1, "initialize", { protocolVersion: "2025-06-18", capabilities: {}, clientInfo })
+  const session = { ...version, "mcp-session-id": opened.headers.get("mcp-session-id") ?? "" }
+  const { result } = await send(2, "tools/call", { name: "whoAmI", arguments: {} }, session)
   return (result?.["structuredContent"] as { readonly organization: string | null } | undefined)?.organization
 }
 
@@ -51,6 +63,9 @@ layer(RunningServer.layer)("organizations of a running server", (it) => {
         tokens.set((await toldOf(server, accessToken)) ?? "personal", accessToken)
       }
       assert.deepStrictEqual([...tokens.keys()], ["Organization 0", "Organization 1", "personal"])
+      for (const [organization, token] of tokens) {
+        assert.strictEqual((await toldOfInSession(server, token)) ?? "personal", organization)
+      }
       // Leaving one ends the connection for that one alone.
       await server.admin((admin) => admin.setOrganizations(email, [["org:a:read"]]))
       await server.restart()

@@ -335,6 +335,7 @@ describe("signing in through the app", () => {
     clerk.sessions.set("sess_ada", "user_ada")
     const state = await goToApp(visitor, await visitor.register())
     const page = await comeBack(visitor, { state, session_token: sessionToken() })
+    assert.include(await page.clone().text(), "sign out of app.example.com first")
     const again = locationOf(await visitor.choose(page, undefined, "other"))
     assert.strictEqual(again.origin + again.pathname, `${appOrigin}/auth/mcp`)
     assert.strictEqual(again.searchParams.get("prompt"), "login")

@@ -93,6 +93,7 @@ describe("a tool that asks", () => {
         unsigned: yield* call({ ...answered, requestState: '{"replies":{}}' }),
         "of another user": yield* call(answered, { as: principal({ userId: "user_two" }) }),
         "of another client": yield* call(answered, { as: principal({ clientId: "another" }) }),
+        "of another organization": yield* call(answered, { as: principal({ organizationId: "org_one" }) }),
         "of another tool": yield* call({ ...answered, name: "other" }),
         "of other arguments": yield* call({ ...answered, arguments: { greeting: "Bye" } })
       }

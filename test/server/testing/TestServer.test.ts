@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Tool from "effect/ai/Tool"
+import * as Toolkit from "effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
-import { Settings } from "../../../src/server/index.ts"
+import { CurrentOrganization, Policy, Settings } from "../../../src/server/index.ts"
 import { Catalogue } from "../../../src/server/mcp/Catalogue.ts"
-import { ClerkApi, testServer } from "../../../src/server/testing/index.ts"
+import { ClerkApi, testServer, type TestUser } from "../../../src/server/testing/index.ts"
 import { clerkUser } from "../../../src/server/testing/TestUser.ts"
 import { testApp } from "../../support/TestApp.ts"
 import * as People from "../fixture/People.ts"
@@ -55,4 +57,51 @@ describe("testServer", () => {
       problems: [{ name: "ACME_REGION", problem: "missing", expected: "where the data is" }]
     })
   })
+})
+
+describe("a server for members of two organizations", () => {
+  const Read = Tool.make("read", { success: Schema.Struct({ of: Schema.String }), dependencies: [CurrentOrganization] })
+  const toolkit = Toolkit.make(
+    Read.annotate(Policy.Required, Policy.permission("org:books:read")),
+    Tool.make("lead", { success: Schema.Struct({}) }).annotate(Policy.Required, Policy.organizationRole("org:admin")),
+    Tool.make("meet", { success: Schema.Struct({}) }).annotate(Policy.Required, Policy.inOrganization),
+    Tool.make("rest", { success: Schema.Struct({}) }).annotate(Policy.Required, Policy.signedIn)
+  )
+  const layer = toolkit.toLayer({
+    read: () => Effect.map(CurrentOrganization.required, ({ name }) => ({ of: name })),
+    lead: () => Effect.succeed({}),
+    meet: () => Effect.succeed({}),
+    rest: () => Effect.succeed({})
+  })
+  const ada: TestUser = {
+    organizations: [
+      { id: "org_acme", name: "Acme", permissions: ["org:books:read"] },
+      { id: "org_globex", name: "Globex", role: "org:admin" }
+    ]
+  }
+
+  for (const [organization, allowed] of [
+    ["org_acme", ["read", "meet", "rest"]],
+    ["org_globex", ["lead", "meet", "rest"]],
+    ["personal", ["rest"]]
+  ] as const) {
+    it(`lists and serves what the user may in ${organization}, and nothing of the other`, async () => {
+      const server = testServer({ catalogue: Catalogue.layer(Catalogue.tools(toolkit, layer)) }, { users: [ada] })
+      const client = await server.connect(ada, { organization })
+      const { tools } = await client.listTools()
+      assert.deepStrictEqual(
+        tools.map(({ name }) => name),
+        [...allowed]
+      )
+      for (const name of Object.keys(toolkit.tools)) {
+        const result = await client.callTool({ name, arguments: {} })
+        assert.strictEqual(
+          result.isError !== true,
+          allowed.some((each) => each === name),
+          name
+        )
+        if (name === "read" && result.isError !== true) assert.deepEqual(result.structuredContent, { of: "Acme" })
+      }
+    })
+  }
 })
