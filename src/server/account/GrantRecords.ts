@@ -54,6 +54,7 @@ export const makeGrantRecords = Effect.fnUntraced(function* (userId: UserId) {
       const stored = (yield* records.list(grantsOf(userId))).flatMap(({ value }) => Option.toArray(decodeGrant(value)))
       return yield* Effect.forEach(stored, (grant) =>
         Effect.map(usedAt(grant), (used): Grant => ({
+          ...grant.metadata,
           id: grant.id,
           clientId: grant.clientId,
           scopes: grant.scope,

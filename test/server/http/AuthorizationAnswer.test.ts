@@ -26,7 +26,7 @@ import {
   SignInDeclined,
   StorageUnavailable
 } from "../../../src/server/oauth/AuthorizationFailure.ts"
-import { OrganizationRequired } from "../../../src/server/oauth/Organizations.ts"
+import { NotAMember, OrganizationRequired } from "../../../src/server/oauth/Organizations.ts"
 import { StateExpired, StateForged } from "../../../src/server/oauth/StateSigner.ts"
 
 type Reason = AuthorizationFailure["reason"]
@@ -69,6 +69,7 @@ const cases: ReadonlyArray<readonly [reason: Reason, code: string, status: numbe
   [new AccessUnknown({ retryAfterSeconds: 5, passes: false }), "server_error", 500],
   [new OrganizationLeft(), "access_denied", 403],
   [new OrganizationRequired(), "access_denied", 403],
+  [new NotAMember({ slug: "acme" }), "access_denied", 403],
   [new StorageUnavailable({ operation: "get", cause: new Error("secret detail") }), "temporarily_unavailable", 503]
 ]
 

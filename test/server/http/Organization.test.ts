@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 
+import { OrganizationId } from "../../../src/server/domain/Principal.ts"
 import { connect } from "../../../src/server/testing/McpClient.ts"
 import { authorizationRequest, formOf, jsonOf, locationOf, Visitor } from "../../../src/server/testing/Visitor.ts"
 import { appOrigin, comeBack, goToApp, outcome, sessionToken, throughApp } from "../../support/AtApp.ts"
@@ -150,14 +151,19 @@ describe("POST /organization", () => {
   })
 
   it("starts the sign-in again for another account", async () => {
-    const { clerk, grantedFor, signIn, visitor } = await atClerk()
+    const { accounts, clerk, signIn, visitor } = await atClerk()
     const again = locationOf(await visitor.choose(await signIn(), undefined, "other"))
     assert.strictEqual(again.origin, "https://clerk.example.com")
     assert.strictEqual(again.searchParams.get("prompt"), "login")
     clerk.users.set("user_mina", { id: "user_mina", organizations: [globex] })
     const state = again.searchParams.get("state") ?? ""
     assert.strictEqual(outcome(await visitor.get("/callback", { state, code: "user_mina" })), "a code")
-    assert.deepStrictEqual(await grantedFor(), [{ organizationId: "org_globex" }])
+    const granted = await accounts.namespace.getByName("user_mina").grants()
+    assert.deepStrictEqual(
+      granted.map(({ organizationId }) => organizationId),
+      [OrganizationId.make("org_globex")]
+    )
+    assert.isEmpty(await accounts.namespace.getByName("user_ada").grants())
   })
 
   for (const [what, organization] of [
@@ -199,7 +205,7 @@ describe("POST /organization", () => {
       const [first, second] = both === "after" ? [await send(), await send()] : await Promise.all([send(), send()])
       assert.strictEqual(outcome(first), "a code")
       assert.strictEqual(locationOf(second).href, locationOf(first).href)
-      assert.strictEqual(await grantedFor().length, 1)
+      assert.strictEqual((await grantedFor()).length, 1)
     }
   })
 
