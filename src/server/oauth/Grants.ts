@@ -45,8 +45,8 @@ export class Grants extends Context.Service<
             ...(clerkSessionId !== undefined && { clerkSessionId }),
             ...(organizationId !== undefined && { organizationId })
           }
-          const { resource: identifier } = authRequest
-          const resource = Array.isArray(identifier) ? identifier[0] : identifier
+          // The library writes the one resource of a checked request as a text.
+          const resource = String(authRequest.resource)
           const granted = yield* attempt("completeAuthorization", () =>
             forResource(resource).helpers.completeAuthorization({
               request: authRequest,
