@@ -34,12 +34,12 @@ const organization = (name: string, slug: string, members: DemoOrganization["mem
   members
 })
 
-/** The oldest first. The artist is in two of them, and may read reports in one. */
+/** The oldest first. The analyst is in two of them, and may read reports in one. */
 export const demoOrganizations: ReadonlyArray<DemoOrganization> = [
   organization("Northwind Studio", "northwind-studio", [
     [demoUsers.admin, "org:admin"],
-    [demoUsers.artist, "org:member"]
+    [demoUsers.analyst, "org:member"]
   ]),
   organization("Lumen Labs", "lumen-labs", []),
-  organization("Harbor Analytics", "harbor-analytics", [[demoUsers.artist, "org:analyst"]])
+  organization("Harbor Analytics", "harbor-analytics", [[demoUsers.analyst, "org:analyst"]])
 ]

@@ -21,11 +21,12 @@ const person = (
   banned = false
 ): DemoUser => ({ id: UserId.make(stableId("user", email)), email, firstName, lastName, role, banned })
 
-/** The five demo users. Their ids are derived from the address, so they are the same at every start. */
+/** The demo users. Their ids are derived from the address, so they are the same at every start. */
 export const demoUsers = {
   admin: person("admin@example.com", "Ada", "Marlowe", "admin"),
   premium: person("premium@example.com", "Priya", "Oakes", "premium"),
   artist: person("artist@example.com", "Arlo", "Finch", "image_generation"),
   member: person("member@example.com", "Mina", "Castell", undefined),
+  analyst: person("analyst@example.com", "Anouk", "Verne", undefined),
   banned: person("banned@example.com", "Boris", "Quill", undefined, true)
 } as const

@@ -42,14 +42,14 @@ layer(ClerkStandIn.layer({ port: 0 }))("Clerk stand-in as the Backend API", (it)
           })
         )
       assert.deepEqual(yield* emails({ limit: 2, orderBy: "+email_address" }), {
-        emails: ["admin", "artist"],
-        totalCount: 5
+        emails: ["admin", "analyst"],
+        totalCount: 6
       })
       assert.deepEqual(yield* emails({ limit: 2, offset: 4, orderBy: "+email_address" }), {
         emails: ["premium"],
-        totalCount: 5
+        totalCount: 6
       })
-      assert.deepEqual((yield* emails({})).emails, ["banned", "member", "artist", "premium", "admin"])
+      assert.deepEqual((yield* emails({})).emails, ["banned", "analyst", "member", "artist", "premium", "admin"])
       assert.deepEqual(yield* emails({ query: "finch" }), { emails: ["artist"], totalCount: 1 })
       assert.deepEqual(
         yield* emails({ emailAddress: ["member@example.com", "admin@example.com"], orderBy: "created_at" }),

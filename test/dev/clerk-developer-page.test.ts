@@ -37,7 +37,7 @@ layer(ClerkStandIn.layer({ port: 0 }))("Clerk stand-in's page for developers", (
   it.effect("shows users, organizations, roles and sessions, without script", () =>
     Effect.gen(function* () {
       const { admin, html, url } = yield* fresh
-      const session = yield* admin.createSession("artist@example.com")
+      const session = yield* admin.createSession("analyst@example.com")
       const response = yield* Effect.promise(() => fetch(`${url}/`))
       assert.include(response.headers.get("content-security-policy"), "frame-ancestors 'none'")
       const shown = yield* html
@@ -59,7 +59,7 @@ layer(ClerkStandIn.layer({ port: 0 }))("Clerk stand-in's page for developers", (
     Effect.gen(function* () {
       const { admin, html, post, users } = yield* fresh
       const user = users.member.id
-      const { id: session } = yield* admin.createSession("artist@example.com")
+      const { id: session } = yield* admin.createSession("analyst@example.com")
       const [, lumen, northwind] = yield* admin.organizations
       const organization = lumen?.id ?? ""
       const changes: ReadonlyArray<Readonly<Record<string, string>>> = [
@@ -95,7 +95,7 @@ layer(ClerkStandIn.layer({ port: 0 }))("Clerk stand-in's page for developers", (
         [["lumen-labs", "org:analyst"]]
       )
       assert.isEmpty(yield* admin.membershipsOf(users.admin.id))
-      const [ended] = yield* admin.sessionsOf(users.artist.id)
+      const [ended] = yield* admin.sessionsOf(users.analyst.id)
       assert.deepInclude(ended, { status: "ended", organizationId: undefined })
       const editor = (yield* admin.roles).find(({ key }) => key === "org:editor")
       assert.deepEqual(

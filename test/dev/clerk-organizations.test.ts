@@ -24,7 +24,7 @@ layer(ClerkStandIn.layer({ port: 0, jwtTemplates }))("Clerk stand-in's organizat
     Effect.gen(function* () {
       const { clerk, users } = yield* fresh
       const { data } = yield* Effect.promise(() =>
-        clerk.users.getOrganizationMembershipList({ userId: users.artist.id })
+        clerk.users.getOrganizationMembershipList({ userId: users.analyst.id })
       )
       assert.deepEqual(
         data.map(({ organization, permissions, role }) => [
@@ -68,7 +68,7 @@ layer(ClerkStandIn.layer({ port: 0, jwtTemplates }))("Clerk stand-in's organizat
         )
       assert.deepEqual(
         (yield* members()).data.map(({ publicUserData }) => publicUserData?.userId),
-        [users.artist.id, users.admin.id]
+        [users.analyst.id, users.admin.id]
       )
       assert.deepEqual(
         (yield* members(["org:admin"])).data.map(({ publicUserData }) => publicUserData?.userId),
@@ -94,7 +94,7 @@ layer(ClerkStandIn.layer({ port: 0, jwtTemplates }))("Clerk stand-in's organizat
         telemetry: { disabled: true }
       })
       yield* admin.setRolePermissions("org:analyst", ["org:reports:read", "org:reports:write", "org:billing:read"])
-      const session = yield* admin.createSession("artist@example.com")
+      const session = yield* admin.createSession("analyst@example.com")
       const auth = Effect.gen(function* () {
         const { jwt } = yield* Effect.promise(() => clerk.sessions.getToken(session.id))
         const state = yield* Effect.promise(() =>
@@ -137,10 +137,10 @@ layer(ClerkStandIn.layer({ port: 0, jwtTemplates }))("Clerk stand-in's organizat
             body: JSON.stringify({ user_id: userId, active_organization_id: organization })
           })
         )
-      assert.strictEqual((yield* open(users.artist.id, northwind?.id)).status, 200)
+      assert.strictEqual((yield* open(users.analyst.id, northwind?.id)).status, 200)
       assert.strictEqual((yield* open(users.admin.id, harbor?.id)).status, 422)
-      const session = yield* admin.createSession("artist@example.com")
-      yield* admin.removeMember("harbor-analytics", "artist@example.com")
+      const session = yield* admin.createSession("analyst@example.com")
+      yield* admin.removeMember("harbor-analytics", "analyst@example.com")
       const left = yield* Effect.promise(() => clerk.sessions.getSession(session.id))
       assert.isNull(left.lastActiveOrganizationId)
     })
@@ -163,7 +163,7 @@ layer(ClerkStandIn.layer({ port: 0, jwtTemplates }))("Clerk stand-in's organizat
   it.effect("changes organizations, members and roles by hooks over HTTP", () =>
     Effect.gen(function* () {
       const { admin, clerk, hook, users } = yield* fresh
-      const session = yield* admin.createSession("artist@example.com")
+      const session = yield* admin.createSession("analyst@example.com")
       const user = "member@example.com"
       const steps: ReadonlyArray<readonly [string, unknown, number?]> = [
         ["users/create", { email: "new@example.com", firstName: "Nia", role: "premium" }],
@@ -179,7 +179,7 @@ layer(ClerkStandIn.layer({ port: 0, jwtTemplates }))("Clerk stand-in's organizat
         ["organizations/members/add", { organization: "blue", user, role: "org:nothing" }, 404],
         ["organizations/members/role", { organization: "blue", user, role: "org:admin" }],
         ["organizations/members/role", { organization: "lumen-labs", user, role: "org:admin" }, 404],
-        ["organizations/members/remove", { organization: "northwind-studio", user: "artist@example.com" }],
+        ["organizations/members/remove", { organization: "northwind-studio", user: "analyst@example.com" }],
         ["organizations/delete", { organization: "lumen-labs" }],
         ["organizations/delete", { organization: "lumen-labs" }, 404],
         ["roles/create", { role: "org:editor", permissions: ["org:pages:write"] }],

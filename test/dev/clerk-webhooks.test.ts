@@ -87,10 +87,10 @@ layer(ClerkStandIn.layer({ port: 0 }))("Clerk stand-in's webhooks", (it) => {
   it.effect("tells of bans, locks, and users who come and go", () =>
     Effect.gen(function* () {
       const { admin, received, settled, types } = yield* receiving
-      yield* admin.createSession("artist@example.com")
-      yield* admin.ban("artist@example.com")
-      yield* admin.lock("artist@example.com")
-      yield* admin.deleteUser("artist@example.com")
+      yield* admin.createSession("analyst@example.com")
+      yield* admin.ban("analyst@example.com")
+      yield* admin.lock("analyst@example.com")
+      yield* admin.deleteUser("analyst@example.com")
       yield* admin.createUser({ email: "new@example.com" })
       yield* settled(8)
       assert.deepEqual(types(), [
