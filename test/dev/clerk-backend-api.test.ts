@@ -46,7 +46,7 @@ layer(ClerkStandIn.layer({ port: 0 }))("Clerk stand-in as the Backend API", (it)
         totalCount: 6
       })
       assert.deepEqual(yield* emails({ limit: 2, offset: 4, orderBy: "+email_address" }), {
-        emails: ["premium"],
+        emails: ["member", "premium"],
         totalCount: 6
       })
       assert.deepEqual((yield* emails({})).emails, ["banned", "analyst", "member", "artist", "premium", "admin"])

@@ -89,7 +89,7 @@ describe("a webhook of Clerk about a user", () => {
     await until(() => stream.state.closed !== undefined && follower.state.closed !== undefined)
     assert.isBelow(performance.now() - since, 1_000)
     assert.deepEqual([stream.state.closed, follower.state.closed], [1000, 1000])
-    assert.strictEqual((await session.post(request(1, "ping"))).status, 404)
+    assert.strictEqual((await session.post(request(1, "ping"))).status, 401)
 
     const old = await connectSse()
     clerk.banned.add(old.session.principal.userId)

@@ -107,18 +107,15 @@ describe("in a session, one decision is stored", () => {
     await stream.end()
   })
 
-  it("for what nobody can judge, and for whom Clerk no longer knows", async () => {
+  it("for what nobody can judge, and none for whom Clerk no longer knows, whose token is no good", async () => {
     const [unknown, closed] = [freshUser(), freshUser()]
     clerk.down.add(unknown)
+    const session = await Session.open(identityOf(unknown))
+    await messagesOf(await session.post(call(1, "works", withNote)))
+    assert.deepEqual(await decisionsOf(unknown), ["tools/call works unknown  refused"])
     clerk.deleted.add(closed)
-    for (const [user, expected] of [
-      [unknown, "unknown  refused"],
-      [closed, "forbidden open account refused"]
-    ] as const) {
-      const session = await Session.open(identityOf(user))
-      await messagesOf(await session.post(call(1, "works", withNote)))
-      assert.deepEqual(await decisionsOf(user), [`tools/call works ${expected}`])
-    }
+    assert.strictEqual((await new Session(identityOf(closed)).post(call(1, "works"))).status, 401)
+    assert.deepEqual(await decisionsOf(closed), [])
   })
 
   it("for each message of a batch", async () => {
