@@ -56,7 +56,7 @@ layer(ClerkStandIn.layer({ port: 0 }))("Clerk stand-in as the Backend API", (it)
         { emails: ["admin", "member"], totalCount: 2 }
       )
       assert.deepEqual((yield* emails({ userId: [users.premium.id] })).emails, ["premium"])
-      assert.strictEqual(yield* Effect.promise(() => clerk.users.getCount({ query: "example.com" })), 5)
+      assert.strictEqual(yield* Effect.promise(() => clerk.users.getCount({ query: "example.com" })), 6)
     })
   )
 
