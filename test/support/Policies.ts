@@ -6,7 +6,7 @@ import { Role } from "../../src/server/domain/Role.ts"
 const roleNames = ["admin", "premium", "guest"] as const
 export const scopeNames = ["mcp:tools", "paint:use", "app:use", "grants:end"] as const
 export const permissionNames = ["org:reports:read", "org:reports:write"] as const
-export const keyNames = ["org:admin", "org:member"] as const
+const keyNames = ["org:admin", "org:member"] as const
 
 /** A description of a policy, of which arbitrary ones can be made. */
 export type Shape =

@@ -167,7 +167,7 @@ export const hearInAccount = Effect.map(
 )
 
 /** The authority over a user, as it is reached over the network. */
-export const authorityOf = (stub: AccountStub): UserAuthority => {
+const authorityOf = (stub: AccountStub): UserAuthority => {
   const reached = <A>(call: Effect.Effect<A, AccountUnavailable>) =>
     Effect.mapError(call, (cause) => new StorageUnavailable({ operation: cause.operation, cause }))
   const asked = <A>(call: Effect.Effect<A, AccountUnavailable>) => reached(again(call))

@@ -105,7 +105,7 @@ export const makeRefreshes = Effect.fnUntraced(function* ({ remembered, repeated
 })
 
 /** For how many seconds an answer is repeated, unless `REFRESH_GRACE_SECONDS` says so. */
-export const graceSeconds = 60
+const graceSeconds = 60
 
 export const timesOf = (refreshToken: number, grace = graceSeconds): Times => ({
   remembered: Duration.toMillis(Duration.seconds(refreshToken)),

@@ -124,7 +124,7 @@ export const reading = (response: Response) => {
 }
 
 /** What the tests' authority takes for the token of this principal. */
-export const bearerOf = (principal: Principal) => ({
+const bearerOf = (principal: Principal) => ({
   token: JSON.stringify(principal),
   resource: "https://mcp.example.com/mcp"
 })
