@@ -29,10 +29,11 @@ const receiving = Effect.gen(function* () {
   })
   const address = `${url}/webhooks/clerk`
   yield* standIn.admin.setWebhooks({ url: address, secret })
+  const run = Effect.runPromiseWith(yield* Effect.context())
   const settled = (count: number) =>
     Effect.promise(async () => {
       const deadline = performance.now() + 8000
-      while ((await Effect.runPromise(standIn.admin.webhookDeliveries)).length < count) {
+      while ((await run(standIn.admin.webhookDeliveries)).length < count) {
         if (performance.now() > deadline) throw new Error(`fewer than ${count} deliveries`)
         await new Promise((resolve) => setTimeout(resolve, 20))
       }

@@ -38,10 +38,11 @@ export const grantStorage = Layer.effect(
   Effect.gen(function* () {
     const authorities = yield* UserAuthorities
     const clock = yield* Clock.Clock
+    const run = Effect.runPromiseWith(yield* Effect.context())
     const put = (key: string, value: unknown, options: KVNamespacePutOptions = {}) => {
       const userId = UserId.make(key.split(":")[1] ?? "")
       const expiresAt = expiryOf(options, clock.currentTimeMillisUnsafe())
-      return Effect.runPromise(authorities.of(userId).keep(key, String(value), expiresAt))
+      return run(authorities.of(userId).keep(key, String(value), expiresAt))
     }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- finds nothing, whichever overload is asked
     const get = (() => Promise.resolve(null)) as unknown as KeyValues["get"]

@@ -22,11 +22,10 @@ const decodePayload = Schema.decodeUnknownSync(Schema.Struct({ userId: UserId })
 
 /** Everything that is stored for the user: entries, calls, decisions, grants, tokens, and what Clerk said. */
 const removeAll = Effect.gen(function* () {
-  const records = yield* Records
   yield* (yield* UserEntries).removeAll
   yield* (yield* CallTimes).removeAll
   yield* (yield* DecisionRows).removeAll
-  yield* records.commit((yield* records.list("")).map(({ key }) => ({ key, value: null })))
+  yield* (yield* Records).removeAll
 })
 
 /** What it removes. */

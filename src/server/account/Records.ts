@@ -27,6 +27,8 @@ export class Records extends Context.Service<
     /** The records whose keys begin with `prefix`, sorted by key: the first `limit`, if given. */
     readonly list: (prefix: string, limit?: number) => Effect.Effect<ReadonlyArray<StoredRecord>>
     readonly commit: (changes: ReadonlyArray<Change>) => Effect.Effect<void>
+    /** Removes all records, also those that have expired. */
+    readonly removeAll: Effect.Effect<void>
     /** Removes at most `limit` expired records, and returns when the next one expires, if one does. */
     readonly sweep: (limit: number) => Effect.Effect<number | undefined>
   }
@@ -69,6 +71,9 @@ export class Records extends Context.Service<
             if (changes.some(({ value }) => value !== null)) table.create()
             if (table.exists()) storage.transactionSync(() => changes.forEach(apply))
           }),
+        removeAll: Effect.sync(() => {
+          if (table.exists()) sql.exec("DELETE FROM records")
+        }),
         sweep: (limit) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
             if (!table.exists()) return undefined
@@ -104,6 +109,7 @@ export class Records extends Context.Service<
           }
           records = changed
         }),
+      removeAll: Effect.sync(() => void (records = new Map())),
       sweep: (limit) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
           const expired = [...records.values()]

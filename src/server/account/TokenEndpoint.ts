@@ -73,9 +73,8 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
     })
 
   const commit = (changes: ReadonlyArray<Change>) =>
-    Effect.mapError(
-      Effect.catchDefect(records.commit(changes), (cause) => Effect.fail(cause)),
-      (cause) => new StorageUnavailable({ operation: "/token", cause })
+    Effect.catchDefect(records.commit(changes), (cause) =>
+      Effect.fail(new StorageUnavailable({ operation: "/token", cause }))
     )
 
   /** Takes place, unless the grant is another one than the library saw. */

@@ -37,12 +37,13 @@ export const token = Effect.gen(function* () {
   }
   return fromResponse(yield* endpoints.answer(new Request(request.url, { method: "POST", headers, body: form })))
 }).pipe(
-  Effect.catchTag("FormRejected", ({ status, description }) =>
-    Effect.succeed(
-      HttpServerResponse.jsonUnsafe({ error: "invalid_request", error_description: description }, { status })
-    )
-  ),
-  Effect.catchTag("StorageUnavailable", withoutStore)
+  Effect.catchTags({
+    FormRejected: ({ status, description }) =>
+      Effect.succeed(
+        HttpServerResponse.jsonUnsafe({ error: "invalid_request", error_description: description }, { status })
+      ),
+    StorageUnavailable: withoutStore
+  })
 )
 
 /** What the OAuth library reads of a request to the token endpoint beside its form. */

@@ -106,7 +106,11 @@ export class ResourceServer extends Context.Service<
 
       /** Tells the log why a token is refused. */
       const told = (resource: Resource, admission: Admission) => {
-        if (admission._tag !== "NotAdmitted") return Effect.void
+        if (admission._tag === "Admitted") return Effect.void
+        if (admission._tag === "AdmissionUnknown") {
+          const { reason } = admission
+          return Effect.annotateLogs(Effect.logWarning("An access token could not be judged"), { reason, resource })
+        }
         const { reason, known } = admission
         const line = Effect.annotateLogs(Effect.logInfo("An access token was refused"), { reason, resource, ...known })
         return known === undefined ? bounded(line) : line
@@ -131,7 +135,7 @@ export class ResourceServer extends Context.Service<
                 const found = yield* served.ask(userId, bearer)
                 if (found instanceof Response) {
                   instead = found
-                  return { _tag: "AdmissionUnknown", reason: "answered otherwise" }
+                  return { _tag: "AdmissionUnknown", reason: "the object of the user gave no answer" }
                 }
                 answer = found.answer
                 return found

@@ -1,5 +1,6 @@
 import { runInDurableObject } from "cloudflare:test"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { assert, describe, it } from "vitest"
 
@@ -9,7 +10,7 @@ import { freshUser, stubOf } from "../../support/sessions/Sessions.ts"
 
 /** Runs a program on the records of an object, as an instance of it finds them. */
 const instance = <A>(storage: DurableObjectStorage, program: Effect.Effect<A, never, Records>) =>
-  Effect.runPromise(program.pipe(Effect.provide(Records.layerSql(storage)), Effect.provide(TestClock.layer())))
+  Effect.runPromise(Effect.provide(program, Layer.merge(Records.layerSql(storage), TestClock.layer())))
 
 const commit = (...changes: Parameters<Records["Service"]["commit"]>[0]) =>
   Effect.flatMap(Records, (records) => records.commit(changes))
