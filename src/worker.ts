@@ -1,3 +1,4 @@
+import { Policy } from "./server/index.ts"
 import { make } from "./server/Worker.ts"
 import { ImageSettings } from "./tools/ImageGenerator.ts"
 import { catalogue } from "./tools/Tools.ts"
@@ -14,6 +15,7 @@ const server = make({
   },
   appScopes: { "app:read": "Read in the app behind this server what you may read there" },
   settings: [ImageSettings],
+  operators: Policy.roles("admin"),
   catalogue
 })
 

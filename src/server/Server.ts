@@ -6,6 +6,8 @@ import * as Layer from "effect/Layer"
 import { Access } from "./access/Access.ts"
 import * as CircuitBreaker from "./access/CircuitBreaker.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
+import { Operators } from "./access/Operators.ts"
+import * as Policy from "./access/Policy.ts"
 import { RateLimits } from "./access/RateLimits.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
 import * as CallCounts from "./account/CallCounts.ts"
@@ -104,6 +106,8 @@ export interface ServerDefinition<Settings extends ReadonlyArray<unknown> = []> 
   /** The classes of the settings that the catalogue reads. */
   readonly settings?: { readonly [At in keyof Settings]: SettingsClass<Settings[At]> }
   readonly catalogue: CatalogueLayer<Settings[number]>
+  /** Who may look at the connections of others and end them, on the account page. Nobody, unless it is set. */
+  readonly operators?: Policy.Policy
   /** What is kept for one user by `UserStore`, if not 64 KiB in a value and 1 MiB in all, and 7 days more once deleted. */
   readonly userStore?: Partial<UserStoreOptions>
 }
@@ -136,7 +140,11 @@ export const define = <Settings extends ReadonlyArray<unknown> = []>(
   definition: ServerDefinition<Settings>
 ): Server => {
   const faults = faultsOf(definition)
-  const info = Layer.merge(ServerInfo.layer(definition), Layer.succeed(UserStoreLimits, limitsOf(definition.userStore)))
+  const info = Layer.mergeAll(
+    ServerInfo.layer(definition),
+    Layer.succeed(Operators, definition.operators ?? Policy.nobody),
+    Layer.succeed(UserStoreLimits, limitsOf(definition.userStore))
+  )
   const configured = (env: Env) =>
     Effect.map(AppConfig.decodeWith(env, definition.settings ?? []), ({ config, own }) => {
       const catalogue = Layer.provide(definition.catalogue, Layer.succeedContext(own))

@@ -1,4 +1,4 @@
-import { Catalogue } from "clerk-mcp-worker"
+import { Catalogue, Policy } from "clerk-mcp-worker"
 import { make } from "clerk-mcp-worker/worker"
 import * as Layer from "effect/Layer"
 
@@ -12,6 +12,8 @@ const server = make({
   brand: { name: "My MCP Server" },
   // Each with the sentence that the consent page shows.
   scopes: { "stock:read": "See what is in stock" },
+  // Who may look at the connections of others at /account, and end them.
+  operators: Policy.roles("admin"),
   settings: [Stock.StockSettings],
   // What clients can use. A new family of tools is one more line; so is a resource or a prompt.
   catalogue: Catalogue.layer(Catalogue.tools(Stock.toolkit, Stock.layer)).pipe(Layer.provide(Stock.Warehouse.layer))

@@ -23,6 +23,7 @@ const bindings = {
   register: "RATE_LIMIT_REGISTER",
   authorize: "RATE_LIMIT_AUTHORIZE",
   callback: "RATE_LIMIT_AUTHORIZE",
+  account: "RATE_LIMIT_AUTHORIZE",
   token: "RATE_LIMIT_TOKEN",
   webhook: "RATE_LIMIT_WEBHOOK",
   user: "RATE_LIMIT_USER"

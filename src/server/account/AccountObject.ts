@@ -26,6 +26,7 @@ import { Records } from "./Records.ts"
 import { RecordSweep } from "./RecordSweep.ts"
 import type { Post, Posted, Removal } from "./Session.ts"
 import { type Services as SessionServices, SessionHost } from "./SessionHost.ts"
+import { SessionStore } from "./SessionStore.ts"
 import { UserEntries } from "./UserEntries.ts"
 
 type Env = Readonly<Record<string, unknown>>
@@ -113,8 +114,11 @@ export abstract class AccountObject extends DurableObject<Env> {
     return this.#authority(({ standing }) => standing)
   }
 
+  /** The user's grants, each with how many sessions are open under it. */
   async grants(): Promise<ReadonlyArray<Grant>> {
-    return this.#authority(({ grants }) => grants)
+    const grants = await this.#authority(({ grants }) => grants)
+    const open = SessionStore.openOf(this.ctx.storage.sql)
+    return grants.map((grant) => ({ ...grant, sessions: open.get(grant.id) ?? 0 }))
   }
 
   /** Ends a grant. */

@@ -13,6 +13,7 @@ const decodeOpen = Schema.decodeUnknownSync(
 const decodeEvent = Schema.decodeUnknownSync(Schema.Struct({ seq: Schema.Finite, message: Schema.String }))
 const decodeSize = Schema.decodeUnknownSync(Schema.Struct({ size: Schema.Finite }))
 const decodeCount = Schema.decodeUnknownSync(Schema.Struct({ count: Schema.Finite }))
+const decodeOpened = Schema.decodeUnknownSync(Schema.Struct({ grantId: Schema.String, count: Schema.Finite }))
 const decodeTime = Schema.decodeUnknownSync(Schema.Struct({ time: Schema.NullOr(Schema.Finite) }))
 const decodeRequest = Schema.decodeUnknownSync(
   Schema.Struct({ id: Schema.fromJsonString(Schema.Union([Schema.String, Schema.Finite])) })
@@ -66,6 +67,13 @@ export class SessionStore {
     const [bound] = sql.exec("SELECT 1 FROM pragma_table_info('sessions') WHERE name = 'organization_id'").toArray()
     if (bound === undefined) sql.exec("ALTER TABLE sessions ADD COLUMN organization_id TEXT")
     this.#eventBytes = decodeSize(sql.exec(`SELECT ifnull(sum(${size}), 0) AS size FROM events`).one()).size
+  }
+
+  /** How many sessions of each grant are open. */
+  static openOf(sql: SqlStorage): ReadonlyMap<string, number> {
+    if (sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").toArray().length === 0) return new Map()
+    const rows = sql.exec("SELECT grant_id AS grantId, count(*) AS count FROM sessions GROUP BY grant_id").toArray()
+    return new Map(rows.map((row) => decodeOpened(row)).map(({ grantId, count }) => [grantId, count]))
   }
 
   /** How many sessions there are, of one client or of all. */

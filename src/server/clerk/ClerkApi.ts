@@ -55,6 +55,8 @@ const ClerkSession = Schema.Struct({
 /** A session with one of these states has ended for good. A `pending` one waits for the person to do something. */
 const endedStatuses = new Set(["abandoned", "ended", "expired", "removed", "replaced", "revoked"])
 
+const Found = Schema.Struct({ data: Schema.Array(Schema.Struct({ id: UserId })) })
+
 const ClerkToken = Schema.Struct({ jwt: Schema.RedactedFromValue(Schema.NonEmptyString) })
 
 /** How long Clerk may take to answer one call. */
@@ -73,6 +75,8 @@ export class ClerkApi extends Context.Service<
   {
     /** The user as Clerk holds it now. Fails with `UserNotFound` when the account was deleted. */
     readonly user: (id: UserId) => Effect.Effect<ClerkUser, ClerkError>
+    /** The id of the user who has this e-mail address, if there is one. */
+    readonly userWithEmail: (email: string) => Effect.Effect<UserId | undefined, ClerkError>
     /**
      * All organization memberships of the user. `undefined` where Clerk does not tell them, and nobody knows if there are
      * any: where Organizations are off in the Clerk instance, where Clerk refuses this one list for good, and past 50,000;
@@ -131,6 +135,12 @@ export class ClerkApi extends Context.Service<
                 ? Effect.fail(refused)
                 : Effect.andThen(sessionUser(id), Effect.fail(refused))
             )
+          )
+        ),
+        userWithEmail: Effect.fn("ClerkApi.userWithEmail")((email) =>
+          Effect.map(
+            call("users.getUserList", Found, () => client.users.getUserList({ emailAddress: [email], limit: 1 })),
+            ({ data: [found] }) => found?.id
           )
         ),
         user: Effect.fn("ClerkApi.user")((id) => call("users.getUser", ClerkUser, () => client.users.getUser(id))),

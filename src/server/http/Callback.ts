@@ -5,6 +5,7 @@ import { repeated } from "../oauth/AuthorizationParameters.ts"
 import { Grants } from "../oauth/Grants.ts"
 import type { Place } from "../oauth/Organizations.ts"
 import { SignIn } from "../oauth/SignIn.ts"
+import { opened } from "./AccountSession.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
 import { askForConsent } from "./Authorize.ts"
 import { Idempotency } from "./Idempotency.ts"
@@ -46,6 +47,10 @@ const goOn = Effect.fnUntraced(function* (request: Request) {
   const signIn = yield* SignIn
   const arrived = yield* signIn.finish(request)
   const { authRequest, subject, consent, headers } = arrived
+  if (consent === "account") {
+    for (const cookie of (yield* opened(subject.userId)).getSetCookie()) headers.append("set-cookie", cookie)
+    return redirect("/account", headers)
+  }
   const found = yield* refusing(authRequest)(lookUp(subject, authRequest))
   const grant = Effect.gen(function* () {
     // What a browser remembers was said by somebody. Only now it is known whether by this person, and if it stands.

@@ -24,7 +24,8 @@ export const landing = Effect.gen(function* () {
       <fieldset>
         <legend>Clients that run commands only</legend>
         <code>npx -y mcp-remote ${mcp}</code>
-      </fieldset>`
+      </fieldset>
+      <p><a href="/account">See which apps you have connected, and end them</a></p>`
   )
 })
 

@@ -30,7 +30,7 @@ const choice = (place: Place, proposed: string): Html =>
   </label>`
 
 /** Who has signed in, by what Clerk knows of them. */
-const account = ({ firstName, lastName, email, userId }: UserSnapshot): Html => {
+export const account = ({ firstName, lastName, email, userId }: UserSnapshot): Html => {
   const name = [firstName, lastName].filter((part) => part !== null).join(" ")
   if (name === "") return html`<strong>${email ?? userId}</strong>`
   return html`${displayName(name, userId)}${email === null ? "" : html` <strong>${email}</strong>`}`

@@ -30,6 +30,18 @@ small { opacity: .8 }
 code { overflow-wrap: anywhere }
 .name { display: inline-block; max-width: 100%; max-height: 5lh; padding: 0 .4rem; border: 1px solid var(--line); border-radius: .4rem; overflow: hidden; vertical-align: top }
 .warning { border-left: .3rem solid var(--warn); padding-left: .75rem }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
+h3 { font-size: 1rem; margin: 0 0 .5rem }
+dl { display: grid; grid-template-columns: auto 1fr; gap: .2rem .8rem; margin: 0; overflow-wrap: anywhere }
+dt { opacity: .8 }
+dd { margin: 0 }
+dd ul { margin: 0; padding-left: 1.1rem }
+.plain { list-style: none; padding: 0 }
+.plain > li { border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; margin: 1rem 0 }
+.wide { overflow-x: auto }
+table { border-collapse: collapse; font-size: .9rem }
+th, td { text-align: left; padding: .3rem .6rem .3rem 0; vertical-align: top }
+input[type=text], select { font: inherit; width: auto; height: auto; min-width: 0; flex: 1; padding: .4rem; color: inherit; background: none; border: 1px solid var(--line); border-radius: .4rem }
 .buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.25rem }
 button { flex: 1; font: inherit; padding: .65rem 1.4rem; border-radius: .5rem; border: 1px solid var(--line); background: none; color: inherit; min-width: 8rem; cursor: pointer }
 @keyframes arm { 0%, 99% { pointer-events: none } }
@@ -42,7 +54,7 @@ button.primary { background: var(--accent); border-color: var(--accent); color: 
 const styleElement = new Html(`<style>${style}</style>`)
 
 /** SHA-256 of `style` (Content Security Policy Level 3, section 2.3.1). */
-const styleHash = "sha256-30cxuJQJE4ZZ9S2CFlGltGiKhIBaZBN88Ysc/OBuCLk="
+const styleHash = "sha256-SzqDuoRTOgiPxoSCXV1862vzx9bM8LYVCBfIAahTf/c="
 
 /**
  * Where the form of a page may lead. Browsers hold each redirect that follows a form to it as well: the sign-in, whose

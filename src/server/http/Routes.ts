@@ -5,6 +5,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { OAuthEndpoints } from "../oauth/OAuthEndpoints.ts"
 import { type Resource, resourceAt } from "../oauth/Resource.ts"
 import { ResourceServer } from "../oauth/ResourceServer.ts"
+import { endConnections, find, makeExplainPerson, show, showPerson, signIn, signOut } from "./Account.ts"
 import { ask, decide } from "./Authorize.ts"
 import { finish, receive } from "./Callback.ts"
 import { makeClerkWebhook } from "./ClerkWebhook.ts"
@@ -46,12 +47,14 @@ const route = <E, R>(
 ) => HttpRouter.route(method, path, withIncidents(serve))
 
 const limitedPage = rateLimited("authorize", asPage)
+const limitedAccount = rateLimited("account", asPage)
 const limitedCallback = rateLimited("callback", asPage)
 
 /** Every route of the server. */
 export const routes = HttpRouter.addAll(
   Effect.gen(function* () {
     const explain = yield* makeExplain
+    const explainPerson = yield* makeExplainPerson
     const mcp = yield* makeMcp
     const sse = yield* makeSse
     const sseMessage = yield* makeSseMessage
@@ -66,6 +69,14 @@ export const routes = HttpRouter.addAll(
       route("POST", "/callback", limitedCallback(receive)),
       route("GET", "/organization", nothingToChoose),
       route("POST", "/organization", limitedCallback(choose)),
+
+      route("GET", "/account", limitedAccount(show)),
+      route("POST", "/account/sign-in", limitedPage(signIn)),
+      route("POST", "/account/sign-out", limitedAccount(signOut)),
+      route("POST", "/account/end", limitedAccount(endConnections)),
+      route("POST", "/account/people", limitedAccount(find)),
+      route("GET", "/account/people/:user", limitedAccount(showPerson)),
+      route("POST", "/account/explain", limitedAccount(explainPerson)),
 
       route("*", "/token", rateLimited("token", asOAuthError)(token)),
       route("*", "/register", rateLimited("register", asOAuthError)(register)),

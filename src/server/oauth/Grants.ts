@@ -4,7 +4,8 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { GrantsUnavailable, UserGrants } from "../capability/UserGrants.ts"
-import { type GrantId, GrantProps, type UserId } from "../domain/Principal.ts"
+import { type ClientId, type GrantId, GrantProps, type UserId } from "../domain/Principal.ts"
+import { isAddress } from "./ClientDocument.ts"
 import { AuthorizationFailure, type StorageUnavailable } from "./AuthorizationFailure.ts"
 import { attempt, type AuthRequest, OAuthLibrary } from "./OAuthLibrary.ts"
 import { type Grant, type GrantMetadata, UserAuthorities } from "./UserAuthorities.ts"
@@ -21,6 +22,8 @@ export class Grants extends Context.Service<
     readonly list: (userId: UserId) => Effect.Effect<ReadonlyArray<Grant>, AuthorizationFailure>
     /** Ends a grant of a user: its tokens, and what is open under it. One that is gone already counts as ended. */
     readonly end: (userId: UserId, grantId: GrantId) => Effect.Effect<void, AuthorizationFailure>
+    /** The name that a client gave itself; none if it gave none, or has none here. Nothing is fetched for it. */
+    readonly clientName: (clientId: ClientId) => Effect.Effect<string | undefined, AuthorizationFailure>
     /** Makes a grant: the redirect that hands the client its code, with `state` and `iss` (RFC 9207). */
     readonly complete: (authRequest: AuthRequest, subject: GrantProps) => Effect.Effect<string, AuthorizationFailure>
   }
@@ -28,7 +31,7 @@ export class Grants extends Context.Service<
   static readonly layer = Layer.effect(
     Grants,
     Effect.gen(function* () {
-      const { forResource } = yield* OAuthLibrary
+      const { forResource, helpers } = yield* OAuthLibrary
       const authorities = yield* UserAuthorities
 
       return Grants.of({
@@ -37,6 +40,12 @@ export class Grants extends Context.Service<
         end: Effect.fn("Grants.end")((userId, grantId) =>
           Effect.mapError(authorities.of(userId).end(grantId), unreached)
         ),
+
+        clientName: Effect.fnUntraced(function* (clientId) {
+          if (isAddress(clientId)) return new URL(clientId).host
+          const client = yield* attempt("lookupClient", () => helpers.lookupClient(clientId))
+          return client?.clientName
+        }),
 
         complete: Effect.fn("Grants.complete")(function* (authRequest, subject) {
           const { userId, clerkSessionId, organizationId } = subject

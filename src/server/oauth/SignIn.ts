@@ -6,8 +6,11 @@ import type { GrantProps, OrganizationId } from "../domain/Principal.ts"
 import type { AuthorizationFailure } from "./AuthorizationFailure.ts"
 import type { AuthRequest, WithHeaders } from "./OAuthLibrary.ts"
 
-/** When the person consented: on the page just before, or on an earlier visit of this browser. */
-export const ConsentTime = Schema.Literals(["now", "earlier"])
+/**
+ * When the person consented: on the page just before, or on an earlier visit of this browser. `account`: there is no
+ * client to consent to, because the person signs in to the account page.
+ */
+export const ConsentTime = Schema.Literals(["now", "earlier", "account"])
 export type ConsentTime = typeof ConsentTime.Type
 
 /** Who signed in. */

@@ -26,7 +26,7 @@ export class StateError extends Schema.TaggedError<StateError>()("StateError", {
 }) {}
 
 /** What a signature is for. One made for one purpose is worth nothing for another. */
-export type Purpose = "sign-in" | "app-sign-in" | "organization" | "question" | "operator"
+export type Purpose = "sign-in" | "app-sign-in" | "organization" | "question" | "operator" | "account" | "account-form"
 
 const algorithm = "HS256"
 

@@ -26,6 +26,8 @@ export const Grant = Schema.Struct({
   createdAt: Schema.Finite,
   /** Up to a minute late; when it was made, if it was not used since. */
   usedAt: Schema.Finite,
+  /** How many sessions are open that were used under it last. */
+  sessions: Schema.optionalKey(Schema.Int),
   /** Where the client is sent back to. */
   redirectUri: Schema.optionalKey(Schema.String)
 })

@@ -99,6 +99,13 @@ export class FakeClerk {
             this.calls += 1
             return Effect.map(this.#find(id), clerkUser)
           }),
+        userWithEmail: (email) =>
+          Effect.sync(() => {
+            const found = [...this.users.values()].find(
+              (user) => clerkUser(user).primaryEmailAddress?.emailAddress === email
+            )
+            return found && idOf(found)
+          }),
         lastSession: (userId) =>
           Effect.sync(() => {
             const last = [...this.sessions].findLast(([, user]) => user === userId)

@@ -116,6 +116,7 @@ const FakeGrants = Layer.effect(
           ended.add(`${userId} ${grantId}`)
           return publish(AccessEvent.cases.GrantEnded.make({ userId, grantId }))
         }),
+      clientName: () => Effect.undefined,
       complete: () => Effect.die("no sign-in here")
     })
   )

@@ -1,0 +1,65 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Cookies from "effect/http/Cookies"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+
+import { AppConfig } from "../config/AppConfig.ts"
+import { UserId } from "../domain/Principal.ts"
+import { StateSigner } from "../oauth/StateSigner.ts"
+
+/** How long somebody stays signed in to the account page, and a form of it can be sent. */
+const lifetime = Duration.minutes(30)
+
+const cookieName = "__Host-account"
+const cookie = (value: string, maxAge: number) =>
+  `${cookieName}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; Secure; SameSite=Lax`
+
+const valueOf = (request: Request) => Cookies.parseHeader(request.headers.get("cookie") ?? "")[cookieName]
+
+const decodeUserId = Schema.decodeUnknownOption(UserId)
+
+/** What ties a form to the browser that it was made for: the signature of the browser's cookie. */
+const tieOf = (value: string): string => value.split(".")[2] ?? ""
+
+/** Somebody who is signed in to the account page. */
+export interface AccountSession {
+  readonly userId: UserId
+  /** Goes into each form of the page, and has to come back. */
+  readonly formToken: Effect.Effect<string>
+}
+
+/** The headers that sign a browser in to the account page. */
+export const opened = Effect.fnUntraced(function* (userId: UserId) {
+  const signer = yield* StateSigner
+  return new Headers({
+    "set-cookie": cookie(yield* signer.sign("account", userId, lifetime), Duration.toSeconds(lifetime))
+  })
+})
+
+/** The headers that sign it out. */
+export const closed = (): Headers => new Headers({ "set-cookie": cookie("", 0) })
+
+/** Who is signed in to the account page in this browser, if anybody is. */
+export const current = Effect.fnUntraced(function* (request: Request) {
+  const signer = yield* StateSigner
+  const value = valueOf(request)
+  if (value === undefined) return undefined
+  const found = yield* Effect.option(signer.verify("account", value))
+  const userId = Option.getOrUndefined(Option.flatMap(found, decodeUserId))
+  if (userId === undefined) return undefined
+  const session: AccountSession = { userId, formToken: signer.sign("account-form", tieOf(value), lifetime) }
+  return session
+})
+
+/**
+ * Whether this server's own page sent the form, from this browser, not too long ago. A page of another site has neither
+ * the origin nor the token.
+ */
+export const isOwnForm = Effect.fnUntraced(function* (request: Request, form: URLSearchParams) {
+  const { PUBLIC_URL: publicUrl } = yield* AppConfig
+  const signer = yield* StateSigner
+  if (request.headers.get("origin") !== publicUrl.origin) return false
+  const tie = yield* Effect.option(signer.verify("account-form", form.get("token") ?? ""))
+  return Option.isSome(tie) && tie.value !== "" && tie.value === tieOf(valueOf(request) ?? "")
+})
