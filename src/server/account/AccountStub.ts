@@ -109,30 +109,31 @@ export class AccountStubs extends Context.Service<
         })
       return AccountStubs.of({
         forUser: (userId) => {
-          const stub = namespace.getByName(userId)
+          // A stub is of no use any more once its object was replaced: each call gets one of its own.
+          const stub = () => namespace.getByName(userId)
           return {
             // Asking twice does no harm, and a call does not fail because the object is being replaced.
-            admit: (bearer) => again(attempt("admit", async (): Promise<Admission> => stub.admit(bearer))),
-            token: (request) => attempt("token", () => stub.token(request)),
-            standing: attempt("standing", async (): Promise<Standing> => stub.standing()),
-            grants: attempt("grants", async (): Promise<ReadonlyArray<Grant>> => stub.grants()),
-            end: (grantId) => attempt("end", () => stub.end(grantId)),
-            keep: (key, value, expiresAt) => attempt("keep", () => stub.keep(key, value, expiresAt)),
-            post: (post) => attempt("post", async (): Promise<Posted> => stub.post(post)),
-            remove: (removal) => attempt("remove", () => stub.remove(removal)),
-            hear: (event) => attempt(event._tag, () => stub.hear(event)),
+            admit: (bearer) => again(attempt("admit", async (): Promise<Admission> => stub().admit(bearer))),
+            token: (request) => attempt("token", () => stub().token(request)),
+            standing: attempt("standing", async (): Promise<Standing> => stub().standing()),
+            grants: attempt("grants", async (): Promise<ReadonlyArray<Grant>> => stub().grants()),
+            end: (grantId) => attempt("end", () => stub().end(grantId)),
+            keep: (key, value, expiresAt) => attempt("keep", () => stub().keep(key, value, expiresAt)),
+            post: (post) => attempt("post", async (): Promise<Posted> => stub().post(post)),
+            remove: (removal) => attempt("remove", () => stub().remove(removal)),
+            hear: (event) => attempt(event._tag, () => stub().hear(event)),
             lookAgain: (event) =>
-              attempt("lookAgain", async (): Promise<ReadonlyArray<OrganizationId>> => stub.lookAgain(event)),
-            readEntry: (name) => attempt("readEntry", () => stub.readEntry(name)),
-            writeEntry: (write) => attempt("writeEntry", async (): Promise<Written> => stub.writeEntry(write)),
-            record: (decisions) => attempt("record", () => stub.record(decisions)),
+              attempt("lookAgain", async (): Promise<ReadonlyArray<OrganizationId>> => stub().lookAgain(event)),
+            readEntry: (name) => attempt("readEntry", () => stub().readEntry(name)),
+            writeEntry: (write) => attempt("writeEntry", async (): Promise<Written> => stub().writeEntry(write)),
+            record: (decisions) => attempt("record", () => stub().record(decisions)),
             decisions: (query) =>
-              attempt("decisions", async (): Promise<ReadonlyArray<Decision>> => stub.decisions(query)),
-            takeCall: (tool, limit) => attempt("takeCall", async (): Promise<Counted> => stub.takeCall(tool, limit)),
-            giveBackCall: (tool, at) => attempt("giveBackCall", () => stub.giveBackCall(tool, at)),
+              attempt("decisions", async (): Promise<ReadonlyArray<Decision>> => stub().decisions(query)),
+            takeCall: (tool, limit) => attempt("takeCall", async (): Promise<Counted> => stub().takeCall(tool, limit)),
+            giveBackCall: (tool, at) => attempt("giveBackCall", () => stub().giveBackCall(tool, at)),
             listen: (listen) =>
               attempt("listen", () =>
-                stub.fetch("https://account-agent.invalid/", {
+                stub().fetch("https://account-agent.invalid/", {
                   headers: { upgrade: "websocket", [listenHeader]: encodeURIComponent(encodeListen(listen)) }
                 })
               )
