@@ -11,6 +11,7 @@ const config: KnipConfig = {
         "dev/*.ts!",
         "test/**/*.test.ts",
         "test/support/{EmptyServer,NextHandlers}.ts",
+        "test/support/observed/Worker.ts",
         "test/support/sessions/{Crowd,Worker}.ts",
         "test/readme/TodosWorker.ts",
         "test/support/workerd/{Internet,WaitingModel}.ts",

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { inject } from "vitest"
-import { createTestHarness, type TestHarness, type TestHarnessOptions } from "wrangler"
+import { createTestHarness, type TestHarnessOptions } from "wrangler"
 
 import type { StandInAdmin } from "../../dev/clerk/admin/StandInAdmin.ts"
 import { ClerkStandIn, type WorkerSettings } from "../../dev/clerk/ClerkStandIn.ts"
@@ -72,10 +72,17 @@ export interface Server {
   readonly signIn: (email: string, options?: SignInOptions) => Promise<UserGrant>
 }
 
-/** Bundled once for all files of a run, see `bundleFixture.ts`. */
-const worker = { configPath: fixtureConfig, prebuiltWorkerDir: inject("fixtureBundle") }
+/** A Worker, bundled once for all files of a run, see `bundleFixture.ts`. */
+type Bundled = TestHarnessOptions["workers"][number]
+
+const fixture: Bundled = { configPath: fixtureConfig, prebuiltWorkerDir: inject("fixtureBundle") }
+const observed: Bundled = {
+  configPath: "test/support/observed/wrangler.jsonc",
+  prebuiltWorkerDir: inject("observedBundle")
+}
 
 const harnessOptions = (
+  worker: Bundled,
   publicUrl: string,
   clerk: WorkerSettings,
   app: string | undefined,
@@ -117,18 +124,19 @@ const knowing = (app: string | undefined) =>
     : { appOrigins: [app], jwtTemplates: { "mcp-server": mcpServerTemplate(app), billing: { aud: "billing" } } }
 
 /** Takes a port: the Worker without settings keeps it until it can be told its own address. */
-const listening = Effect.acquireRelease(
-  Effect.promise(async () => {
-    // Wrangler writes NODE_ENV into the bundle, and Clerk's SDK has a path for "test" that does not work on Workers.
-    process.env["NODE_ENV"] = "production"
-    // Wrangler would ask Cloudflare where this machine is.
-    process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false"
-    const harness = createTestHarness({ workers: [worker] })
-    const { url } = await harness.listen()
-    return { harness, url: `http://localhost:${url.port}` }
-  }),
-  ({ harness }) => Effect.promise(() => harness.close())
-)
+const listening = (worker: Bundled) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      // Wrangler writes NODE_ENV into the bundle, and Clerk's SDK has a path for "test" that does not work on Workers.
+      process.env["NODE_ENV"] = "production"
+      // Wrangler would ask Cloudflare where this machine is.
+      process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false"
+      const harness = createTestHarness({ workers: [worker] })
+      const { url } = await harness.listen()
+      return { harness, url: `http://localhost:${url.port}` }
+    }),
+    ({ harness }) => Effect.promise(() => harness.close())
+  )
 
 const signIn = async (server: Server, email: string, options: SignInOptions = {}): Promise<UserGrant> => {
   const { client = await OAuthClient.register(server.mcp, options), person = server.person(email), request } = options
@@ -137,9 +145,14 @@ const signIn = async (server: Server, email: string, options: SignInOptions = {}
   return { client, person, tokens, accessToken: tokens.access_token, refreshToken: tokens.refresh_token ?? "" }
 }
 
-const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Service"], app?: string) => {
+const start = async (
+  worker: Bundled,
+  { harness, url }: Effect.Success<ReturnType<typeof listening>>,
+  clerk: ClerkStandIn["Service"],
+  app?: string
+) => {
   let starts = 0
-  const update = () => harness.update(harnessOptions(url, clerk.settings, app, ++starts))
+  const update = () => harness.update(harnessOptions(worker, url, clerk.settings, app, ++starts))
   const objects = async () => {
     const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
     return Object.values(clerk.users).map(({ id }) => agents.getByName(id))
@@ -185,12 +198,13 @@ const start = async (harness: TestHarness, url: string, clerk: ClerkStandIn["Ser
   return { server, renew }
 }
 
-const runningServer = (app?: string) =>
+const runningServer = (worker: Bundled, app?: string) =>
   Effect.gen(function* () {
-    const { harness, url } = yield* listening
+    const listener = yield* listening(worker)
+    const { url } = listener
     const standIn = ClerkStandIn.layer({ port: 0, redirectUris: [`${url}/callback`], ...knowing(app) })
     const clerk = Context.get(yield* Layer.build(standIn), ClerkStandIn)
-    return yield* Effect.promise(() => start(harness, url, clerk, app))
+    return yield* Effect.promise(() => start(worker, listener, clerk, app))
   })
 
 let shared: ReturnType<typeof start> | undefined
@@ -203,7 +217,7 @@ const sharedServer = async (): Promise<Server> => {
     return server
   }
   // Its scope is the process: workerd ends with it.
-  shared = Effect.runPromise(Effect.provideService(runningServer(), Scope.Scope, Effect.runSync(Scope.make())))
+  shared = Effect.runPromise(Effect.provideService(runningServer(fixture), Scope.Scope, Effect.runSync(Scope.make())))
   return (await shared).server
 }
 
@@ -216,7 +230,17 @@ export class RunningServer extends Context.Service<RunningServer, Server>()("tes
   static readonly layerWithApp = (app: string) =>
     Layer.effect(
       RunningServer,
-      Effect.map(runningServer(app), ({ server }) => server)
+      Effect.map(runningServer(fixture, app), ({ server }) => server)
+    )
+
+  /**
+   * The same on storage that can fail, see `observed/Observed.ts`: with Clerk's OAuth server, or through an app at this
+   * origin.
+   */
+  static readonly layerObserved = (app?: string) =>
+    Layer.effect(
+      RunningServer,
+      Effect.map(runningServer(observed, app), ({ server }) => server)
     )
 }
 
