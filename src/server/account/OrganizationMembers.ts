@@ -80,6 +80,9 @@ export class OrganizationMembers extends LifecycleCapability {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Services, never>
   #seen: SeenEvents | undefined
   #steppedAt = -Infinity
+  /** When the time began in which a number of users may be told, and how many were. */
+  #beganAt = -Infinity
+  #told = 0
 
   constructor(runtime: ManagedRuntime.ManagedRuntime<Services, never>) {
     super("organization-members")
@@ -102,7 +105,7 @@ export class OrganizationMembers extends LifecycleCapability {
   /** Begins a round, where the event was not taken on before. */
   async changed({ eventId, organizationId }: OrganizationsChanged): Promise<void> {
     const now = await this.#runtime.runPromise(Clock.currentTimeMillis)
-    const { every } = await this.#runtime.runPromise(paceOf)
+    const pace = await this.#runtime.runPromise(paceOf)
     const sql = this.#tables()
     const { jobs } = this.lifecycle
     // Nothing is awaited from here to the job: all of it is stored, or nothing.
@@ -113,23 +116,38 @@ export class OrganizationMembers extends LifecycleCapability {
       eventId,
       organizationId ?? null
     )
+    const time = this.#left(pace, now) > 0 ? now : this.#beganAt + Duration.toMillis(pace.every)
     const planned = jobs.get(step)
-    if (planned !== undefined && planned.time > now) return
-    await jobs.push({ id: step, fn: step, time: Math.max(now, this.#steppedAt + Duration.toMillis(every)) })
+    // One that is due by now is under way, and may not see who is to be told now.
+    if (planned !== undefined && planned.time > now && planned.time <= time) return
+    await jobs.push({ id: step, fn: step, time })
   }
 
   async onJob(_: LifecycleJobContext): Promise<{ readonly rescheduleAt: number } | undefined> {
-    const { users, every } = await this.#runtime.runPromise(paceOf)
-    this.#steppedAt = await this.#runtime.runPromise(Clock.currentTimeMillis)
+    const pace = await this.#runtime.runPromise(paceOf)
+    const now = await this.#runtime.runPromise(Clock.currentTimeMillis)
     const sql = this.#tables()
-    const due = sql.exec(
-      "SELECT user_id AS userId, event_id AS eventId, tries FROM to_tell ORDER BY seq LIMIT ?",
-      users
-    )
-    const tell = Effect.forEach(decodeToTell(due.toArray()), (one) => this.#tell(one), { concurrency, discard: true })
+    const due = sql
+      .exec(
+        "SELECT user_id AS userId, event_id AS eventId, tries FROM to_tell ORDER BY seq LIMIT ?",
+        this.#left(pace, now)
+      )
+      .toArray()
+    this.#steppedAt = now
+    this.#told += due.length
+    const tell = Effect.forEach(decodeToTell(due), (one) => this.#tell(one), { concurrency, discard: true })
     await this.#runtime.runPromise(tell)
     if (sql.exec("SELECT 1 FROM to_tell LIMIT 1").toArray().length === 0) return undefined
-    return { rescheduleAt: this.#steppedAt + Duration.toMillis(every) }
+    return { rescheduleAt: this.#beganAt + Duration.toMillis(pace.every) }
+  }
+
+  /** How many users may be told now. Those of one small organization do not keep the next event waiting. */
+  #left({ users, every }: Pace, now: number): number {
+    if (now - this.#beganAt >= Duration.toMillis(every)) {
+      this.#beganAt = now
+      this.#told = 0
+    }
+    return users - this.#told
   }
 
   /** Has the object of one user look at Clerk, and forgets what the user has no grant for any more. */

@@ -39,16 +39,28 @@ layer(RunningServer.layer)("what is open under a grant", (it) => {
   )
 
   it.effect(
-    "ends with the revocation of its refresh token, and what is open under another grant of the person does not",
+    "ends within 1 s of the revocation of its refresh token, the next call is 401, and what is open under another grant of the person does not",
     onServer(async (server) => {
       const { lost, kept } = await machines(server)
       await lost.mcpGrant.client.revoke(lost.mcpGrant.refreshToken)
+      let since = performance.now()
+      const { status } = await legacy(server.mcp, lost.mcpGrant.accessToken, "ping")
+      assert.strictEqual(status, 401, "the call after the revocation")
       await lost.over("mcp", "subscribed")
+      const ofMcp = performance.now() - since
       assert.deepStrictEqual(lost.open(), ["sse"])
       await lost.sseGrant.client.revoke(lost.sseGrant.refreshToken)
-      await lost.over("sse")
-      assert.deepStrictEqual(lost.open(), [])
+      since = performance.now()
       assert.deepStrictEqual(await lost.pings(), [401, 401])
+      await lost.over("sse")
+      const ofSse = performance.now() - since
+      assert.deepStrictEqual(lost.open(), [])
+      assert.isBelow(ofMcp, 1_000)
+      assert.isBelow(ofSse, 1_000)
+      const [first, second] = [ofMcp, ofSse].map((time) => Math.round(time))
+      console.info(
+        `a revocation: streams of a session and of 2026-07-28 closed after ${first} ms, /sse after ${second} ms`
+      )
       assert.strictEqual(await lost.known(), 404)
       await settled()
       assert.deepStrictEqual(kept.open(), everyStream)
