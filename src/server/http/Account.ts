@@ -12,9 +12,8 @@ import { AppConfig } from "../config/AppConfig.ts"
 import { ServerInfo } from "../config/ServerInfo.ts"
 import { UserId } from "../domain/Principal.ts"
 import { Kind, ServerFactory } from "../mcp/ServerFactory.ts"
-import type { AuthorizationFailure } from "../oauth/AuthorizationFailure.ts"
+import { AuthorizationFailure } from "../oauth/AuthorizationFailure.ts"
 import { Grants } from "../oauth/Grants.ts"
-import type { AuthRequest } from "../oauth/OAuthLibrary.ts"
 import { SignIn } from "../oauth/SignIn.ts"
 import type { Grant } from "../oauth/UserAuthorities.ts"
 import type { Decision } from "../observability/Decisions.ts"
@@ -48,8 +47,7 @@ const visitor = Effect.fnUntraced(function* (request: Request) {
   const { announcement } = yield* SignIn
   const session = yield* AccountSession.current(request)
   if (session === undefined) {
-    const failed = new URL(request.url).searchParams.has("error")
-    return yield* instead(signedOutPage(publicUrl, announcement, failed))
+    return yield* instead(signedOutPage(publicUrl, announcement))
   }
   const user = yield* Effect.catchTag((yield* Access).current(session.userId), "AccessError", ({ reason, message }) =>
     instead(
@@ -132,15 +130,6 @@ export const show = answering(
   })
 )
 
-/** The authorization that a sign-in to the page stands in for: no client's, and no grant comes of it. */
-const ofThePage = (publicUrl: URL): AuthRequest => ({
-  responseType: "code",
-  clientId: "",
-  redirectUri: new URL("/account", publicUrl).href,
-  scope: [],
-  state: ""
-})
-
 /** `POST /account/sign-in`: goes to where people sign in; `/callback` brings them back. */
 export const signIn = Effect.gen(function* () {
   const request = yield* webRequest
@@ -148,8 +137,12 @@ export const signIn = Effect.gen(function* () {
   if (request.headers.get("origin") !== publicUrl.origin) {
     return yield* errorPage(403, "This form cannot be taken", "It was sent by another site.")
   }
+  const form = yield* Effect.mapError(
+    readForm(request),
+    (reason) => new AuthorizationFailure({ reason, atAccount: true })
+  )
   const known = yield* (yield* Idempotency).known(request)
-  const next = yield* (yield* SignIn).begin(ofThePage(publicUrl), known, "account")
+  const next = yield* (yield* SignIn).beginForAccount(known, form.get("as") === "another")
   return redirect(next.location, next.headers)
 }).pipe(Effect.catchTag("AuthorizationFailure", answerFailure))
 

@@ -174,15 +174,17 @@ export const accountPage = (view: View): Effect.Effect<HttpServerResponse.HttpSe
   )
 }
 
-/** For whoever is not signed in to the page. `failed`: they come back from a sign-in that did not work. */
-export const signedOutPage = (server: URL, announcement: string, failed: boolean) =>
+/** For whoever is not signed in to the page. */
+export const signedOutPage = (server: URL, announcement: string) =>
   page(
     "Your connected apps",
-    html`${failed ? html`<p class="warning">Signing in did not work. Nothing was changed.</p>` : ""}
-      <p>Sign in to see which apps are connected to ${server.host} in your name, and to end them.</p>
+    html`<p>Sign in to see which apps are connected to ${server.host} in your name, and to end them.</p>
       <form method="post" action="/account/sign-in">
         <p><small>${announcement}</small></p>
-        <div class="buttons"><button class="primary">Sign in</button></div>
+        <div class="buttons">
+          <button class="primary">Sign in</button>
+          <button name="as" value="another">Use another account</button>
+        </div>
       </form>`,
     { leadsTo: server.href }
   )

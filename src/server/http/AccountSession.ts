@@ -2,11 +2,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Cookies from "effect/http/Cookies"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
 import { UserId } from "../domain/Principal.ts"
 import { StateSigner } from "../oauth/StateSigner.ts"
+import { forgotten } from "./Idempotency.ts"
 
 /** How long somebody stays signed in to the account page, and a form of it can be sent. */
 const lifetime = Duration.minutes(30)
@@ -29,16 +31,23 @@ export interface AccountSession {
   readonly formToken: Effect.Effect<string>
 }
 
-/** The headers that sign a browser in to the account page. */
+/** No two sessions are alike, also where one person opens them in the same second. */
+const separator = " "
+
+/** The cookie that signs a browser in to the account page. */
 export const opened = Effect.fnUntraced(function* (userId: UserId) {
   const signer = yield* StateSigner
-  return new Headers({
-    "set-cookie": cookie(yield* signer.sign("account", userId, lifetime), Duration.toSeconds(lifetime))
-  })
+  const number = yield* Random.nextInt
+  const value = yield* signer.sign("account", `${userId}${separator}${number}`, lifetime)
+  return cookie(value, Duration.toSeconds(lifetime))
 })
 
-/** The headers that sign it out. */
-export const closed = (): Headers => new Headers({ "set-cookie": cookie("", 0) })
+/** The headers that sign it out, and let it forget the sign-in: its last step would be answered again. */
+export const closed = (): Headers =>
+  new Headers([
+    ["set-cookie", cookie("", 0)],
+    ["set-cookie", forgotten]
+  ])
 
 /** Who is signed in to the account page in this browser, if anybody is. */
 export const current = Effect.fnUntraced(function* (request: Request) {
@@ -46,7 +55,7 @@ export const current = Effect.fnUntraced(function* (request: Request) {
   const value = valueOf(request)
   if (value === undefined) return undefined
   const found = yield* Effect.option(signer.verify("account", value))
-  const userId = Option.getOrUndefined(Option.flatMap(found, decodeUserId))
+  const userId = Option.getOrUndefined(Option.flatMap(found, (text) => decodeUserId(text.split(separator)[0])))
   if (userId === undefined) return undefined
   const session: AccountSession = { userId, formToken: signer.sign("account-form", tieOf(value), lifetime) }
   return session
