@@ -120,7 +120,9 @@ const answering = <R>(
   program: (
     request: Request
   ) => Effect.Effect<HttpServerResponse.HttpServerResponse, HttpServerResponse.HttpServerResponse, R>
-) => Effect.flatMap(webRequest, (request) => Effect.catch(program(request), (answer) => Effect.succeed(answer)))
+) => Effect.flatMap(webRequest, (request) => Effect.matchEager(program(request), { onFailure: same, onSuccess: same }))
+
+const same = (answer: HttpServerResponse.HttpServerResponse) => answer
 
 /** `GET /account`: the apps that the person has connected. */
 export const show = answering(

@@ -82,7 +82,9 @@ const connection = ({ user, scopes, token }: View, { grant, clientName }: Connec
     </dl>
     <form method="post" action="/account/end">
       ${hidden("token", token)}${hidden("user", user.userId)}${hidden("grant", id)}
-      <div class="buttons"><button aria-describedby="name-${id}">End this connection</button></div>
+      <div class="buttons">
+        <button id="end-${id}" aria-labelledby="end-${id} name-${id}">End this connection</button>
+      </div>
     </form>
   </li>`
 }

@@ -14,7 +14,7 @@ const style = `
 @media (prefers-color-scheme: dark) { :root { --accent: #8ab0ff; --on-accent: #0b1220; --warn: #fbbf24 } }
 * { box-sizing: border-box }
 body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; display: grid; min-height: 100dvh; place-items: center }
-main { width: min(34rem, 100%); padding: 1.5rem }
+main { width: min(34rem, 100%); min-width: 0; padding: 1.5rem }
 @media (min-width: 36rem) { main { border: 1px solid var(--line); border-radius: .75rem; padding: 2rem } }
 header { display: flex; align-items: center; gap: .6rem; font-weight: 600 }
 footer { margin-top: 1.5rem }
@@ -32,7 +32,7 @@ code { overflow-wrap: anywhere }
 .warning { border-left: .3rem solid var(--warn); padding-left: .75rem }
 h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
 h3 { font-size: 1rem; margin: 0 0 .5rem }
-dl { display: grid; grid-template-columns: auto 1fr; gap: .2rem .8rem; margin: 0; overflow-wrap: anywhere }
+dl { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: .2rem .8rem; margin: 0; overflow-wrap: anywhere }
 dt { opacity: .8 }
 dd { margin: 0 }
 dd ul { margin: 0; padding-left: 1.1rem }
@@ -54,7 +54,7 @@ button.primary { background: var(--accent); border-color: var(--accent); color: 
 const styleElement = new Html(`<style>${style}</style>`)
 
 /** SHA-256 of `style` (Content Security Policy Level 3, section 2.3.1). */
-const styleHash = "sha256-SzqDuoRTOgiPxoSCXV1862vzx9bM8LYVCBfIAahTf/c="
+const styleHash = "sha256-kBcpkyuegUkdUWZQ4ZVOrPU9w6p61h33z1MLvZ1B/dg="
 
 /**
  * Where the form of a page may lead. Browsers hold each redirect that follows a form to it as well: the sign-in, whose

@@ -2,22 +2,18 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { testServer } from "../../../src/server/testing/TestServer.ts"
 import { authorizationRequest, formOf, jsonOf, locationOf, Visitor } from "../../../src/server/testing/Visitor.ts"
-import * as Policy from "../../../src/server/access/Policy.ts"
-import { define } from "../../../src/server/Server.ts"
-import { definition } from "../fixture/Definition.ts"
-import { Painter } from "../fixture/Painting.ts"
+import fixture from "../fixture/worker.ts"
 
 const origin = "https://mcp.example.com"
 
 /** The fixture, whose admins are operators. */
 const app = () => {
-  const server = define({ ...definition(Painter.layer), operators: Policy.roles("admin") })
   const users = [
     { id: "user_ada", role: "admin", email: "ada@example.com" },
     { id: "user_mina", firstName: "Mina", email: "mina@example.com" },
     { id: "user_banned", banned: true }
   ]
-  return testServer({ server }, { users, settings: { FIXTURE_COLOUR: "red" } })
+  return testServer(fixture, { users, settings: { FIXTURE_COLOUR: "red" } })
 }
 
 type App = ReturnType<typeof app>
