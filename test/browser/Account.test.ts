@@ -1,5 +1,4 @@
 import { assert, layer } from "@effect/vitest"
-import * as Effect from "effect/Effect"
 
 import { OAuthClient } from "../support/OAuthClient.ts"
 import type { Server, UserGrant } from "../support/RunningServer.ts"
