@@ -75,7 +75,7 @@ const connection = ({ user, scopes, token }: View, { grant, clientName }: Connec
         </ul>
       </dd>
       <dt>Connected</dt>
-      <dd>${minutes(createdAt)}</dd>
+      <dd id="since-${id}">${minutes(createdAt)}</dd>
       <dt>Last used</dt>
       <dd>${minutes(usedAt)}</dd>
       <dt>Open sessions</dt>
@@ -84,7 +84,9 @@ const connection = ({ user, scopes, token }: View, { grant, clientName }: Connec
     <form method="post" action="/account/end">
       ${hidden("token", token)}${hidden("user", user.userId)}${hidden("grant", id)}
       <div class="buttons">
-        <button id="end-${id}" aria-labelledby="end-${id} name-${id}">End this connection</button>
+        <button id="end-${id}" aria-labelledby="end-${id} name-${id}" aria-describedby="since-${id}">
+          End this connection
+        </button>
       </div>
     </form>
   </li>`

@@ -17,12 +17,17 @@ const cookieName = "__Host-account"
 const cookie = (value: string, maxAge: number) =>
   `${cookieName}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; Secure; SameSite=Lax`
 
-const valueOf = (request: Request) => Cookies.parseHeader(request.headers.get("cookie") ?? "")[cookieName]
-
+const separator = " "
 const decodeUserId = Schema.decodeUnknownOption(UserId)
 
-/** What ties a form to the browser that it was made for: the signature of the browser's cookie. */
-const tieOf = (value: string): string => value.split(".")[2] ?? ""
+/** What the browser's cookie says: whose session it is, and its number, by which no two sessions are alike. */
+const verified = Effect.fnUntraced(function* (request: Request) {
+  const signer = yield* StateSigner
+  const value = Cookies.parseHeader(request.headers.get("cookie") ?? "")[cookieName] ?? ""
+  const session = Option.getOrUndefined(yield* Effect.option(signer.verify("account", value)))
+  const userId = Option.getOrUndefined(decodeUserId(session?.split(separator)[0]))
+  return session === undefined || userId === undefined ? undefined : { session, userId }
+})
 
 /** Somebody who is signed in to the account page. */
 export interface AccountSession {
@@ -30,9 +35,6 @@ export interface AccountSession {
   /** Goes into each form of the page, and has to come back. */
   readonly formToken: Effect.Effect<string>
 }
-
-/** No two sessions are alike, also where one person opens them in the same second. */
-const separator = " "
 
 /** The cookie that signs a browser in to the account page. */
 export const opened = Effect.fnUntraced(function* (userId: UserId) {
@@ -52,23 +54,21 @@ export const closed = (): Headers =>
 /** Who is signed in to the account page in this browser, if anybody is. */
 export const current = Effect.fnUntraced(function* (request: Request) {
   const signer = yield* StateSigner
-  const value = valueOf(request)
-  if (value === undefined) return undefined
-  const found = yield* Effect.option(signer.verify("account", value))
-  const userId = Option.getOrUndefined(Option.flatMap(found, (text) => decodeUserId(text.split(separator)[0])))
-  if (userId === undefined) return undefined
-  const session: AccountSession = { userId, formToken: signer.sign("account-form", tieOf(value), lifetime) }
-  return session
+  const found = yield* verified(request)
+  if (found === undefined) return undefined
+  const { session, userId } = found
+  const signedIn: AccountSession = { userId, formToken: signer.sign("account-form", session, lifetime) }
+  return signedIn
 })
 
 /**
- * Whether this server's own page sent the form, from this browser, not too long ago. A page of another site has neither
+ * Whether this server's own page sent the form, from this session, not too long ago. A page of another site has neither
  * the origin nor the token.
  */
 export const isOwnForm = Effect.fnUntraced(function* (request: Request, form: URLSearchParams) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const signer = yield* StateSigner
   if (request.headers.get("origin") !== publicUrl.origin) return false
-  const tie = yield* Effect.option(signer.verify("account-form", form.get("token") ?? ""))
-  return Option.isSome(tie) && tie.value !== "" && tie.value === tieOf(valueOf(request) ?? "")
+  const made = yield* Effect.option(signer.verify("account-form", form.get("token") ?? ""))
+  return Option.isSome(made) && made.value === (yield* verified(request))?.session
 })

@@ -60,7 +60,10 @@ export const find = answering(
     yield* operator(request)
     const who = (form.get("who") ?? "").trim()
     const known = Option.getOrUndefined(decodeUserId(who))
-    const userId = known ?? (yield* Effect.catchTag((yield* ClerkApi).userWithEmail(who), "ClerkError", untold))
+    const found = who.includes("@")
+      ? Effect.catchTag((yield* ClerkApi).userWithEmail(who), "ClerkError", untold)
+      : Effect.undefined
+    const userId = known ?? (yield* found)
     return userId === undefined ? yield* nobody : redirect(`/account/people/${userId}`, new Headers())
   })
 )
