@@ -50,7 +50,10 @@ export const explain = Command.make(
     const params = Object.entries({ ...asked, user: Option.some(asked.user) }).flatMap(([name, value]) =>
       Option.isSome(value) ? [[name, value.value] as const] : []
     )
-    const keys = yield* keysOf(url)
+    const keys = yield* Effect.mapError(keysOf(url), (failure) => {
+      const message = failure._tag === "NoKeys" ? failure[CliError.userMessage] : failure.message
+      return new NotExplained({ message })
+    })
     const token = yield* Effect.flatMap(StateSigner, ({ sign }) => sign("operator", url, lifetime)).pipe(
       Effect.provide(StateSigner.layerOf(keys))
     )

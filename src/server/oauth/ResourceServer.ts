@@ -145,7 +145,7 @@ export class ResourceServer extends Context.Service<
                 ask: (bearer) =>
                   run(
                     asked(bearer).pipe(
-                      Effect.tap((admission) => told(resource, admission)),
+                      Effect.tap((admission) => (instead === undefined ? told(resource, admission) : Effect.void)),
                       // The library answers 503 to whatever it is thrown, and tells nobody.
                       Effect.tapCause((cause) => Incident.report("An access token could not be checked", cause))
                     ),

@@ -157,8 +157,8 @@ describe("ResourceServer", () => {
 const decodeLine = Schema.decodeSync(
   Schema.fromJsonString(
     Schema.Struct({
-      level: Schema.Literal("INFO"),
-      message: Schema.Literal("An access token was refused"),
+      level: Schema.Literals(["INFO", "WARN"]),
+      message: Schema.Literals(["An access token was refused", "An access token could not be judged"]),
       annotations: Schema.Record(Schema.String, Schema.Unknown)
     })
   )
@@ -187,6 +187,7 @@ describe("the log of refused access tokens", () => {
         yield* send({ _tag: "NotAdmitted", reason: "unknown" })
         yield* send(() => assert.fail("asked"), { token: "nonsense" })
         assert.deepEqual(lines(), [
+          { reason: "session unknown", resource: "/mcp" },
           { reason: "expired", resource: "/sse", ...known },
           { reason: "unknown", resource: "/mcp" },
           { reason: "malformed", resource: "/mcp" }
