@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import { Access } from "./access/Access.ts"
 import * as CircuitBreaker from "./access/CircuitBreaker.ts"
 import { ClerkSessionTokens } from "./access/ClerkSessionTokens.ts"
-import { Operators } from "./access/Operators.ts"
+import { operatorFaults, Operators } from "./access/Operators.ts"
 import * as Policy from "./access/Policy.ts"
 import { RateLimits } from "./access/RateLimits.ts"
 import * as AccountChanges from "./account/AccountChanges.ts"
@@ -106,7 +106,10 @@ export interface ServerDefinition<Settings extends ReadonlyArray<unknown> = []> 
   /** The classes of the settings that the catalogue reads. */
   readonly settings?: { readonly [At in keyof Settings]: SettingsClass<Settings[At]> }
   readonly catalogue: CatalogueLayer<Settings[number]>
-  /** Who may look at the connections of others and end them, on the account page. Nobody, unless it is set. */
+  /**
+   * Who may look at the connections of others and end them, on the account page: by the role of the account, as there is
+   * neither a token nor an organization. Nobody, unless it is set.
+   */
   readonly operators?: Policy.Policy
   /** What is kept for one user by `UserStore`, if not 64 KiB in a value and 1 MiB in all, and 7 days more once deleted. */
   readonly userStore?: Partial<UserStoreOptions>
@@ -139,10 +142,11 @@ export interface Server {
 export const define = <Settings extends ReadonlyArray<unknown> = []>(
   definition: ServerDefinition<Settings>
 ): Server => {
-  const faults = faultsOf(definition)
+  const operators = definition.operators ?? Policy.nobody
+  const faults = [...faultsOf(definition), ...operatorFaults(operators)]
   const info = Layer.mergeAll(
     ServerInfo.layer(definition),
-    Layer.succeed(Operators, definition.operators ?? Policy.nobody),
+    Layer.succeed(Operators, operators),
     Layer.succeed(UserStoreLimits, limitsOf(definition.userStore))
   )
   const configured = (env: Env) =>

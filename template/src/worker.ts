@@ -12,7 +12,7 @@ const server = make({
   brand: { name: "My MCP Server" },
   // Each with the sentence that the consent page shows.
   scopes: { "stock:read": "See what is in stock" },
-  // Who may look at the connections of others at /account, and end them.
+  // Who may look at the connections of others at /account, and end them, by the role of the account.
   operators: Policy.roles("admin"),
   settings: [Stock.StockSettings],
   // What clients can use. A new family of tools is one more line; so is a resource or a prompt.

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
-import * as Effect from "effect/Effect"
 
 import { OAuthClient } from "../support/OAuthClient.ts"
+import { opened, within } from "../support/OpenSession.ts"
 import type { Server, UserGrant } from "../support/RunningServer.ts"
 import { legacy } from "../support/Wire.ts"
 import { contrasts, overhang, targets } from "./support/Looks.ts"
@@ -12,6 +12,7 @@ const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile:
 /** Somebody with two clients connected. */
 const twoClients = async (server: Server, email: string) => {
   await server.admin((admin) => admin.reset)
+  for (const { id } of Object.values(server.clerk.users)) await (await server.object(id)).clear()
   await server.restart()
   const connect = async (name: string) => {
     const client = await OAuthClient.register(server.mcp, { name })
@@ -87,6 +88,54 @@ layer(stage, { timeout: "2 minutes" })("the account page in Chromium", (it) => {
       )
     )
   }
+
+  it.effect(
+    "shows an operator somebody's connections on a phone, with every control named by what it does",
+    inBrowser(async (scene) => {
+      const { server, page } = scene
+      const [first] = await twoClients(server, "member@example.com")
+      const session = await opened(server, first.accessToken)
+      await open(scene, "admin@example.com")
+      await page.getByLabel("Find somebody").fill(server.clerk.users.member.id)
+      await button(page, "Find").click({ delay: 10 })
+      await page.getByRole("heading", { name: "Connected apps of a person" }).waitFor()
+      const text = await page.getByRole("main").innerText()
+      assert.match(text, /The first app[\s\S]*Open sessions\s+1/u)
+      assert.match(text, /The second app[\s\S]*Open sessions\s+0/u)
+      assert.include(text, "an operator looked at this page")
+      await page.getByLabel("Name of the tool, resource or prompt").fill("paint")
+      await button(page, "Explain").click({ delay: 10 })
+      assert.include(await page.getByRole("status").innerText(), "may not use paint")
+      assert.strictEqual(await overhang(page), 0)
+      for (const target of await targets(page)) assert.isAtLeast(target.height, 24, target.name)
+      for (const { text, ratio } of await contrasts(page)) assert.isAtLeast(ratio, 4.5, text)
+      const names = await Promise.all(
+        (await page.locator("button, input, select").filter({ visible: true }).all()).map((control) =>
+          control.ariaSnapshot()
+        )
+      )
+      for (const name of names) assert.match(name, /^- [a-z]+ "[^"]{4,}"/u)
+      assert.lengthOf(new Set(names), names.length)
+      await button(page, "End this connection The first app").click({ delay: 10 })
+      await button(page, "End this connection The first app").waitFor({ state: "detached" })
+      assert.isTrue(await within(1_000, () => !session.state.open))
+    }, phone)
+  )
+
+  it.effect(
+    "is found from the server's first page, signs out, and asks anew for another account",
+    inBrowser(async (scene) => {
+      const { server, page } = scene
+      await page.goto(server.url)
+      await page.getByRole("link", { name: /apps you have connected/u }).click()
+      await button(page, "Sign in").click({ delay: 10 })
+      await signInAs(page, "member@example.com")
+      await button(page, "Sign out of this page").click({ delay: 10 })
+      await button(page, "Use another account").click({ delay: 10 })
+      await signInAs(page, "premium@example.com")
+      assert.include(await page.getByRole("main").innerText(), "premium@example.com")
+    })
+  )
 
   it.effect(
     "can be used with a keyboard alone",

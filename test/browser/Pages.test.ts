@@ -16,6 +16,7 @@ const longName = `${"Pneumonoultramicroscopicsilicovolcanoconiosis".repeat(3)} f
 const pages: Readonly<Record<string, (scene: Scene, notSetUp: string) => Promise<unknown>>> = {
   consent: async ({ open, register }) => open(await register({ name: longName })),
   landing: ({ page, server }) => page.goto(server.url),
+  "account, signed out": ({ page, server }) => page.goto(`${server.url}/account`),
   error: ({ page, server }) => page.goto(`${server.url}/authorize?client_id=unknown&response_type=code`),
   "no such page": ({ page, server }) => page.goto(`${server.url}/${"no/such/page".repeat(20)}`),
   "not set up": ({ page }, notSetUp) => page.goto(notSetUp)
@@ -154,7 +155,9 @@ layer(Layer.merge(stage, NotSetUp.layer), { timeout: "2 minutes" })("pages in Ch
         return page.frameLocator("iframe").locator("body").innerText()
       }
       assert.include(await framed(`${server.url}/health`), "ok")
-      for (const target of [address.href, server.url]) assert.notMatch(await framed(target), /Allow|MCP/u)
+      for (const target of [address.href, server.url, `${server.url}/account`]) {
+        assert.notMatch(await framed(target), /Allow|MCP|Sign in/u)
+      }
     })
   )
 

@@ -43,6 +43,14 @@ describe("a definition with faults", () => {
     ["a name with a space", { ...described, name: "acme tools" }, "name has 1 to 64 letters"],
     ["a colour by name", { ...described, brand: { accent: "red" } }, "brand.accent is written as #rrggbb."],
     ["a logo elsewhere", { ...described, brand: { logo: "https://acme.example/logo.png" } }, "brand.logo"],
+    ["operators of an organization", { ...described, operators: Policy.permission("org:x") }, "name roles of accounts"],
+    [
+      "operators of an organization, among others",
+      { ...described, operators: Policy.any(Policy.roles("admin"), Policy.inOrganization) },
+      "operators names an organization"
+    ],
+    ["everybody an operator", { ...described, operators: Policy.signedIn }, "operators admits everybody"],
+    ["everybody an operator, by a scope", { ...described, operators: Policy.scopes("acme:ping") }, "admits everybody"],
     ["a support address of no kind", { ...described, brand: { support: "javascript:alert(1)" } }, "brand.support"]
   ] as const
   for (const [what, description, fault] of faulty) {

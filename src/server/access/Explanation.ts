@@ -183,9 +183,6 @@ export const explain = ({ userId, name, clientId, organization, policy, facts }:
 /** How a decision that was recorded went, in words for an operator. */
 export const told = (decision: Decision): string => {
   const { userId, clientId, method, name, policy, lacked, outcome, durationMs, reference, organizationId } = decision
-  if (decision.by !== undefined) {
-    return `${decision.by}, an operator, ended the connection of client ${clientId} of ${userId}. Reference ${reference}.`
-  }
   const asked = `${userId} sent ${method}${name === "" ? "" : ` ${name}`} through client ${clientId}${organizationId === undefined ? "" : ` for organization ${organizationId}`}`
   const judged = {
     allowed: "The policy allowed it",

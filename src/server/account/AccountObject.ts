@@ -13,6 +13,7 @@ import * as Scope from "../domain/Scope.ts"
 import { type Admission, type Bearer, parseToken } from "../oauth/Admission.ts"
 import type { Grant, Standing, TokenRequest } from "../oauth/UserAuthorities.ts"
 import type { Decision } from "../observability/Decisions.ts"
+import type { Recorded } from "../observability/OperatorActions.ts"
 import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
 import { Authority } from "./Authority.ts"
 import { CallTimes } from "./CallTimes.ts"
@@ -198,15 +199,20 @@ export abstract class AccountObject extends DurableObject<Env> {
     return this.#runtime.runPromise(Effect.flatMap(CallTimes, (times) => times.giveBack(tool, at)))
   }
 
-  /** Keeps decisions on messages that were served outside of the object. */
-  async record(decisions: ReadonlyArray<Decision>): Promise<void> {
+  /** Keeps decisions on messages that were served outside of the object, and what operators did about the user. */
+  async record(recorded: ReadonlyArray<Recorded>): Promise<void> {
     await this.#lifecycle.start()
-    return this.#runtime.runPromise(Effect.flatMap(DecisionRows, (rows) => rows.record(decisions)))
+    return this.#runtime.runPromise(Effect.flatMap(DecisionRows, (rows) => rows.record(recorded)))
   }
 
   /** What was decided on the user's messages, the newest first. */
   async decisions(query: DecisionQuery): Promise<ReadonlyArray<Decision>> {
     return this.#runtime.runPromise(Effect.flatMap(DecisionRows, (rows) => rows.find(query)))
+  }
+
+  /** What was recorded last for the user to see, the newest first. */
+  async newest(limit: number): Promise<ReadonlyArray<Recorded>> {
+    return this.#runtime.runPromise(Effect.flatMap(DecisionRows, (rows) => rows.newest(limit)))
   }
 
   #authority<A, E>(ask: (authority: Authority["Service"]) => Effect.Effect<A, E>): Promise<A> {

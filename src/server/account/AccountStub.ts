@@ -14,6 +14,7 @@ import type { Admission } from "../oauth/Admission.ts"
 import { StorageUnavailable } from "../oauth/AuthorizationFailure.ts"
 import { type Grant, type Standing, type UserAuthority, UserAuthorities } from "../oauth/UserAuthorities.ts"
 import type { Decision } from "../observability/Decisions.ts"
+import type { Recorded } from "../observability/OperatorActions.ts"
 import type { AccountObject } from "./AccountObject.ts"
 import { Authority } from "./Authority.ts"
 import type { DecisionQuery } from "./DecisionRows.ts"
@@ -63,10 +64,12 @@ export interface AccountStub extends UserAuthority<AccountUnavailable> {
   readonly readEntry: (name: string) => Effect.Effect<string | null, AccountUnavailable>
   /** Changes an entry of the user's store. Where it fails, it may have been changed all the same. */
   readonly writeEntry: (write: Write) => Effect.Effect<Written, AccountUnavailable>
-  /** Keeps decisions on the user's messages. Those that were kept before count once. */
-  readonly record: (decisions: ReadonlyArray<Decision>) => Effect.Effect<void, AccountUnavailable>
+  /** Keeps decisions on the user's messages, and what operators did. What was kept before counts once. */
+  readonly record: (recorded: ReadonlyArray<Recorded>) => Effect.Effect<void, AccountUnavailable>
   /** What was decided on the user's messages, the newest first. */
   readonly decisions: (query: DecisionQuery) => Effect.Effect<ReadonlyArray<Decision>, AccountUnavailable>
+  /** What was recorded last for the user to see, the newest first. */
+  readonly newest: (limit: number) => Effect.Effect<ReadonlyArray<Recorded>, AccountUnavailable>
   /** Counts a call of a tool. Where it fails, it may have been counted all the same. */
   readonly takeCall: (tool: string, limit: Limit) => Effect.Effect<Counted, AccountUnavailable>
   /** The call at this time does not count after all. */
@@ -126,7 +129,8 @@ export class AccountStubs extends Context.Service<
               attempt("lookAgain", async (): Promise<ReadonlyArray<OrganizationId>> => stub().lookAgain(event)),
             readEntry: (name) => attempt("readEntry", () => stub().readEntry(name)),
             writeEntry: (write) => attempt("writeEntry", async (): Promise<Written> => stub().writeEntry(write)),
-            record: (decisions) => attempt("record", () => stub().record(decisions)),
+            record: (recorded) => attempt("record", () => stub().record(recorded)),
+            newest: (limit) => attempt("newest", async (): Promise<ReadonlyArray<Recorded>> => stub().newest(limit)),
             decisions: (query) =>
               attempt("decisions", async (): Promise<ReadonlyArray<Decision>> => stub().decisions(query)),
             takeCall: (tool, limit) => attempt("takeCall", async (): Promise<Counted> => stub().takeCall(tool, limit)),

@@ -5,10 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
-import { Decision } from "../observability/Decisions.ts"
+import type { Decision } from "../observability/Decisions.ts"
+import { isOperatorAction, Recorded } from "../observability/OperatorActions.ts"
 import { lazyTable } from "./LazyTable.ts"
 
-/** How much is kept of one user's decisions: the newest rows, none older than the age in milliseconds. */
+/** How much is kept of one user's decisions and of what operators did: the newest rows, none older than the age in milliseconds. */
 export const limits = { rows: 500, age: Duration.toMillis(Duration.days(30)) } as const
 
 /** Which decisions to find: those of this reference, or all, the newest first. */
@@ -17,19 +18,27 @@ export interface DecisionQuery {
   readonly reference?: string
 }
 
-const Row = Schema.Struct({ decision: Schema.fromJsonString(Decision) })
+const Row = Schema.Struct({ decision: Schema.fromJsonString(Recorded) })
 const decodeRow = Schema.decodeUnknownSync(Row)
-const encodeDecision = Schema.encodeSync(Schema.fromJsonString(Decision))
+const encodeRecorded = Schema.encodeSync(Schema.fromJsonString(Recorded))
+
+/** SQL: whether a row is a decision, and no action of an operator. */
+const isDecision = "json_extract(decision, '$.did') IS NULL"
+
+const decisionsOf = (rows: ReadonlyArray<Recorded>): ReadonlyArray<Decision> =>
+  rows.flatMap((row) => (isOperatorAction(row) ? [] : [row]))
 const decodeOldest = Schema.decodeUnknownSync(Schema.Struct({ time: Schema.NullOr(Schema.Finite) }))
 
-/** The decisions on one user's messages. */
+/** The decisions on one user's messages, and what operators did about the user. */
 export class DecisionRows extends Context.Service<
   DecisionRows,
   {
-    /** Adds decisions. One whose reference is there already was delivered before, and counts once. */
-    readonly record: (decisions: ReadonlyArray<Decision>) => Effect.Effect<void>
-    /** Those that are not too old, the newest first. */
+    /** Adds rows. One whose reference is there already was delivered before, and counts once. */
+    readonly record: (rows: ReadonlyArray<Recorded>) => Effect.Effect<void>
+    /** The decisions that are not too old, the newest first. */
     readonly find: (query: DecisionQuery) => Effect.Effect<ReadonlyArray<Decision>>
+    /** Everything that is not too old, the newest first. */
+    readonly newest: (limit: number) => Effect.Effect<ReadonlyArray<Recorded>>
     /** Deletes what is too old. Answers when the next row will be, if there is one, in milliseconds since 1970. */
     readonly expire: Effect.Effect<number | undefined>
     readonly removeAll: Effect.Effect<void>
@@ -43,17 +52,22 @@ export class DecisionRows extends Context.Service<
         "decisions",
         "CREATE TABLE decisions (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, reference TEXT NOT NULL UNIQUE, decision TEXT NOT NULL)"
       )
+      const newestFirst = (where: string, ...values: ReadonlyArray<SqlStorageValue>) =>
+        sql
+          .exec(`SELECT decision FROM decisions WHERE ${where} ORDER BY time DESC, id DESC LIMIT ?`, ...values)
+          .toArray()
+          .map((row) => decodeRow(row).decision)
       return DecisionRows.of({
-        record: (decisions) =>
+        record: (rows) =>
           Effect.sync(() => {
             table.create()
-            for (const decision of decisions) {
-              const { time, reference } = decision
+            for (const row of rows) {
+              const { time, reference } = row
               sql.exec(
                 "INSERT OR IGNORE INTO decisions (time, reference, decision) VALUES (?, ?, ?)",
                 time,
                 reference,
-                encodeDecision(decision)
+                encodeRecorded(row)
               )
               expireAt(time + limits.age)
             }
@@ -66,19 +80,14 @@ export class DecisionRows extends Context.Service<
             const since = now - limits.age
             const rows =
               reference === undefined
-                ? sql.exec(
-                    "SELECT decision FROM decisions WHERE time > ? ORDER BY time DESC, id DESC LIMIT ?",
-                    since,
-                    limit
-                  )
-                : sql.exec(
-                    "SELECT decision FROM decisions WHERE reference = ? AND time > ? LIMIT ?",
-                    reference,
-                    since,
-                    limit
-                  )
-            return rows.toArray().map((row) => decodeRow(row).decision)
+                ? newestFirst(`time > ? AND ${isDecision}`, since, limit)
+                : newestFirst(`reference = ? AND time > ? AND ${isDecision}`, reference, since, limit)
+            return decisionsOf(rows)
           }),
+        newest: (limit) =>
+          Effect.map(Clock.currentTimeMillis, (now) =>
+            table.exists() ? newestFirst("time > ?", now - limits.age, limit) : []
+          ),
         expire: Effect.map(Clock.currentTimeMillis, (now) => {
           if (!table.exists()) return undefined
           sql.exec("DELETE FROM decisions WHERE time <= ?", now - limits.age)
@@ -93,21 +102,26 @@ export class DecisionRows extends Context.Service<
 
   /** In memory, for tests. */
   static readonly inMemory = (): DecisionRows["Service"] => {
-    let rows: ReadonlyArray<Decision> = []
+    let rows: ReadonlyArray<Recorded> = []
+    const newestFirst = Effect.map(Clock.currentTimeMillis, (now) =>
+      rows
+        .filter(({ time }) => time > now - limits.age)
+        .toReversed()
+        .toSorted((one, other) => other.time - one.time)
+    )
     return DecisionRows.of({
-      record: (decisions) =>
+      record: (added) =>
         Effect.sync(() => {
           const known = new Set(rows.map(({ reference }) => reference))
-          rows = [...rows, ...decisions.filter(({ reference }) => !known.has(reference))].slice(-limits.rows)
+          rows = [...rows, ...added.filter(({ reference }) => !known.has(reference))].slice(-limits.rows)
         }),
       find: ({ limit, reference }) =>
-        Effect.map(Clock.currentTimeMillis, (now) =>
-          rows
-            .filter((row) => row.time > now - limits.age && (reference === undefined || row.reference === reference))
-            .toReversed()
-            .toSorted((one, other) => other.time - one.time)
+        Effect.map(newestFirst, (found) =>
+          decisionsOf(found)
+            .filter((row) => reference === undefined || row.reference === reference)
             .slice(0, limit)
         ),
+      newest: (limit) => Effect.map(newestFirst, (found) => found.slice(0, limit)),
       expire: Effect.map(Clock.currentTimeMillis, (now) => {
         rows = rows.filter(({ time }) => time > now - limits.age)
         return rows.length === 0 ? undefined : Math.min(...rows.map(({ time }) => time)) + limits.age

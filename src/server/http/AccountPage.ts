@@ -8,6 +8,7 @@ import { Kind } from "../mcp/ServerFactory.ts"
 import { receiverOf } from "../oauth/RedirectUri.ts"
 import type { Grant } from "../oauth/UserAuthorities.ts"
 import type { Decision } from "../observability/Decisions.ts"
+import { isOperatorAction, type OperatorAction, type Recorded } from "../observability/OperatorActions.ts"
 import { displayName } from "./DisplayName.ts"
 import { type Html, html } from "./Html.ts"
 import { account } from "./OrganizationPage.ts"
@@ -32,7 +33,7 @@ interface View {
   readonly server: URL
   readonly user: UserSnapshot
   readonly connections: ReadonlyArray<Connection>
-  readonly decisions: ReadonlyArray<Decision>
+  readonly recorded: ReadonlyArray<Recorded>
   /** What scopes allow, in the sentences of the consent page. */
   readonly scopes: ReadonlyMap<Scope.Scope, string>
   readonly token: string
@@ -74,7 +75,7 @@ const connection = ({ user, scopes, token }: View, { grant, clientName }: Connec
         </ul>
       </dd>
       <dt>Connected</dt>
-      <dd>${minutes(createdAt)}</dd>
+      <dd id="since-${id}">${minutes(createdAt)}</dd>
       <dt>Last used</dt>
       <dd>${minutes(usedAt)}</dd>
       <dt>Open sessions</dt>
@@ -83,7 +84,9 @@ const connection = ({ user, scopes, token }: View, { grant, clientName }: Connec
     <form method="post" action="/account/end">
       ${hidden("token", token)}${hidden("user", user.userId)}${hidden("grant", id)}
       <div class="buttons">
-        <button id="end-${id}" aria-labelledby="end-${id} name-${id}">End this connection</button>
+        <button id="end-${id}" aria-labelledby="end-${id} name-${id}" aria-describedby="since-${id}">
+          End this connection
+        </button>
       </div>
     </form>
   </li>`
@@ -95,11 +98,22 @@ const outcome = ({ policy, lacked, outcome }: Decision): string => {
   return lacked.length === 0 ? "refused" : `refused: ${lacked.join(", ")}`
 }
 
-const decision = (one: Decision): Html =>
+const action = ({ did }: OperatorAction): string => {
+  switch (did._tag) {
+    case "Looked":
+      return "an operator looked at this page"
+    case "Asked":
+      return `an operator asked about ${did.kind} ${did.name}`
+    case "Ended":
+      return "connection ended by an operator"
+  }
+}
+
+const row = (one: Recorded): Html =>
   html`<tr>
     <td>${minutes(one.time)}</td>
-    <td>${one.by === undefined ? `${one.method} ${one.name}` : "connection ended by an operator"}</td>
-    <td>${outcome(one)}</td>
+    <td>${isOperatorAction(one) ? action(one) : `${one.method} ${one.name}`}</td>
+    <td>${isOperatorAction(one) ? "done" : outcome(one)}</td>
     <td><code>${one.reference}</code></td>
   </tr>`
 
@@ -131,7 +145,7 @@ const operatorForms = ({ user, token, operator }: View): Html =>
 
 /** The apps that somebody has connected, what was decided on their messages, and the ways to end them. */
 export const accountPage = (view: View): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
-  const { server, user, connections, decisions, token, operator } = view
+  const { server, user, connections, recorded, token, operator } = view
   const title = operator?.another === true ? "Connected apps of a person" : "Your connected apps"
   return page(
     title,
@@ -153,7 +167,7 @@ export const accountPage = (view: View): Effect.Effect<HttpServerResponse.HttpSe
       }
       <h2>What apps asked for last</h2>
       ${
-        decisions.length === 0
+        recorded.length === 0
           ? html`<p>Nothing yet.</p>`
           : html`<div class="wide" tabindex="0" role="region" aria-label="What apps asked for last">
               <table>
@@ -166,7 +180,7 @@ export const accountPage = (view: View): Effect.Effect<HttpServerResponse.HttpSe
                   </tr>
                 </thead>
                 <tbody>
-                  ${decisions.map(decision)}
+                  ${recorded.map(row)}
                 </tbody>
               </table>
             </div>`
@@ -176,15 +190,17 @@ export const accountPage = (view: View): Effect.Effect<HttpServerResponse.HttpSe
   )
 }
 
-/** For whoever is not signed in to the page. `failed`: they come back from a sign-in that did not work. */
-export const signedOutPage = (server: URL, announcement: string, failed: boolean) =>
+/** For whoever is not signed in to the page. */
+export const signedOutPage = (server: URL, announcement: string) =>
   page(
     "Your connected apps",
-    html`${failed ? html`<p class="warning">Signing in did not work. Nothing was changed.</p>` : ""}
-      <p>Sign in to see which apps are connected to ${server.host} in your name, and to end them.</p>
+    html`<p>Sign in to see which apps are connected to ${server.host} in your name, and to end them.</p>
       <form method="post" action="/account/sign-in">
         <p><small>${announcement}</small></p>
-        <div class="buttons"><button class="primary">Sign in</button></div>
+        <div class="buttons">
+          <button class="primary">Sign in</button>
+          <button name="as" value="another">Use another account</button>
+        </div>
       </form>`,
     { leadsTo: server.href }
   )

@@ -46,11 +46,12 @@ export const receive = Effect.gen(function* () {
 const goOn = Effect.fnUntraced(function* (request: Request) {
   const signIn = yield* SignIn
   const arrived = yield* signIn.finish(request)
-  const { authRequest, subject, consent, headers } = arrived
-  if (consent === "account") {
-    for (const cookie of (yield* opened(subject.userId)).getSetCookie()) headers.append("set-cookie", cookie)
+  if (arrived.for === "account") {
+    const { subject, headers } = arrived
+    headers.append("set-cookie", yield* opened(subject.userId))
     return redirect("/account", headers)
   }
+  const { authRequest, subject, consent, headers } = arrived
   const found = yield* refusing(authRequest)(lookUp(subject, authRequest))
   const grant = Effect.gen(function* () {
     // What a browser remembers was said by somebody. Only now it is known whether by this person, and if it stands.

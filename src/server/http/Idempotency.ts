@@ -43,6 +43,9 @@ const keyOf = async (secret: string) =>
 
 const cookieName = "__Host-sign-in"
 
+/** The cookie by which a browser is not known any more: nothing is answered again to it. */
+export const forgotten = `${cookieName}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0`
+
 /** The secret of the browser, if it is one of ours. */
 const secretOf = (request: Request): string | undefined => {
   const secret = Cookies.parseHeader(request.headers.get("cookie") ?? "")[cookieName]

@@ -9,8 +9,9 @@ import { ClerkJwt, TokenRejected } from "../clerk/ClerkJwt.ts"
 import { verifyClerkSessionToken } from "../clerk/ClerkSessionToken.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { rejected, RequestRejected } from "./AuthorizationFailure.ts"
-import { makePending } from "./PendingSignIn.ts"
-import { ConsentTime, SignIn } from "./SignIn.ts"
+import type { AuthRequest } from "./OAuthLibrary.ts"
+import { makePending, noClient } from "./PendingSignIn.ts"
+import { SignIn, SignInFor } from "./SignIn.ts"
 
 /** Where the app takes people who come to sign in. */
 const appPath = "/auth/mcp"
@@ -40,7 +41,7 @@ export const layer = (appUrl: URL) =>
       const jwt = yield* ClerkJwt
       const clerk = yield* ClerkApi
       const access = yield* Access
-      const pending = yield* makePending("app-sign-in", Schema.Struct({ consent: ConsentTime }))
+      const pending = yield* makePending("app-sign-in", Schema.Struct({ consent: SignInFor }))
 
       /** Who is signed in to the app: the account is open, and the session alive at this moment. */
       const signedIn = Effect.fnUntraced(function* (token: string) {
@@ -61,16 +62,24 @@ export const layer = (appUrl: URL) =>
         return url.href
       }
 
+      const begin = Effect.fn("SignIn.begin")(function* (
+        authRequest: AuthRequest,
+        given: Headers,
+        consent: typeof SignInFor.Type
+      ) {
+        const { state, headers } = yield* pending.begin(authRequest, { consent }, given)
+        const url = new URL(appPath, appUrl)
+        url.searchParams.set("state", state)
+        if (authRequest.prompt?.includes("login") === true) url.searchParams.set("prompt", "login")
+        return { location: url.href, headers }
+      })
+
       return SignIn.of({
         announcement: `You go on to ${appUrl.host} on the next page, and sign in there if you have not yet.`,
 
-        begin: Effect.fn("SignIn.begin")(function* (authRequest, given, consent) {
-          const { state, headers } = yield* pending.begin(authRequest, { consent }, given)
-          const url = new URL(appPath, appUrl)
-          url.searchParams.set("state", state)
-          if (authRequest.prompt?.includes("login") === true) url.searchParams.set("prompt", "login")
-          return { location: url.href, headers }
-        }),
+        begin,
+
+        beginForAccount: (given, anew) => begin(noClient(anew), given, "account"),
 
         handle: pending.verify,
 

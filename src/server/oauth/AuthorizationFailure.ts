@@ -115,7 +115,9 @@ export class AuthorizationFailure extends Schema.TaggedError<AuthorizationFailur
     OrganizationRequired,
     StorageUnavailable
   ]),
-  redirect: Schema.optionalKey(TrustedRedirect)
+  redirect: Schema.optionalKey(TrustedRedirect),
+  /** The person wanted to sign in to the account page: there is no client. */
+  atAccount: Schema.optionalKey(Schema.Literal(true))
 }) {}
 
 /** The storage's failures go to the client from here on: the step before has used up what the person sent. */

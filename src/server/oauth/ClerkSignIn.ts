@@ -7,8 +7,9 @@ import { ClerkApi } from "../clerk/ClerkApi.ts"
 import { Challenge, ClerkOAuth } from "../clerk/ClerkOAuth.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { RequestRejected } from "./AuthorizationFailure.ts"
-import { makePending } from "./PendingSignIn.ts"
-import { ConsentTime, SignIn } from "./SignIn.ts"
+import type { AuthRequest } from "./OAuthLibrary.ts"
+import { makePending, noClient } from "./PendingSignIn.ts"
+import { SignIn, SignInFor } from "./SignIn.ts"
 
 /**
  * `SIGN_IN=clerk`: Clerk's own OAuth and OpenID server. Its id_token does not name the session behind it; where tools
@@ -21,7 +22,7 @@ export const layer = Layer.effect(
     const clerk = yield* ClerkOAuth
     const api = yield* ClerkApi
     const access = yield* Access
-    const pending = yield* makePending("sign-in", Schema.Struct({ challenge: Challenge, consent: ConsentTime }))
+    const pending = yield* makePending("sign-in", Schema.Struct({ challenge: Challenge, consent: SignInFor }))
 
     /** An account that may not use the server learns it here, before any grant exists. */
     const signedIn = Effect.fnUntraced(function* (code: string, challenge: Challenge) {
@@ -31,16 +32,24 @@ export const layer = Layer.effect(
       return { subject: { userId, ...(clerkSessionId !== undefined && { clerkSessionId }) } }
     })
 
+    const begin = Effect.fn("SignIn.begin")(function* (
+      authRequest: AuthRequest,
+      given: Headers,
+      consent: typeof SignInFor.Type
+    ) {
+      const challenge = yield* clerk.challenge
+      const { state, headers } = yield* pending.begin(authRequest, { challenge, consent }, given)
+      const login = authRequest.prompt?.includes("login") === true
+      const url = yield* clerk.authorizationUrl(state, challenge, login)
+      return { location: url.href, headers }
+    })
+
     return SignIn.of({
       announcement: "You sign in with Clerk on the next page.",
 
-      begin: Effect.fn("SignIn.begin")(function* (authRequest, given, consent) {
-        const challenge = yield* clerk.challenge
-        const { state, headers } = yield* pending.begin(authRequest, { challenge, consent }, given)
-        const login = authRequest.prompt?.includes("login") === true
-        const url = yield* clerk.authorizationUrl(state, challenge, login)
-        return { location: url.href, headers }
-      }),
+      begin,
+
+      beginForAccount: (given, anew) => begin(noClient(anew), given, "account"),
 
       handle: pending.verify,
 

@@ -47,7 +47,9 @@ export class OrganizationChoice extends Context.Service<
           const address = new URL(url)
           address.search = new URLSearchParams({ state }).toString()
           const asked = new Request(address, { headers: { cookie: headers.get("cookie") ?? "" } })
-          return yield* pending.finish(asked, (_, { subject }) => Effect.succeed({ subject }))
+          const finished = yield* pending.finish(asked, (_, { subject }) => Effect.succeed({ subject }))
+          // What is kept here always names a client's consent.
+          return finished.for === "client" ? finished : yield* Effect.die(new TypeError("no client waits"))
         })
       })
     })

@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import { ClerkMisconfigured } from "../clerk/ClerkError.ts"
 import { AuthorizationFailure, SignInDeclined, trustedRedirect } from "./AuthorizationFailure.ts"
 import { attempt, type AuthRequest, OAuthLibrary } from "./OAuthLibrary.ts"
-import type { ConsentTime, SignedIn } from "./SignIn.ts"
+import type { SignedIn, SignInFor, Waiting } from "./SignIn.ts"
 import { type Purpose, StateSigner } from "./StateSigner.ts"
 
 /** The consent page, the sign-in and the way back have to fit in here. The library's cookie lives as long. */
@@ -27,8 +27,18 @@ const declined = (query: URLSearchParams): SignInDeclined | ClerkMisconfigured |
   return new SignInDeclined({ error: error === "access_denied" ? error : "other" })
 }
 
+/** What the library keeps for a sign-in to the account page, where no client waits. */
+export const noClient = (anew: boolean): AuthRequest => ({
+  responseType: "code",
+  clientId: "",
+  redirectUri: "",
+  scope: [],
+  state: "",
+  ...(anew && { prompt: ["login"] })
+})
+
 /** Authorizations that wait for their browser to come back, each under a signed `state`, with what is `kept` for it. */
-export const makePending = Effect.fnUntraced(function* <Kept extends { readonly consent: ConsentTime }>(
+export const makePending = Effect.fnUntraced(function* <Kept extends { readonly consent: typeof SignInFor.Type }>(
   purpose: Purpose,
   kept: Schema.Codec<Kept, unknown>
 ) {
@@ -53,7 +63,7 @@ export const makePending = Effect.fnUntraced(function* <Kept extends { readonly 
 
     /**
      * Goes on with the authorization, once, in its own browser: `signedInAs` tells from the query, and from what was
-     * kept, who signed in. Why nobody did, the client is told.
+     * kept, who signed in. Why nobody did, the client is told, if one waits.
      */
     finish: Effect.fnUntraced(function* (
       request: Request,
@@ -71,9 +81,15 @@ export const makePending = Effect.fnUntraced(function* <Kept extends { readonly 
       const reason = declined(query)
       const signedIn = yield* Effect.mapError(
         reason === undefined ? signedInAs(query, known) : Effect.fail({ reason }),
-        ({ reason }) => new AuthorizationFailure({ reason, redirect: trustedRedirect(authRequest) })
+        ({ reason }) =>
+          new AuthorizationFailure({
+            reason,
+            ...(known.consent === "account" ? { atAccount: true } : { redirect: trustedRedirect(authRequest) })
+          })
       )
-      return { authRequest, ...signedIn, consent: known.consent, headers }
+      const { consent } = known
+      const waiting: Waiting = consent === "account" ? { for: "account" } : { for: "client", authRequest, consent }
+      return { ...signedIn, ...waiting, headers }
     })
   }
 })

@@ -6,12 +6,20 @@ import type { GrantProps, OrganizationId } from "../domain/Principal.ts"
 import type { AuthorizationFailure } from "./AuthorizationFailure.ts"
 import type { AuthRequest, WithHeaders } from "./OAuthLibrary.ts"
 
-/**
- * When the person consented: on the page just before, or on an earlier visit of this browser. `account`: there is no
- * client to consent to, because the person signs in to the account page.
- */
-export const ConsentTime = Schema.Literals(["now", "earlier", "account"])
+/** When the person consented: on the page just before, or on an earlier visit of this browser. */
+export const ConsentTime = Schema.Literals(["now", "earlier"])
 export type ConsentTime = typeof ConsentTime.Type
+
+/**
+ * What a sign-in is for: a client that the person consented to, or the account page. It is kept with the sign-in, out of
+ * reach of clients: none can sign anybody in to the page, and no grant can come of a sign-in to it.
+ */
+export const SignInFor = Schema.Literals([...ConsentTime.literals, "account"])
+
+/** Who or what waited for the person to sign in. */
+export type Waiting =
+  | { readonly for: "client"; readonly authRequest: AuthRequest; readonly consent: ConsentTime }
+  | { readonly for: "account" }
 
 /** Who signed in. */
 export interface SignedIn {
@@ -45,18 +53,15 @@ export class SignIn extends Context.Service<
       headers: Headers,
       consent: ConsentTime
     ) => Effect.Effect<Step, AuthorizationFailure>
+    /** The same for somebody who wants to see the account page; `anew`: as somebody else than last time. */
+    readonly beginForAccount: (headers: Headers, anew: boolean) => Effect.Effect<Step, AuthorizationFailure>
     /**
      * The handle of the authorization that a `state` continues. One that this server did not sign for it, or too long
      * ago, is refused before any storage is asked.
      */
     readonly handle: (state: string) => Effect.Effect<string, AuthorizationFailure>
-    /** Takes the browser back at `/callback`: the authorization that it continues, and who signed in. */
-    readonly finish: (
-      request: Request
-    ) => Effect.Effect<
-      WithHeaders & SignedIn & { readonly authRequest: AuthRequest; readonly consent: ConsentTime },
-      AuthorizationFailure
-    >
+    /** Takes the browser back at `/callback`: what it continues, and who signed in. */
+    readonly finish: (request: Request) => Effect.Effect<WithHeaders & SignedIn & Waiting, AuthorizationFailure>
     /** Only where the proof is posted here. */
     readonly posted?: PostedProof
   }

@@ -14,8 +14,6 @@ export const Decision = Schema.Struct({
   grantId: GrantId,
   /** The organization that the grant is for. */
   organizationId: Schema.optionalKey(Schema.String),
-  /** Of an operator who ended the connection: no message of the client, and not the user's own doing. */
-  by: Schema.optionalKey(UserId),
   method: Schema.String,
   /** The name of the tool, prompt, resource or template, as the catalogue has it. Empty for a list. */
   name: Schema.String,

@@ -11,7 +11,7 @@ import type { OrganizationMember, OrganizationsChanged } from "../account/Organi
 import { Records, type StoredRecord } from "../account/Records.ts"
 import { type Limit, MemoryCalls } from "../capability/CallLimit.ts"
 import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
-import type { Decision } from "../observability/Decisions.ts"
+import type { Recorded } from "../observability/OperatorActions.ts"
 import { type DecisionQuery, DecisionRows } from "../account/DecisionRows.ts"
 import { type GrantId, UserId } from "../domain/Principal.ts"
 import type { Bearer } from "../oauth/Admission.ts"
@@ -91,11 +91,13 @@ export class FakeAccounts {
           }),
         giveBackCall: (tool: string, at: number) =>
           this.#called("giveBackCall", async () => this.#accountOf(userId).toolCalls.giveBack(tool, at)),
-        record: (decisions: ReadonlyArray<Decision>) =>
+        record: (recorded: ReadonlyArray<Recorded>) =>
           this.#called("record", () => {
-            this.recorded.push(decisions.length)
-            return Effect.runPromise(this.#accountOf(userId).decisions.record(decisions))
+            this.recorded.push(recorded.length)
+            return Effect.runPromise(this.#accountOf(userId).decisions.record(recorded))
           }),
+        newest: (limit: number) =>
+          this.#called("newest", () => Effect.runPromise(this.#accountOf(userId).decisions.newest(limit))),
         decisions: (query: DecisionQuery) =>
           this.#called("decisions", () => Effect.runPromise(this.#accountOf(userId).decisions.find(query))),
         readEntry: (entry: string) =>

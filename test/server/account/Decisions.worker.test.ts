@@ -175,6 +175,26 @@ describe("the decisions of a user", () => {
     assert.strictEqual(await stored(user), 3)
   })
 
+  it("stand beside what operators did, which is no decision", async () => {
+    const user = freshUser()
+    const looked = {
+      time: now() + 10,
+      userId: user,
+      by: freshUser(),
+      did: { _tag: "Looked" },
+      reference: "LOOK2222"
+    } as const
+    await stubOf(user).record([...many(0, 2), looked, looked])
+    assert.deepEqual(await referencesOf(user), ["R1", "R0"])
+    assert.lengthOf(await stubOf(user).decisions({ limit: 1, reference: "LOOK2222" }), 0)
+    const newest = await stubOf(user).newest(2)
+    assert.deepEqual(
+      newest.map(({ reference }) => reference),
+      ["LOOK2222", "R1"]
+    )
+    assert.deepEqual({ ...newest[0] }, looked)
+  })
+
   it("go after 30 days, by an alarm", async () => {
     const user = freshUser()
     await stubOf(user).record([...many(0, 3, now() - limits.age), ...many(3, 2, now() - limits.age + 600_000)])

@@ -65,6 +65,15 @@ layer(pointedAt().pipe(Layer.provideMerge(ClerkStandIn.layer({ port: 0 }))))("Cl
     })
   )
 
+  it.effect("finds a user by e-mail address, or nobody", () =>
+    Effect.gen(function* () {
+      const { users } = yield* fresh
+      const { userWithEmail } = yield* ClerkApi
+      assert.strictEqual<unknown>(yield* userWithEmail("member@example.com"), users.member.id)
+      for (const unknown of ["nobody@example.com", "member", ""]) assert.isUndefined(yield* userWithEmail(unknown))
+    })
+  )
+
   it.effect("reads memberships with their permissions", () =>
     Effect.gen(function* () {
       const { users } = yield* fresh

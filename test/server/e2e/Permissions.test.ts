@@ -35,7 +35,7 @@ layer(RunningServer.layer)("a permission in one of two organizations", (it) => {
             const answer = await client.call("readReports", {})
             if (allowed) {
               assert.notOk(answer.isError)
-              assert.deepStrictEqual(answer.structuredContent, { reports: ["of this quarter"] })
+              assert.deepStrictEqual(answer.structuredContent, { of: organization })
             } else {
               assert.isTrue(answer.isError)
               assert.match(answer.content[0]?.text ?? "", /permission org:reports:read in your organization/u)

@@ -3,7 +3,6 @@ import { assert, layer } from "@effect/vitest"
 import { deliver, opened, within } from "../../support/OpenSession.ts"
 import { everything, signedIn } from "../../support/OpenStreams.ts"
 import { onServer, RunningServer, type Server } from "../../support/RunningServer.ts"
-import { connectV1, connectV2, Login } from "../../support/SdkClients.ts"
 import { legacy, modern, type Reply } from "../../support/Wire.ts"
 
 const email = "member@example.com"
@@ -57,30 +56,7 @@ const assertRefused = async ({ sends }: Lanes) => {
   }
 }
 
-layer(RunningServer.layerObserved())("a person of two organizations, who has a permission in one", (it) => {
-  for (const [sdk, connect] of [
-    ["v1", connectV1],
-    ["v2", connectV2({ pin: "2026-07-28" })]
-  ] as const) {
-    it.effect(
-      `is served in that one and refused in the other, and lists say so, with SDK ${sdk}`,
-      onServer(async (server) => {
-        const { may, mayNot } = await tenants(server)
-        const as = (organization: string) => connect(server.mcp, new Login(server.person(email), { organization }))
-        const [inOne, inOther, personal] = [await as(may), await as(mayNot), await as("personal")]
-        assert.include(await inOne.tools(), tool)
-        assert.deepEqual((await inOne.call(tool, {})).structuredContent, { of: "May" })
-        for (const client of [inOther, personal]) {
-          assert.notInclude(await client.tools(), tool)
-          const refused = await client.call(tool, {})
-          assert.isTrue(refused.isError)
-          assert.match(JSON.stringify(refused.content), /org:reports:read/u)
-        }
-        for (const client of [inOne, inOther, personal]) await client.close()
-      })
-    )
-  }
-
+layer(RunningServer.layer)("a person of two organizations, who has a permission in one", (it) => {
   it.effect(
     "loses, by leaving it, that connection and no other",
     onServer(async (server) => {
@@ -124,14 +100,15 @@ layer(RunningServer.layerObserved())("a person of two organizations, who has a p
   )
 
   it.effect(
-    "loses the connection for an organization that is deleted, and no other, within 5 s of its webhook",
+    "loses the connection for an organization that is deleted, and no other, within 1 s of its webhook",
     onServer(async (server) => {
       const { may, mayNot } = await tenants(server)
       const gone = await everything(server, ...(await signedIn(server, email, { organization: may })))
       const stays = await lanes(server, (await server.signIn(email, { organization: mayNot })).accessToken)
       await server.admin((admin) => admin.deleteOrganization(may))
       const passed = await deliver(server, "organization.deleted", { id: may, object: "organization", deleted: true })
-      assert.isTrue(await within(5_000, () => gone.open().length === 0), gone.open().join(", "))
+      // However short before it another event was: there are few to tell.
+      assert.isTrue(await within(1_000, () => gone.open().length === 0), gone.open().join(", "))
       console.info(`an organization.deleted: every stream was closed after ${Math.round(passed())} ms`)
       assert.deepEqual(await gone.pings(), [401, 401])
       assert.isTrue(stays.session.state.open)

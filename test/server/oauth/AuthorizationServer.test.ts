@@ -127,7 +127,7 @@ describe("AuthorizationServer", () => {
         assert.isUndefined(stranger.redirect)
         const finished = yield* finish({ cookie })
         assert.deepStrictEqual(finished.subject, { userId: UserId.make("user_n") })
-        assert.strictEqual(finished.authRequest.clientId, authRequest.clientId)
+        assert.strictEqual(finished.for === "client" && finished.authRequest.clientId, authRequest.clientId)
         yield* Effect.flip(finish({ cookie }))
       })
     )

@@ -1,16 +1,12 @@
 import { env, waitUntil } from "cloudflare:workers"
-import * as Layer from "effect/Layer"
 
-import { Catalogue } from "../../../src/server/index.ts"
 import { handler } from "../../../src/server/Server.ts"
 import { make } from "../../../src/server/Worker.ts"
 import { definition } from "../../server/fixture/Definition.ts"
 import { inspectable } from "../../server/fixture/Inspectable.ts"
 import * as Painting from "../../server/fixture/Painting.ts"
-import * as People from "../../server/fixture/People.ts"
 import type { Answer, Doer, Hop, Moment, Observations, Orders, Step } from "./Observations.ts"
 import { ObservedKv } from "./ObservedKv.ts"
-import * as Reports from "./Reports.ts"
 
 interface Bindings {
   readonly OAUTH_KV: KVNamespace
@@ -42,14 +38,7 @@ const objects = (by: Doer) => ({
 
 const observed = (by: Doer, env: object) => ({ ...env, OAUTH_KV: kv.at(by), ACCOUNT_AGENT: objects(by) })
 
-const server = make({
-  ...definition(Painting.Painter.layer),
-  catalogue: Catalogue.layer(
-    Catalogue.tools(People.toolkit, People.layer),
-    Catalogue.tools(Painting.toolkit, Painting.layer),
-    Catalogue.tools(Reports.toolkit, Reports.layer)
-  ).pipe(Layer.provide(Painting.Painter.layer))
-})
+const server = make(definition(Painting.Painter.layer))
 
 const serve = handler(server.server, observed("worker", env), waitUntil)
 
