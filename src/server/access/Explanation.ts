@@ -40,6 +40,10 @@ const includes = (facts: Facts, fact: Fact): boolean => facts.some((each) => sam
 /** Whether somebody who has this is a member of an organization. */
 const isOfMember = ({ kind }: Fact): boolean => kind === "organization role" || kind === "permission"
 
+/** Whether somebody who has all of these has the other ones too. */
+const implies = (facts: Facts, others: Facts): boolean =>
+  others.every((other) => includes(facts, other) || (other.kind === "membership" && facts.some(isOfMember)))
+
 /** Both, where somebody can have both: nobody has two roles. */
 const union = (one: Facts, other: Facts): ReadonlyArray<Facts> => {
   const both = [...one, ...other].filter((fact, at, all) => all.findIndex((each) => same(each, fact)) === at)
@@ -90,10 +94,7 @@ export const lacking = (policy: Policy.Policy, facts: Policy.PolicyInput): Reado
     .map((set) => set.filter((fact) => !holds(facts, fact)))
   return sets.filter(
     (set, at) =>
-      !sets.some((other, position) => {
-        const within = other.every((fact) => includes(set, fact))
-        return within && (other.length < set.length || position < at)
-      })
+      !sets.some((other, position) => position !== at && implies(set, other) && (position < at || !implies(other, set)))
   )
 }
 

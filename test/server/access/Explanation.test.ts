@@ -99,6 +99,11 @@ describe("an explanation", () => {
       "user_x may not use paint: it needs the role admin or the permission org:reports:read, and the account has no role."
     )
     assert.strictEqual(words(Policy.nobody), "user_x may not use paint: nobody may.")
+    // An organization role is had by members only: membership alone would do.
+    assert.strictEqual(
+      words(Policy.any(Policy.organizationRole("org:admin"), Policy.inOrganization)),
+      "user_x may not use paint: it needs to be for an organization."
+    )
     // Nobody has two roles.
     assert.include(words(Policy.all(Policy.roles("admin"), Policy.roles("premium"))), "nobody may")
   })
