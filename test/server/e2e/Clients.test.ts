@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { decode } from "fast-png"
 
+import { GrantId } from "../../../src/server/domain/Principal.ts"
 import { onServer, RunningServer } from "../../support/RunningServer.ts"
 import { connectV1, connectV2, Login } from "../../support/SdkClients.ts"
 
@@ -69,6 +70,26 @@ layer(RunningServer.layer)("real clients", (it) => {
         assert.lengthOf(refused.content, 1)
         assert.notProperty(refused, "structuredContent")
         await client.close()
+      })
+    )
+
+    it.effect(
+      `${name}: signs in again at the address of an organization once its connection there has ended`,
+      onServer(async (server) => {
+        const login = new Login(server.person("admin@example.com"))
+        const client = await connect(`${server.mcp}/northwind-studio`, login)
+        assert.strictEqual(login.asked, 1)
+        const [userId = "", grantId = ""] = (login.tokens()?.access_token ?? "").split(":")
+        await (await server.object(userId)).end(GrantId.make(grantId))
+        // The client refreshes, learns that the connection has ended, and takes the person to the sign-in.
+        const error = await client.call("sum", { a: 2, b: 40 }).then(() => undefined, String)
+        assert.match(error ?? "", /Unauthorized/u)
+        assert.strictEqual(login.asked, 2)
+        await client.signInAgain()
+        const again = await connect(`${server.mcp}/northwind-studio`, login)
+        assert.deepStrictEqual((await again.call("sum", { a: 2, b: 40 })).structuredContent, { sum: 42 })
+        assert.strictEqual(login.asked, 2)
+        await again.close()
       })
     )
 
