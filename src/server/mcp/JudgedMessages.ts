@@ -64,8 +64,8 @@ const outcomeOf = (
   return isError === true ? failed : "completed"
 }
 
-/** A grant may be for an organization. */
-const idsOf = ({ userId, clientId, grantId, organizationId }: Principal & { readonly organizationId?: string }) => ({
+/** Whom a record is of. */
+const idsOf = ({ userId, clientId, grantId, organizationId }: Principal) => ({
   userId,
   clientId,
   grantId,

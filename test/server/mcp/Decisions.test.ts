@@ -41,6 +41,28 @@ describe("in the stateless lane, one decision is recorded", () => {
     assert.deepEqual(await decided(wrong), [["tools/call", "works", "allowed", "", "tool error"]])
   })
 
+  it("under the reference that whoever is refused is told", async () => {
+    const { server, client } = await started()
+    const referenceIn = (text: string) => / Reference ([A-Z2-9]{8})$/u.exec(text)?.[1] ?? assert.fail(text)
+    const refused = await client.callTool({ name: "reigns", arguments: noted })
+    const [words] = refused.content as ReadonlyArray<{ readonly text: string }>
+    const told = [
+      referenceIn(words?.text ?? ""),
+      referenceIn(await client.getPrompt({ name: "secret", arguments: { on: "x" } }).then(() => "allowed", String))
+    ]
+    server.clerk.outage = new ClerkUnavailable({ operation: "users.getUser" })
+    server.wait(400)
+    const unknown = await client.callTool({ name: "works", arguments: noted })
+    const [later] = unknown.content as ReadonlyArray<{ readonly text: string }>
+    told.push(referenceIn(later?.text ?? ""))
+    told.push(
+      referenceIn(await client.getPrompt({ name: "speech", arguments: { on: "x" } }).then(() => "allowed", String))
+    )
+    const recorded = server.decisions.filter(({ outcome }) => outcome === "refused").map(({ reference }) => reference)
+    assert.deepEqual(recorded, told)
+    assert.strictEqual(new Set(told).size, 4)
+  })
+
   it("for the 403 of a token without the scope, whose handler never runs", async () => {
     const { decided } = await started()
     assert.deepEqual(await decided(call("costs")), [
