@@ -62,7 +62,9 @@ export const explain = Command.make(
       HttpClientRequest.bearerToken(token),
       HttpClientRequest.acceptJson,
       HttpClient.execute,
-      Effect.mapError(() => new NotExplained({ message: `No server answers at ${url}.` }))
+      Effect.mapError(
+        () => new NotExplained({ message: `No server answers at ${url}. Name the address of yours with --url.` })
+      )
     )
     if (response.status === 401) {
       const message = `The server at ${url} does not take this machine's key for its own, or runs under another address.`

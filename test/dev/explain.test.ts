@@ -63,7 +63,7 @@ describe("clerk-mcp explain", () => {
     assert.include(foreign.printed, "does not take this machine's key")
     assert.include((await explain([...at("127.0.0.1"), "--tool", "add"])).printed, "This machine has no key")
     const nobody = await explain(["--url", "http://localhost:1", "--user", member, "--tool", "add"], foreignKey)
-    assert.include(nobody.printed, "No server answers at http://localhost:1.")
+    assert.include(nobody.printed, "No server answers at http://localhost:1. Name the address of yours with --url.")
     assert.notMatch(nobody.printed, /^\s+at /mu)
   })
 })

@@ -54,6 +54,12 @@ export class Login {
   forgetTokens() {
     this.#tokens = undefined
   }
+  /** The authorization server refused what is kept. */
+  invalidateCredentials(scope: Parameters<NonNullable<OAuthClientProvider["invalidateCredentials"]>>[0]) {
+    if (scope === "all" || scope === "tokens") this.#tokens = undefined
+    if (scope === "all" || scope === "client") this.#client = undefined
+    if (scope === "all" || scope === "discovery") this.#discovery = undefined
+  }
   saveTokens(tokens: NonNullable<Saved<"tokens">>) {
     this.#tokens = tokens
   }

@@ -4,9 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
-import { WebhookId } from "../clerk/Webhooks.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
-import { ClerkSessionId, GrantId, OrganizationId, UserId } from "../domain/Principal.ts"
+import { ClerkSessionId, EventId, GrantId, OrganizationId, UserId } from "../domain/Principal.ts"
 import * as Incident from "../observability/Incident.ts"
 
 /** What changes for a user. Plain data: it crosses from the Worker to the user's object. */
@@ -18,9 +17,9 @@ export const AccessEvent = Schema.TaggedUnion({
   /** The user's role or permissions are others than before. */
   AccessChanged: { userId: UserId },
   /** A webhook says that something about the user may be other than before. Only a look at Clerk tells what. */
-  FactsChanged: { userId: UserId, eventId: WebhookId },
+  FactsChanged: { userId: UserId, eventId: EventId },
   /** A webhook says the same of a Clerk session of the user. */
-  ClerkSessionChanged: { userId: UserId, clerkSessionId: ClerkSessionId, eventId: WebhookId },
+  ClerkSessionChanged: { userId: UserId, clerkSessionId: ClerkSessionId, eventId: EventId },
   /** A grant for an organization was made. */
   OrganizationGranted: { userId: UserId, organizationId: OrganizationId }
 })

@@ -1,6 +1,7 @@
 import type { Decision } from "../observability/Decisions.ts"
 import * as Scope from "../domain/Scope.ts"
 import type * as Policy from "./Policy.ts"
+import { listed } from "./PolicyWords.ts"
 
 /** One fact that a policy may ask for. */
 export interface Fact {
@@ -120,9 +121,6 @@ export interface Explanation {
   readonly lacking: ReadonlyArray<Facts>
 }
 
-const listed = (values: ReadonlyArray<string>, word: string): string =>
-  values.length < 2 ? values.join("") : `${values.slice(0, -1).join(", ")} ${word} ${values.at(-1)}`
-
 /** `the role admin`, `the scopes a and b`. */
 const named = (kind: Fact["kind"], values: ReadonlyArray<string>): string =>
   kind === "membership"
@@ -166,7 +164,7 @@ export const explain = ({ userId, name, clientId, organization, policy, facts }:
   const may = sets.some((set) => set.length === 0)
   const said = (words: string): Explanation => ({ may, words, lacking: sets })
   if (may) return said(`${userId} may use ${name}${where}${by}.`)
-  if (sets.length === 0) return said(`${userId} may not use ${name}${where}: nobody may.`)
+  if (sets.length === 0) return said(`${userId} may not use ${name}${where}${by}: nobody may.`)
   const scopesOnly = sets.filter((set) => set.every(({ kind }) => kind === "scope"))
   if (scopesOnly.length > 0) {
     const connection = clientId === undefined ? "The connection" : `The connection of client ${clientId}`
@@ -178,7 +176,9 @@ export const explain = ({ userId, name, clientId, organization, policy, facts }:
   }
   const asksForRole = sets.some((set) => set.some(({ kind }) => kind === "role"))
   const role = facts.role === undefined ? "the account has no role" : `the account's role is ${facts.role}`
-  return said(`${userId} may not use ${name}${where}: it needs ${needs(sets)}${asksForRole ? `, and ${role}` : ""}.`)
+  return said(
+    `${userId} may not use ${name}${where}${by}: it needs ${needs(sets)}${asksForRole ? `, and ${role}` : ""}.`
+  )
 }
 
 /** How a decision that was recorded went, in words for an operator. */

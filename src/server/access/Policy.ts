@@ -68,8 +68,8 @@ export type Decision = Data.TaggedEnum<{
   Allowed: {}
   /** The user may, this token may not. `required` is the whole set to ask for (MCP authorization, step-up flow). */
   MissingScopes: { readonly required: readonly [Scope, ...Array<Scope>] }
-  /** The user may not, whatever the token. `needs` names the roles and permissions that would do. */
-  Forbidden: { readonly needs: ReadonlyArray<string> }
+  /** The user may not, whatever the token. */
+  Forbidden: {}
 }>
 export const Decision = Data.taggedEnum<Decision>()
 
@@ -97,19 +97,6 @@ const alternatives = (policy: Policy, user: User): ReadonlyArray<ReadonlyArray<S
       )
   })
 
-const needs = (policy: Policy): ReadonlyArray<string> =>
-  Policy.$match(policy, {
-    Nobody: () => [],
-    SignedIn: () => [],
-    Scopes: () => [],
-    Roles: ({ anyOf }) => anyOf.map((role) => `role ${role}`),
-    Permission: ({ permission }) => [`permission ${permission} in your organization`],
-    OrganizationRole: ({ anyOf }) => anyOf.map((role) => `role ${role} in your organization`),
-    InOrganization: () => ["a connection for an organization"],
-    Any: ({ policies }) => policies.flatMap(needs),
-    All: ({ policies }) => policies.flatMap(needs)
-  })
-
 /** Every scope that a policy names, whoever the user is. */
 export const scopesOf = (policy: Policy): ReadonlyArray<Scope> =>
   Policy.$match(policy, {
@@ -133,7 +120,7 @@ export const evaluate = (policy: Policy, facts: PolicyInput): Decision => {
   const [nearest] = alternatives(policy, facts)
     .map((scopes) => [...new Set([baseline, ...scopes])] as const)
     .toSorted((a, b) => missing(a) - missing(b))
-  if (nearest === undefined) return Decision.Forbidden({ needs: [...new Set(needs(policy))] })
+  if (nearest === undefined) return Decision.Forbidden()
   if (missing(nearest) === 0) return Decision.Allowed()
   const [first = baseline, ...rest] = nearest
   return Decision.MissingScopes({ required: [first, ...rest] })

@@ -5,7 +5,7 @@ import type * as Policy from "./Policy.ts"
 const { $match } = Data.taggedEnum<Policy.Policy>()
 
 /** `a, b or c`. */
-const list = (names: ReadonlyArray<string>, last: "and" | "or"): string =>
+export const listed = (names: ReadonlyArray<string>, last: "and" | "or"): string =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} ${last} ${names.at(-1)}`
 
 /** What one has to have, as it stands between others. */
@@ -13,10 +13,10 @@ const condition = (policy: Policy.Policy): string =>
   $match(policy, {
     Nobody: () => "what nobody has",
     SignedIn: () => "an account",
-    Roles: ({ anyOf }) => `role ${list(anyOf, "or")}`,
-    Scopes: ({ allOf }) => `${allOf.length === 1 ? "scope" : "scopes"} ${list(allOf, "and")}`,
+    Roles: ({ anyOf }) => `role ${listed(anyOf, "or")}`,
+    Scopes: ({ allOf }) => `${allOf.length === 1 ? "scope" : "scopes"} ${listed(allOf, "and")}`,
     Permission: ({ permission }) => `permission ${permission} in the organization`,
-    OrganizationRole: ({ anyOf }) => `role ${list(anyOf, "or")} in the organization`,
+    OrganizationRole: ({ anyOf }) => `role ${listed(anyOf, "or")} in the organization`,
     InOrganization: () => "an organization",
     All: ({ policies }) => combined(policies, "AND"),
     Any: ({ policies }) => combined(policies, "OR")

@@ -25,6 +25,7 @@ const bindings = {
   callback: "RATE_LIMIT_AUTHORIZE",
   account: "RATE_LIMIT_AUTHORIZE",
   token: "RATE_LIMIT_TOKEN",
+  bearer: "RATE_LIMIT_TOKEN",
   webhook: "RATE_LIMIT_WEBHOOK",
   user: "RATE_LIMIT_USER"
 } as const

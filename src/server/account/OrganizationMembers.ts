@@ -9,9 +9,8 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 import { AccessEvent } from "../access/AccessEvents.ts"
-import { WebhookId } from "../clerk/Webhooks.ts"
 import { AppConfig } from "../config/AppConfig.ts"
-import { type OrganizationId, UserId } from "../domain/Principal.ts"
+import { EventId, type OrganizationId, UserId } from "../domain/Principal.ts"
 import * as Incident from "../observability/Incident.ts"
 import { AccountStubs } from "./AccountStub.ts"
 import { SeenEvents } from "./SeenEvents.ts"
@@ -24,7 +23,7 @@ export interface OrganizationMember {
 
 /** What has changed by an event: one organization, or a role or permission, which all of them share. */
 export interface OrganizationsChanged {
-  readonly eventId: WebhookId
+  readonly eventId: EventId
   readonly organizationId?: OrganizationId
 }
 
@@ -65,7 +64,7 @@ const mostTries = 5
 const tooYoung = Duration.toMillis("1 minute")
 
 const decodeToTell = Schema.decodeUnknownSync(
-  Schema.Array(Schema.Struct({ userId: UserId, eventId: WebhookId, tries: Schema.Finite }))
+  Schema.Array(Schema.Struct({ userId: UserId, eventId: EventId, tries: Schema.Finite }))
 )
 type ToTell = ReturnType<typeof decodeToTell>[number]
 

@@ -1,4 +1,5 @@
-import { tolerance, type WebhookId } from "../clerk/Webhooks.ts"
+import type { EventId } from "../domain/Principal.ts"
+import { tolerance } from "../clerk/Webhooks.ts"
 
 /** From the earliest time at which a delivery passes the check of its time to the latest, in milliseconds. */
 const rememberedFor = 2 * tolerance
@@ -13,7 +14,7 @@ export class SeenEvents {
   }
 
   /** Whether the event is new here; from now on it is not. */
-  add(id: WebhookId, now: number): boolean {
+  add(id: EventId, now: number): boolean {
     this.#sql.exec("DELETE FROM seen_events WHERE time < ?", now - rememberedFor)
     const added = this.#sql.exec("INSERT OR IGNORE INTO seen_events (id, time) VALUES (?, ?) RETURNING id", id, now)
     return added.toArray().length > 0

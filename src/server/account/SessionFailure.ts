@@ -87,7 +87,8 @@ export const refusal = (
   id: unknown = null
 ) => Response.json({ jsonrpc: "2.0", error: { code, message }, id }, { status, headers })
 
-const tryLater = (message: string, seconds = 1) => refusal(429, -32000, message, { "retry-after": String(seconds) })
+export const tryLater = (message: string, seconds = 1) =>
+  refusal(429, -32000, message, { "retry-after": String(seconds) })
 
 /** What a client is told whose user sends too much. */
 export const rateLimited = ({ seconds }: RateLimited): Response =>

@@ -109,7 +109,8 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
   const answer = Effect.fnUntraced(function* (presented: Presented, { headers, form }: TokenRequest) {
     const { storage, changes } = yield* stage
     const seen = yield* grants.find(presented.grantId)
-    const resource = Option.getOrUndefined(decodeGrant(seen))?.resource
+    // Of a grant that has ended, the client is to learn that it has ended, at whichever address it was.
+    const resource = Option.getOrUndefined(decodeGrant(seen))?.resource ?? new URLSearchParams(form).get("resource")
     const init = {
       method: "POST",
       headers: headers.map(([name, value]): [string, string] => [name, value]),
@@ -118,7 +119,7 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
     const { response, body } = yield* Effect.tryPromise({
       try: async () => {
         const env = { OAUTH_KV: routed(kv, storage) }
-        const { provider } = forResource(resource)
+        const { provider } = forResource(resource ?? undefined)
         const response = await provider.fetch(new Request(endpoint, init), env, freshContext())
         return { response, body: await response.text() }
       },

@@ -6,9 +6,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
-/** The id of an event (`svix-id`), the same at each delivery of it. */
-export const WebhookId = Schema.String.check(Schema.isPattern(/^[\w.:-]{1,128}$/u)).pipe(Schema.brand("WebhookId"))
-export type WebhookId = typeof WebhookId.Type
+import { EventId } from "../domain/Principal.ts"
 
 /** How far from now, either way, the time of a delivery may be, in milliseconds. */
 export const tolerance = Duration.toMillis("5 minutes")
@@ -23,7 +21,7 @@ class WebhookRejected extends Schema.TaggedError<WebhookRejected>()("WebhookReje
 
 const decodeHeaders = Schema.decodeUnknownEffect(
   Schema.Struct({
-    id: WebhookId,
+    id: EventId,
     time: Schema.String.check(Schema.isPattern(/^\d{1,12}$/u)),
     signatures: Schema.String
   })

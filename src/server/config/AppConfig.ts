@@ -128,7 +128,7 @@ const common = {
   }),
   RATE_LIMIT_REGISTER: rateLimit("registrations, by address"),
   RATE_LIMIT_AUTHORIZE: rateLimit("pages of a sign-in, by address"),
-  RATE_LIMIT_TOKEN: rateLimit("token requests, by address"),
+  RATE_LIMIT_TOKEN: rateLimit("token requests and unknown access tokens, by address"),
   RATE_LIMIT_WEBHOOK: rateLimit("webhooks, by address"),
   RATE_LIMIT_USER: rateLimit("requests of /mcp and /sse, by user")
 }

@@ -17,6 +17,10 @@ export const OrganizationId = Schema.String.check(Schema.isPattern(/^org_[A-Za-z
 )
 export type OrganizationId = typeof OrganizationId.Type
 
+/** The id of something that happened at Clerk, the same each time that it is told: `svix-id` of a webhook. */
+export const EventId = Schema.String.check(Schema.isPattern(/^[\w.:-]{1,128}$/u)).pipe(Schema.brand("EventId"))
+export type EventId = typeof EventId.Type
+
 /** An OAuth `client_id`: what dynamic registration issued, or the address of a client's metadata document. */
 export const ClientId = Schema.NonEmptyString.pipe(Schema.brand("ClientId"))
 export type ClientId = typeof ClientId.Type

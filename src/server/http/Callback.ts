@@ -2,33 +2,14 @@ import * as Effect from "effect/Effect"
 
 import { AuthorizationFailure, refusing, rejected, tellingClient } from "../oauth/AuthorizationFailure.ts"
 import { repeated } from "../oauth/AuthorizationParameters.ts"
-import { Grants } from "../oauth/Grants.ts"
-import type { Place } from "../oauth/Organizations.ts"
 import { SignIn } from "../oauth/SignIn.ts"
 import { opened } from "./AccountSession.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
 import { askForConsent } from "./Authorize.ts"
 import { Idempotency } from "./Idempotency.ts"
-import { type Arrived, grantOrAsk, lookUp } from "./Organization.ts"
+import { grantOrAsk, hasGrant, placesFor } from "./Organization.ts"
 import { redirect } from "./Page.ts"
 import { readForm, webRequest } from "./WebRequest.ts"
-
-/**
- * Whether the person has a connection to this client, not ended, that may do all of this already, and for one of these
- * places: consent of somebody who was in no organization then says nothing of the one that they are in now.
- */
-const hasGrant = Effect.fnUntraced(function* (
-  { authRequest: { clientId, scope }, subject }: Arrived,
-  places: ReadonlyArray<Place>
-) {
-  const grants = yield* (yield* Grants).list(subject.userId)
-  return grants.some(
-    (grant) =>
-      grant.clientId === clientId &&
-      scope.every((asked) => grant.scopes.includes(asked)) &&
-      places.some((place) => place?.id === grant.organizationId)
-  )
-})
 
 /** `POST /callback`: the app where the person is signed in hands over its proof, by way of the browser. */
 export const receive = Effect.gen(function* () {
@@ -51,14 +32,14 @@ const goOn = Effect.fnUntraced(function* (request: Request) {
     headers.append("set-cookie", yield* opened(subject.userId))
     return redirect("/account", headers)
   }
-  const { authRequest, subject, consent, headers } = arrived
-  const found = yield* refusing(authRequest)(lookUp(subject, authRequest))
+  const { authRequest, subject, user, consent, headers } = arrived
+  const places = yield* refusing(authRequest)(placesFor(user, authRequest))
   const grant = Effect.gen(function* () {
     // What a browser remembers was said by somebody. Only now it is known whether by this person, and if it stands.
-    if (consent === "earlier" && !(yield* hasGrant(arrived, found.places))) {
+    if (consent === "earlier" && !(yield* hasGrant(authRequest, subject, places))) {
       return yield* askForConsent(authRequest, headers)
     }
-    return yield* grantOrAsk(arrived, found)
+    return yield* grantOrAsk(arrived, places)
   })
   return yield* tellingClient(authRequest)(grant)
 })

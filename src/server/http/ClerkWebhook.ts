@@ -8,7 +8,8 @@ import * as Schema from "effect/Schema"
 import { AccessEvent } from "../access/AccessEvents.ts"
 import { AccountStubs, hearInAccount, insist } from "../account/AccountStub.ts"
 import { read, typeOf, WebhookEvent } from "../clerk/WebhookEvent.ts"
-import { verify, type WebhookId } from "../clerk/Webhooks.ts"
+import type { EventId } from "../domain/Principal.ts"
+import { verify } from "../clerk/Webhooks.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import * as Incident from "../observability/Incident.ts"
 import * as Log from "../observability/Log.ts"
@@ -49,7 +50,7 @@ export const makeClerkWebhook = Effect.gen(function* () {
   const bounded = Log.bounded(mostStrangers)
 
   /** Succeeds once the event is stored where it takes effect. */
-  const take = (eventId: WebhookId, event: WebhookEvent) =>
+  const take = (eventId: EventId, event: WebhookEvent) =>
     WebhookEvent.match(event, {
       User: ({ userId }) => tell(FactsChanged.make({ userId, eventId })),
       Session: ({ userId, clerkSessionId }) => tell(ClerkSessionChanged.make({ userId, clerkSessionId, eventId })),

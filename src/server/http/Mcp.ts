@@ -11,7 +11,7 @@ import { StatelessLane } from "../mcp/StatelessLane.ts"
 import { resourceAt } from "../oauth/Resource.ts"
 import type { Asked } from "../oauth/ResourceServer.ts"
 import { makeProtectedRoute } from "./ProtectedRoute.ts"
-import { type Posted, readPosted } from "./Posted.ts"
+import { mostUnproven, type Posted, readPosted } from "./Posted.ts"
 import { sessionStream } from "./SessionStream.ts"
 
 const isInitialize = Schema.is(Schema.Struct({ method: Schema.Literal("initialize") }))
@@ -74,9 +74,16 @@ export const makeMcp = Effect.gen(function* () {
       ask: (userId, bearer) => {
         const account: AccountStub = accounts.forUser(userId)
         return Effect.gen(function* (): Effect.fn.Return<Asked<Response>, AccountUnavailable> {
+          const isLarge = Number(request.headers.get("content-length")) > mostUnproven
+          let admission = isLarge ? yield* account.admit(bearer) : undefined
+          if (admission !== undefined && admission._tag !== "Admitted") return admission
           found = yield* read(request)
           const posted = Result.getOrUndefined(found.posted)
-          if (!found.inSession || posted === undefined || !takesAnswers(request)) return yield* account.admit(bearer)
+          const inObject = found.inSession && takesAnswers(request)
+          if (!inObject || posted === undefined) return admission ?? (yield* account.admit(bearer))
+          // One without a length is known to be large only now.
+          if (posted.text.length > mostUnproven) admission ??= yield* account.admit(bearer)
+          if (admission !== undefined && admission._tag !== "Admitted") return admission
           const sessionId = request.headers.get("mcp-session-id") ?? undefined
           const protocolVersion = request.headers.get("mcp-protocol-version") ?? undefined
           const body = posted.text

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 
 import { Access, OrganizationLeft } from "../access/Access.ts"
+import type { UserSnapshot } from "../access/UserSnapshot.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { GrantProps } from "../domain/Principal.ts"
 import {
@@ -17,20 +18,38 @@ import type { AuthRequest, WithHeaders } from "../oauth/OAuthLibrary.ts"
 import { OrganizationChoice } from "../oauth/OrganizationChoice.ts"
 import { nameOf, type Place, placeAt, placesOf, proposalOf } from "../oauth/Organizations.ts"
 import { resourceOf, slugOf } from "../oauth/Resource.ts"
-import { type ConsentTime, SignIn, type SignedIn } from "../oauth/SignIn.ts"
+import { type ConsentTime, SignIn, type SignedInNow } from "../oauth/SignIn.ts"
 import { answerFailure } from "./AuthorizationAnswer.ts"
+import { askForConsent } from "./Authorize.ts"
 import { Idempotency } from "./Idempotency.ts"
 import { organizationPage } from "./OrganizationPage.ts"
 import { errorPage, redirect } from "./Page.ts"
 import { readForm, webRequest } from "./WebRequest.ts"
 
-/** Who the person is, and what they can connect an app for, by what Clerk says of them now. */
-export const lookUp = Effect.fnUntraced(function* ({ userId }: GrantProps, { resource }: AuthRequest) {
+/** What somebody can connect an app for. */
+export const placesFor = Effect.fnUntraced(function* (user: UserSnapshot, { resource }: AuthRequest) {
   const { ORGANIZATIONS: setting, PUBLIC_URL: publicUrl } = yield* AppConfig
-  const user = yield* (yield* Access).current(userId)
   const places = yield* placesOf(setting, user)
   const slug = slugOf(resourceOf(publicUrl, String(resource)))
-  return { user, places: slug === undefined ? places : yield* placeAt(places, slug) }
+  return slug === undefined ? places : yield* placeAt(places, slug)
+})
+
+/**
+ * Whether the person has a connection to this client, not ended, that may do all of this already, and for one of these
+ * places: consent of somebody who was in no organization then says nothing of the one that they are in now.
+ */
+export const hasGrant = Effect.fnUntraced(function* (
+  { clientId, scope }: AuthRequest,
+  { userId }: GrantProps,
+  places: ReadonlyArray<Place>
+) {
+  const grants = yield* (yield* Grants).list(userId)
+  return grants.some(
+    (grant) =>
+      grant.clientId === clientId &&
+      scope.every((asked) => grant.scopes.includes(asked)) &&
+      places.some((place) => place?.id === grant.organizationId)
+  )
 })
 
 /** Makes the grant for this place. */
@@ -45,15 +64,15 @@ const grant = Effect.fnUntraced(function* (
 })
 
 /** Somebody who is back from the sign-in. */
-export interface Arrived extends WithHeaders, SignedIn {
+export interface Arrived extends WithHeaders, SignedInNow {
   readonly authRequest: AuthRequest
   readonly consent: ConsentTime
 }
 
 /** The client's code for whoever has nothing to choose, and the page that asks the others. */
 export const grantOrAsk = Effect.fnUntraced(function* (
-  { authRequest, subject, proposed: open, consent, headers }: Arrived,
-  { user, places }: Effect.Success<ReturnType<typeof lookUp>>
+  { authRequest, subject, user, proposed: open, consent, headers }: Arrived,
+  places: Effect.Success<ReturnType<typeof placesFor>>
 ) {
   if (places.length === 1) return yield* grant(authRequest, subject, places[0], headers)
   const grants = yield* (yield* Grants).list(subject.userId)
@@ -99,10 +118,16 @@ export const choose = Effect.gen(function* () {
       case "cancel":
         return yield* refusing(authRequest)(Effect.fail({ reason: new SignInDeclined({ error: "access_denied" }) }))
       case "continue": {
-        const { places } = yield* refusing(authRequest)(lookUp(subject, authRequest))
+        const access = yield* Access
+        const now = Effect.flatMap(access.current(subject.userId), (user) => placesFor(user, authRequest))
+        const places = yield* refusing(authRequest)(now)
         const chosen = places.filter((place) => nameOf(place) === form.get("organization"))
         if (chosen.length === 0) {
           return yield* refusing(authRequest)(Effect.fail({ reason: new OrganizationLeft() }))
+        }
+        // Consent that a browser remembers was given for the place of a connection that stands.
+        if (consent === "earlier" && !(yield* told(hasGrant(authRequest, subject, chosen)))) {
+          return yield* told(askForConsent(authRequest, headers))
         }
         return yield* told(grant(authRequest, subject, chosen[0], headers))
       }

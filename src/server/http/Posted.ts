@@ -39,6 +39,9 @@ export interface Posted {
   readonly json: unknown
 }
 
+/** From how many bytes on a message is taken to the object of a user only once the token has proved good: a stranger's is not. */
+export const mostUnproven = 64 * 1024
+
 /** The largest batch of messages (MCP 2025-03-26): one request shall not start a hundred tools. */
 const maxBatch = 10
 

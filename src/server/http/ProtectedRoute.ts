@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 
-import { RateLimits } from "../access/RateLimits.ts"
-import { rateLimited } from "../account/SessionFailure.ts"
+import { type RateLimited, RateLimits } from "../access/RateLimits.ts"
+import { rateLimited, tryLater } from "../account/SessionFailure.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { type Protected, ResourceServer } from "../oauth/ResourceServer.ts"
 import type { Resource } from "../oauth/Resource.ts"
@@ -37,7 +37,15 @@ export const makeProtectedRoute = Effect.fnUntraced(function* <A, R>(
     const metadata = new URL(`/.well-known/oauth-protected-resource${resource}`, publicUrl).href
     const { ask, serve } = serving(request, metadata)
     const limited: Protected<A, R> = {
-      ask,
+      // Whoever sends what was never given to anybody, or not any more, is told to wait. Who comes from the same address
+      // with a good token is served.
+      ask: (userId, bearer) =>
+        Effect.flatMap(ask(userId, bearer), (asked) => {
+          const isStranger = !(asked instanceof Response) && asked._tag === "NotAdmitted" && asked.known === undefined
+          return isStranger
+            ? Effect.match(limits.ofAddress("bearer", request), { onFailure: fromAddress, onSuccess: () => asked })
+            : Effect.succeed(asked)
+        }),
       // A token that is not good counts for nobody: it would count for whomever it names. What the object has served in
       // the same call, it has counted.
       serve: (caller, answer) =>
@@ -60,6 +68,12 @@ const exposeSession = (response: Response): Response => {
   exposing.headers.append("access-control-expose-headers", "Mcp-Session-Id")
   return exposing
 }
+
+const fromAddress = ({ seconds }: RateLimited) =>
+  tryLater(
+    `Too many requests without a good access token came from your address. Try again in ${seconds} seconds.`,
+    seconds
+  )
 
 const tokenInAddress = () => {
   const description = "Send the access token in the Authorization header"

@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import { AccountStubs } from "../account/AccountStub.ts"
 import { refusal, unavailable } from "../account/SessionFailure.ts"
 import { makeProtectedRoute } from "./ProtectedRoute.ts"
-import { readPosted } from "./Posted.ts"
+import { mostUnproven, readPosted } from "./Posted.ts"
 import { sessionStream } from "./SessionStream.ts"
 
 /** The first event names the address to post to (MCP 2024-11-05, HTTP with SSE). */
@@ -46,6 +46,10 @@ export const makeSseMessage = Effect.gen(function* () {
             if (Result.isFailure(posted)) {
               refused = posted.failure
               return yield* account.admit(bearer)
+            }
+            if (posted.success.text.length > mostUnproven) {
+              const admission = yield* account.admit(bearer)
+              if (admission._tag !== "Admitted") return admission
             }
             return yield* account.post({
               bearer,

@@ -9,23 +9,66 @@ import { AccessError, AccessUnknown } from "../access/Access.ts"
 import type { Caller } from "../access/Caller.ts"
 import { CurrentOrganization, organizationOf } from "../access/CurrentOrganization.ts"
 import { CurrentUser } from "../access/CurrentUser.ts"
+import { type Fact, lacking } from "../access/Explanation.ts"
 import * as Policy from "../access/Policy.ts"
+import { listed } from "../access/PolicyWords.ts"
 import * as UserSnapshot from "../access/UserSnapshot.ts"
 import { CurrentPrincipal, type Principal } from "../domain/Principal.ts"
 import type { Decision } from "../observability/Decisions.ts"
+import * as Incident from "../observability/Incident.ts"
 
-/** The caller may not use this. `message` names what is lacking, nothing else. */
+/**
+ * The caller may not use this. `needs` is what would do: where scopes lack, all that the token has to carry; otherwise
+ * each a way of its own. `lacking` is "role" where some role would do. `message` names what is needed, nothing else.
+ */
 export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {
-  lacking: Schema.Literals(["role", "scope"]),
+  lacking: Schema.Literals(["role", "permission", "scope"]),
   needs: Schema.Array(Schema.String)
 }) {
   override get message(): string {
-    if (this.needs.length === 0) return "Nobody may use this."
+    const [need, ...more] = this.needs
+    if (need === undefined) return "Nobody may use this."
+    const all = this.needs.join(", ")
     return this.lacking === "scope"
-      ? `This connection lacks a permission. It needs the scopes ${this.needs.join(", ")}.`
-      : `Your account may not use this. It needs one of: ${this.needs.join(", ")}.`
+      ? `This connection lacks a permission. It needs the ${more.length === 0 ? "scope" : "scopes"} ${all}.`
+      : `Your account may not use this. It needs ${more.length === 0 ? need : `one of: ${all}`}.`
   }
 }
+
+/** How a fact that lacks is told to whoever lacks it. */
+const factInWords = ({ kind, value }: Fact): string => {
+  switch (kind) {
+    case "role":
+    case "scope":
+      return `${kind} ${value}`
+    case "permission":
+      return `permission ${value} in your organization`
+    case "organization role":
+      return `role ${value} in your organization`
+    case "membership":
+      return "a connection for an organization"
+  }
+}
+
+type Lacking = ReadonlyArray<ReadonlyArray<Fact>>
+
+/** Each way to what lacks, once. */
+const inWords = (sets: Lacking): ReadonlyArray<string> => [
+  ...new Set(sets.map((facts) => listed(facts.map(factInWords), "and")))
+]
+
+const isScope = ({ kind }: Fact): boolean => kind === "scope"
+
+/** What of it no other token of the same user would bring. */
+const withoutScopes = (sets: Lacking): Lacking => sets.map((facts) => facts.filter((fact) => !isScope(fact)))
+
+const isRole = ({ kind }: Fact): boolean => kind === "role" || kind === "organization role"
+
+const forbidden = (sets: Lacking): NotPermitted =>
+  new NotPermitted({
+    lacking: sets.flat().some(isRole) ? "role" : "permission",
+    needs: inWords(withoutScopes(sets))
+  })
 
 const isCaller = (value: unknown): value is Caller =>
   Predicate.hasProperty(value, "principal") && Predicate.hasProperty(value, "facts")
@@ -51,6 +94,14 @@ export const callerOf = (authInfo: AuthInfo | undefined): Pick<Principal, "userI
     onSome: ({ caller: { principal } }) => ({ userId: principal.userId, clientId: principal.clientId })
   })
 
+/** The message of a refusal with the reference of its record, by which an operator finds and explains it. */
+export const referred = Effect.fnUntraced(function* ({ message }: AccessError | NotPermitted) {
+  const reference = yield* Incident.reference
+  const told = yield* Incident.Told
+  told({ reference, planned: true })
+  return `${message} Reference ${reference}`
+})
+
 /** What a policy said of a message, and of whom. */
 export interface Judgement extends Pick<Decision, "policy" | "lacked"> {
   readonly principal: Principal
@@ -61,10 +112,10 @@ export const Judged = Context.Reference<(judgement: Judgement) => void>("mcp/Aut
   defaultValue: () => () => {}
 })
 
-const judgementOf = (principal: Principal, decision: Policy.Decision): Judgement =>
+const judgementOf = (principal: Principal, decision: Policy.Decision, sets: Lacking): Judgement =>
   Policy.Decision.$match(decision, {
     Allowed: (): Judgement => ({ principal, policy: "allowed", lacked: [] }),
-    Forbidden: ({ needs }): Judgement => ({ principal, policy: "forbidden", lacked: needs }),
+    Forbidden: (): Judgement => ({ principal, policy: "forbidden", lacked: inWords(sets) }),
     MissingScopes: ({ required }): Judgement => ({
       principal,
       policy: "missing scopes",
@@ -74,12 +125,9 @@ const judgementOf = (principal: Principal, decision: Policy.Decision): Judgement
 
 /**
  * Judges one protocol message on its caller and the facts of this moment, by its own token, and tells `Judged`. The only
- * way to the facts, so that nothing is judged without a record.
+ * way to the facts, so that nothing is judged without a record. Without a policy it is open to everybody.
  */
-const judge = Effect.fnUntraced(function* (
-  authInfo: AuthInfo | undefined,
-  evaluate: (facts: Policy.PolicyInput) => Policy.Decision
-) {
+const judge = Effect.fnUntraced(function* (policy: Policy.Policy | undefined, authInfo: AuthInfo | undefined) {
   const judged = yield* Judged
   const { principal, facts: known } = (yield* Effect.orDie(decodeExtra(authInfo?.extra))).caller
   if (known._tag === "Unknown") {
@@ -98,9 +146,10 @@ const judge = Effect.fnUntraced(function* (
     )
   )
   const facts = UserSnapshot.policyInput(user, principal, organization)
-  const decision = evaluate(facts)
-  judged(judgementOf(principal, decision))
-  return { principal, user, organization, facts, decision }
+  const decision = policy === undefined ? Policy.Decision.Allowed() : Policy.evaluate(policy, facts)
+  const sets = policy === undefined || decision._tag !== "Forbidden" ? [] : lacking(policy, facts)
+  judged(judgementOf(principal, decision, sets))
+  return { principal, user, organization, facts, decision, sets }
 })
 
 /** Runs `effect` with the caller's services if the policy admits the caller. */
@@ -113,19 +162,17 @@ export const authorize = <A, E, R>(
   E | AccessError | NotPermitted,
   Exclude<Exclude<Exclude<R, CurrentUser>, CurrentOrganization>, CurrentPrincipal>
 > =>
-  Effect.flatMap(
-    judge(authInfo, (facts) => Policy.evaluate(policy, facts)),
-    ({ principal, user, organization, decision }) =>
-      Policy.Decision.$match(decision, {
-        Allowed: () =>
-          effect.pipe(
-            Effect.provideService(CurrentUser, user),
-            Effect.provideService(CurrentOrganization, Option.fromUndefinedOr(organization)),
-            Effect.provideService(CurrentPrincipal, principal)
-          ),
-        Forbidden: ({ needs }) => Effect.fail(new NotPermitted({ lacking: "role", needs })),
-        MissingScopes: ({ required }) => Effect.fail(new NotPermitted({ lacking: "scope", needs: required }))
-      })
+  Effect.flatMap(judge(policy, authInfo), ({ principal, user, organization, decision, sets }) =>
+    Policy.Decision.$match(decision, {
+      Allowed: () =>
+        effect.pipe(
+          Effect.provideService(CurrentUser, user),
+          Effect.provideService(CurrentOrganization, Option.fromUndefinedOr(organization)),
+          Effect.provideService(CurrentPrincipal, principal)
+        ),
+      Forbidden: () => Effect.fail(forbidden(sets)),
+      MissingScopes: ({ required }) => Effect.fail(new NotPermitted({ lacking: "scope", needs: required }))
+    })
   )
 
 /** Those of the items that the caller may use, whether or not the token has the scope yet. A list is open to everybody. */
@@ -133,10 +180,7 @@ export const visible = <A extends { readonly policy: Policy.Policy }>(
   items: ReadonlyArray<A>,
   authInfo: AuthInfo | undefined
 ): Effect.Effect<ReadonlyArray<A>, AccessError> =>
-  Effect.map(
-    judge(authInfo, () => Policy.Decision.Allowed()),
-    ({ facts }) => items.filter((item) => Policy.visible(item.policy, facts))
-  )
+  Effect.map(judge(undefined, authInfo), ({ facts }) => items.filter((item) => Policy.visible(item.policy, facts)))
 
 /**
  * The scopes to step up for before `authorize` is asked. Whoever lacks a role, or cannot be judged, needs no other
@@ -146,7 +190,12 @@ export const challenge = (
   policy: Policy.Policy,
   authInfo: AuthInfo | undefined
 ): Effect.Effect<ScopeChallenge | undefined> =>
-  judge(authInfo, (facts) => Policy.evaluate(policy, facts)).pipe(
-    Effect.map(({ decision }) => (decision._tag === "MissingScopes" ? { scopes: decision.required } : undefined)),
+  judge(policy, authInfo).pipe(
+    Effect.flatMap(({ decision }) => {
+      if (decision._tag !== "MissingScopes") return Effect.undefined
+      const { required: scopes } = decision
+      const refusal = new NotPermitted({ lacking: "scope", needs: scopes })
+      return Effect.map(referred(refusal), (errorDescription): ScopeChallenge => ({ scopes, errorDescription }))
+    }),
     Effect.catchTag("AccessError", () => Effect.undefined)
   )

@@ -64,8 +64,8 @@ const outcomeOf = (
   return isError === true ? failed : "completed"
 }
 
-/** A grant may be for an organization. */
-const idsOf = ({ userId, clientId, grantId, organizationId }: Principal & { readonly organizationId?: string }) => ({
+/** Whom a record is of. */
+const idsOf = ({ userId, clientId, grantId, organizationId }: Principal) => ({
   userId,
   clientId,
   grantId,
@@ -125,9 +125,14 @@ export const makeJudgedMessages = Effect.gen(function* () {
         challenged.set(authInfo, messages)
         messages.push(message)
         const needed = await runPromise(
-          Effect.provideService(Authorize.challenge(policy, authInfo), Authorize.Judged, (judgement) => {
-            message.judgement = judgement
-          })
+          Authorize.challenge(policy, authInfo).pipe(
+            Effect.provideService(Authorize.Judged, (judgement) => {
+              message.judgement = judgement
+            }),
+            Effect.provideService(Incident.Told, (incident) => {
+              message.incident = incident
+            })
+          )
         )
         if (needed !== undefined) for (const each of messages) write(each, () => "refused")
         return needed

@@ -99,7 +99,8 @@ export class ServerFactory extends Context.Service<
           ).pipe(telling(ctx))
         }
 
-        const refused = (error: { readonly message: string }) => Effect.succeed(toolError(error.message))
+        const refused = (error: Parameters<typeof Authorize.referred>[0]) =>
+          Effect.map(Authorize.referred(error), toolError)
 
         const callTool = ({ policy, listed: { name }, call }: Tool, args: unknown, ctx: ServerContext) =>
           run(

@@ -49,7 +49,10 @@ interface Asked {
 const protocolError = (failure: Failure, { ctx, name, uri }: Asked): Effect.Effect<ProtocolError> => {
   switch (failure._tag) {
     case "AccessError":
-      return Effect.succeed(new ProtocolError(ProtocolErrorCode.InternalError, failure.message))
+      return Effect.map(
+        Authorize.referred(failure),
+        (message) => new ProtocolError(ProtocolErrorCode.InternalError, message)
+      )
     case "StateRefused":
       return Effect.succeed(invalidParams(failure.message, { reason: "invalid_request_state" }))
     case "SchemaError":
@@ -70,6 +73,7 @@ const protocolError = (failure: Failure, { ctx, name, uri }: Asked): Effect.Effe
         }
       )
     case "NotPermitted":
+      return Effect.map(Authorize.referred(failure), (message) => invalidParams(message))
     case "NothingToComplete":
     case "NoSuchPage":
       return Effect.succeed(invalidParams(failure.message))

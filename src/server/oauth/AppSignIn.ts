@@ -49,11 +49,11 @@ export const layer = (appUrl: URL) =>
           Effect.provideService(ClerkJwt, jwt),
           Effect.mapError((reason) => ({ reason }))
         )
-        yield* access.current(subject.userId)
+        const user = yield* access.current(subject.userId)
         if ((yield* clerk.sessionUser(subject.clerkSessionId)) !== subject.userId) {
           return yield* Effect.fail({ reason: new TokenRejected({ check: "sub" }) })
         }
-        return { subject, ...(proposed !== undefined && { proposed }) }
+        return { subject, user, ...(proposed !== undefined && { proposed }) }
       })
 
       const goOn = (state: string, further: Readonly<Record<string, string>> = {}) => {

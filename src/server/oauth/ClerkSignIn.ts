@@ -27,9 +27,9 @@ export const layer = Layer.effect(
     /** An account that may not use the server learns it here, before any grant exists. */
     const signedIn = Effect.fnUntraced(function* (code: string, challenge: Challenge) {
       const userId = yield* clerk.exchange(code, challenge)
-      yield* access.current(userId)
+      const user = yield* access.current(userId)
       const clerkSessionId = appUrl === undefined ? undefined : yield* api.lastSession(userId)
-      return { subject: { userId, ...(clerkSessionId !== undefined && { clerkSessionId }) } }
+      return { subject: { userId, ...(clerkSessionId !== undefined && { clerkSessionId }) }, user }
     })
 
     const begin = Effect.fn("SignIn.begin")(function* (

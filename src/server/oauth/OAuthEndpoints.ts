@@ -25,8 +25,11 @@ import { intended } from "./Resource.ts"
 export class OAuthEndpoints extends Context.Service<
   OAuthEndpoints,
   {
-    /** Answers `/token` (RFC 6749, RFC 7009), `/register` (RFC 7591) and the server's metadata (RFC 8414). */
-    readonly answer: (request: Request) => Effect.Effect<Response, StorageUnavailable>
+    /**
+     * Answers `/token` (RFC 6749, RFC 7009), `/register` (RFC 7591) and the server's metadata (RFC 8414). A token request
+     * may be for the resource with this identifier.
+     */
+    readonly answer: (request: Request, resource?: string) => Effect.Effect<Response, StorageUnavailable>
     /**
      * Checks an authorization request: client, redirect URI, PKCE S256, resource, scopes. A client that the settings do
      * not let connect is not told: its redirect leads where this server sends nobody.
@@ -38,7 +41,7 @@ export class OAuthEndpoints extends Context.Service<
     OAuthEndpoints,
     Effect.gen(function* () {
       const { PUBLIC_URL: publicUrl, SIGN_IN: signIn } = yield* AppConfig
-      const { env, forResource, freshContext, helpers, provider, scopes } = yield* OAuthLibrary
+      const { env, forResource, freshContext, helpers, scopes } = yield* OAuthLibrary
       const http = yield* HttpClient.HttpClient
       const rules = yield* makeClientRules
       const known: ReadonlySet<string> = new Set(scopes)
@@ -60,9 +63,9 @@ export class OAuthEndpoints extends Context.Service<
 
       return OAuthEndpoints.of({
         // What the library throws here comes from the storage: it answers the rest itself.
-        answer: (request) =>
+        answer: (request, resource) =>
           Effect.tryPromise({
-            try: () => provider.fetch(request, env, freshContext()),
+            try: () => forResource(resource).provider.fetch(request, env, freshContext()),
             catch: (cause) => new StorageUnavailable({ operation: new URL(request.url).pathname, cause })
           }),
 

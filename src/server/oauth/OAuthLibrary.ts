@@ -18,6 +18,7 @@ import { KeepAlive } from "../config/KeepAlive.ts"
 import { ServerInfo } from "../config/ServerInfo.ts"
 import { GrantProps } from "../domain/Principal.ts"
 import type * as Scope from "../domain/Scope.ts"
+import * as Log from "../observability/Log.ts"
 import {
   AuthorizationFailure,
   ClientUnverifiable,
@@ -73,6 +74,9 @@ const refusal = ({ reason }: GrantRefused) => {
   })
 }
 
+/** How many lines a minute and an isolate tell of refused requests: anybody can cause them. */
+const mostRefusals = 60
+
 /** Makes providers, each of which also knows the resource of one organization if it is told of one. */
 const makeProviders = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.Scope>) {
   const config = yield* AppConfig
@@ -82,6 +86,7 @@ const makeProviders = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.S
   const { check } = yield* GrantCheck
   const context = yield* Effect.context()
   const run = Effect.runPromiseWith(context)
+  const bounded = Log.bounded(mostRefusals)
 
   const refusalOf = (props: unknown) =>
     decodeGrantProps(props).pipe(
@@ -109,11 +114,9 @@ const makeProviders = Effect.fnUntraced(function* (scopes: ReadonlyArray<Scope.S
         if (refused !== undefined) throw refused
       },
       onError: ({ code, status, internal }) => {
-        Effect.runSyncWith(context)(
-          Effect.logInfo("OAuth request refused").pipe(
-            Effect.annotateLogs({ code, status, category: internal.category, reason: internal.reason })
-          )
-        )
+        const { category, reason } = internal
+        const line = Effect.annotateLogs(Effect.logInfo("OAuth request refused"), { code, status, category, reason })
+        Effect.runSyncWith(context)(bounded(line))
       }
     })
 })

@@ -3,10 +3,13 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 
 import { Lru } from "../access/Lru.ts"
 import { AppConfig } from "../config/AppConfig.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
+import * as Incident from "../observability/Incident.ts"
 
 /** The four methods of a KV namespace that the OAuth library uses, and no other. */
 export type KeyValues = Pick<KVNamespace, "get" | "put" | "delete" | "list">
@@ -18,7 +21,8 @@ export class OAuthStorage extends Context.Service<OAuthStorage, KeyValues>()("oa
     OAuthStorage,
     Effect.gen(function* () {
       const { OAUTH_KV: kv } = yield* AppConfig
-      return paced(knownKeys(kv), yield* KeepAlive, yield* Clock.Clock)
+      const run = Effect.runPromiseWith(yield* Effect.context())
+      return paced(knownKeys(kv), yield* KeepAlive, yield* Clock.Clock, run)
     })
   )
 }
@@ -42,6 +46,9 @@ export const routed = (kv: KeyValues, grants: KeyValues): KeyValues => {
   }
 }
 
+/** Workers KV did not delete a key. */
+class NotDeleted extends Schema.TaggedError<NotDeleted>()("NotDeleted", { cause: Schema.Defect() }) {}
+
 const utf8 = new TextEncoder()
 /** The longest key that Workers KV takes, in bytes. It throws at a longer one. */
 const longestKey = 512
@@ -64,22 +71,25 @@ const writeEvery = Duration.toMillis("1100 millis")
 
 /**
  * A store that deletes what was written a moment ago only after a second: a sign-in that needs no click comes back that
- * soon. Until then it is not found here, so that it works once in this isolate, as elsewhere once KV tells of it.
+ * soon. Until then it is not found here, so that it works once in this isolate, as elsewhere once KV tells of it. A
+ * deletion that fails is tried once more after a second: another isolate may have written the key a moment ago.
  */
-const paced = (kv: KeyValues, keepAlive: (work: Promise<unknown>) => void, clock: Clock.Clock): KeyValues => {
+const paced = (
+  kv: KeyValues,
+  keepAlive: (work: Promise<unknown>) => void,
+  clock: Clock.Clock,
+  run: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
+): KeyValues => {
   const written = new Lru<string, number>()
   const gone = new Lru<string, true>()
   const get: (key: string, options: KVNamespaceGetOptions<"text">) => Promise<unknown> = (key, options) =>
     gone.has(key) ? Promise.resolve(null) : kv.get(key, options)
-  const later = (key: string, millis: number) =>
-    Effect.runPromise(
-      Effect.ignore(
-        Effect.delay(
-          Effect.tryPromise(() => kv.delete(key)),
-          millis
-        )
-      )
+  const remove = (key: string) =>
+    Effect.tryPromise({ try: () => kv.delete(key), catch: (cause) => new NotDeleted({ cause }) }).pipe(
+      Effect.retry({ times: 1, schedule: Schedule.spaced(writeEvery) }),
+      Effect.tapError((failure) => Incident.note("What was used up is still in KV, until it expires", failure))
     )
+  const later = (key: string, millis: number) => run(Effect.ignore(Effect.delay(remove(key), millis)))
   return {
     ...kv,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- hands its arguments on, whichever overload they fit
@@ -91,7 +101,7 @@ const paced = (kv: KeyValues, keepAlive: (work: Promise<unknown>) => void, clock
     },
     delete: async (key) => {
       const wait = (written.get(key) ?? -Infinity) + writeEvery - clock.currentTimeMillisUnsafe()
-      if (wait <= 0) return kv.delete(key)
+      if (wait <= 0) return run(remove(key))
       gone.set(key, true)
       return keepAlive(later(key, wait))
     }

@@ -65,9 +65,9 @@ export const makePending = Effect.fnUntraced(function* <Kept extends { readonly 
      * Goes on with the authorization, once, in its own browser: `signedInAs` tells from the query, and from what was
      * kept, who signed in. Why nobody did, the client is told, if one waits.
      */
-    finish: Effect.fnUntraced(function* (
+    finish: Effect.fnUntraced(function* <Person extends SignedIn>(
       request: Request,
-      signedInAs: (query: URLSearchParams, kept: Kept) => Effect.Effect<SignedIn, NotSignedIn>
+      signedInAs: (query: URLSearchParams, kept: Kept) => Effect.Effect<Person, NotSignedIn>
     ) {
       const query = new URL(request.url).searchParams
       const url = new URL(request.url)

@@ -46,8 +46,11 @@ interface Props {
 
 const decodeUserId = Schema.decodeUnknownOption(UserId)
 
-/** Tokens that nobody was given can be sent by anybody: their lines are bounded, a minute and an isolate. */
+/** How many lines a minute and an isolate tell of tokens that nobody was given: anybody can send them. */
 const mostStrangers = 30
+
+/** The same of tokens that somebody was given, or that cannot be judged: a client may send one over and over. */
+const mostKnown = 300
 
 /** One protected resource: its metadata (RFC 9728), bearer tokens and their challenges (RFC 6750), the baseline scope. */
 const makeResource = (publicUrl: URL, resource: Resource) =>
@@ -102,18 +105,20 @@ export class ResourceServer extends Context.Service<
         resources.set(resource, known)
         return known
       }
-      const bounded = Log.bounded(mostStrangers)
+      const ofStrangers = Log.bounded(mostStrangers)
+      const ofKnown = Log.bounded(mostKnown)
 
       /** Tells the log why a token is refused. */
       const told = (resource: Resource, admission: Admission) => {
         if (admission._tag === "Admitted") return Effect.void
         if (admission._tag === "AdmissionUnknown") {
           const { reason } = admission
-          return Effect.annotateLogs(Effect.logWarning("An access token could not be judged"), { reason, resource })
+          const line = Effect.logWarning("An access token could not be judged")
+          return ofKnown(Effect.annotateLogs(line, { reason, resource }))
         }
         const { reason, known } = admission
         const line = Effect.annotateLogs(Effect.logInfo("An access token was refused"), { reason, resource, ...known })
-        return known === undefined ? bounded(line) : line
+        return (known === undefined ? ofStrangers : ofKnown)(line)
       }
 
       return ResourceServer.of({

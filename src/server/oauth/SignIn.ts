@@ -2,6 +2,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
+import type { UserSnapshot } from "../access/UserSnapshot.ts"
 import type { GrantProps, OrganizationId } from "../domain/Principal.ts"
 import type { AuthorizationFailure } from "./AuthorizationFailure.ts"
 import type { AuthRequest, WithHeaders } from "./OAuthLibrary.ts"
@@ -26,6 +27,11 @@ export interface SignedIn {
   readonly subject: GrantProps
   /** The organization that is open in the app where the person signed in: a proposal, which has to be checked. */
   readonly proposed?: OrganizationId
+}
+
+/** Somebody who has just signed in, with what is known of them at this moment. */
+export interface SignedInNow extends SignedIn {
+  readonly user: UserSnapshot
 }
 
 /** Where the browser goes next, and the cookies that it takes along. */
@@ -61,7 +67,7 @@ export class SignIn extends Context.Service<
      */
     readonly handle: (state: string) => Effect.Effect<string, AuthorizationFailure>
     /** Takes the browser back at `/callback`: what it continues, and who signed in. */
-    readonly finish: (request: Request) => Effect.Effect<WithHeaders & SignedIn & Waiting, AuthorizationFailure>
+    readonly finish: (request: Request) => Effect.Effect<WithHeaders & SignedInNow & Waiting, AuthorizationFailure>
     /** Only where the proof is posted here. */
     readonly posted?: PostedProof
   }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
-import { ClientId, GrantId, UserId } from "../domain/Principal.ts"
+import { ClientId, GrantId, OrganizationId, UserId } from "../domain/Principal.ts"
 
 /** What a policy said of one message of the protocol, and what became of the message. Holds ids and nothing personal. */
 export const Decision = Schema.Struct({
@@ -13,13 +13,16 @@ export const Decision = Schema.Struct({
   clientId: ClientId,
   grantId: GrantId,
   /** The organization that the grant is for. */
-  organizationId: Schema.optionalKey(Schema.String),
+  organizationId: Schema.optionalKey(OrganizationId),
   method: Schema.String,
   /** The name of the tool, prompt, resource or template, as the catalogue has it. Empty for a list. */
   name: Schema.String,
   /** `unknown`: nobody could tell what the user may do. */
   policy: Schema.Literals(["allowed", "missing scopes", "forbidden", "unknown"]),
-  /** What the user or the token lacked: `role admin`, `permission org:reports:read`, `scope images:generate`. */
+  /**
+   * What the user or the token lacked: all of these scopes where only some are missing, otherwise ways of which each would
+   * do, such as `role admin and scope images:generate`.
+   */
   lacked: Schema.Array(Schema.String),
   durationMs: Schema.Finite,
   /** `input required`: the answer is a question (MCP, multi-round-trip requests). */

@@ -1,6 +1,6 @@
 import * as Schema from "effect/Schema"
 
-import { ClientId, GrantId, UserId } from "../domain/Principal.ts"
+import { ClientId, GrantId, OrganizationId, UserId } from "../domain/Principal.ts"
 import { Decision } from "./Decisions.ts"
 
 /** What an operator did about a user on the account page. Holds ids and nothing personal. */
@@ -18,7 +18,7 @@ export const OperatorAction = Schema.Struct({
     Schema.TaggedStruct("Ended", {
       clientId: ClientId,
       grantId: GrantId,
-      organizationId: Schema.optionalKey(Schema.String)
+      organizationId: Schema.optionalKey(OrganizationId)
     })
   ]),
   reference: Schema.String

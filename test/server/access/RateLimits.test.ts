@@ -191,4 +191,26 @@ describe("a limit by user", () => {
     assert.strictEqual((await handler(sent("/sse", undefined, { headers }))).status, 429)
     assert.strictEqual((await handler(sent("/sse/message", undefined, { method: "POST", headers }))).status, 429)
   })
+
+  it("counts tokens of no connection for their address, tells who goes on to wait, and serves good tokens from there", async () => {
+    const limit = allowing(2)
+    const { handler, visitor } = testApp({ RATE_LIMIT_TOKEN: limit })
+    const { access_token: ada } = await visitor.signIn("user_ada")
+    for (const token of ["user_ada:grant:secret", "user_nobody:grant:secret"]) {
+      assert.strictEqual((await handler(list(token))).status, 401)
+    }
+    const refused = await handler(list("user_ada:grant:secret"))
+    assert.strictEqual(refused.status, 429)
+    assert.strictEqual(refused.headers.get("retry-after"), "60")
+    assert.include(await refused.text(), "without a good access token")
+    assert.strictEqual((await handler(list(ada))).status, 200)
+    assert.strictEqual(limit.counts.get("bearer mcp.example.com 198.51.100.7"), 3)
+  })
+
+  it("refuses no less, and no more, where the binding for tokens of no connection fails", async () => {
+    const { handler } = testApp({ RATE_LIMIT_TOKEN: { limit: () => Promise.reject(new TypeError("it is gone")) } })
+    for (let times = 0; times < 3; times++) {
+      assert.strictEqual((await handler(list("user_ada:grant:secret"))).status, 401)
+    }
+  })
 })

@@ -4,8 +4,7 @@ import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import * as Effect from "effect/Effect"
 
 import type { AccountObject } from "../../../src/server/account/AccountObject.ts"
-import { WebhookId } from "../../../src/server/clerk/Webhooks.ts"
-import { ClientId, GrantId, OrganizationId, type UserId } from "../../../src/server/domain/Principal.ts"
+import { ClientId, EventId, GrantId, OrganizationId, type UserId } from "../../../src/server/domain/Principal.ts"
 import { factsChanged, freshUser, stubOf } from "../../support/sessions/Sessions.ts"
 import { clerk, grants } from "../../support/sessions/Worker.ts"
 
@@ -17,7 +16,7 @@ const acme = OrganizationId.make("org_acme")
 const other = OrganizationId.make("org_other")
 
 /** An event that was not delivered before. */
-const fresh = () => WebhookId.make(factsChanged(freshUser()).eventId)
+const fresh = () => EventId.make(factsChanged(freshUser()).eventId)
 
 /** A user with a grant for an organization, who has used the server. */
 const member = async (organizationId: OrganizationId): Promise<UserId> => {

@@ -195,7 +195,7 @@ layer(running)("tools that call the app", (it) => {
       const member = await connect(server, "member@example.com")
       assert.match(
         JSON.stringify((await call(server, member.access_token, "appUsers")).result),
-        /needs one of: role admin/u
+        /It needs role admin\. Reference [A-Z2-9]{8}/u
       )
     })
   )

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { decode } from "fast-png"
 
+import { GrantId } from "../../../src/server/domain/Principal.ts"
 import { onServer, RunningServer } from "../../support/RunningServer.ts"
 import { connectV1, connectV2, Login } from "../../support/SdkClients.ts"
 
@@ -62,13 +63,30 @@ layer(RunningServer.layer)("real clients", (it) => {
         assert.sameMembers([...(await client.tools())], ["sum", "whoAmI", "endOthers"])
         const refused = await client.call("paint", { prompt: "a lighthouse" })
         assert.isTrue(refused.isError)
-        assert.strictEqual(
-          refused.content[0]?.text,
-          "Your account may not use this. It needs one of: role admin, role premium, role image_generation."
+        assert.match(
+          refused.content[0]?.text ?? "",
+          /^Your account may not use this\. It needs one of: role admin, role premium, role image_generation\. Reference [A-Z2-9]{8}$/u
         )
         assert.lengthOf(refused.content, 1)
         assert.notProperty(refused, "structuredContent")
         await client.close()
+      })
+    )
+
+    it.effect(
+      `${name}: signs in again at the address of an organization once its connection there has ended`,
+      onServer(async (server) => {
+        const login = new Login(server.person("admin@example.com"))
+        const client = await connect(`${server.mcp}/northwind-studio`, login)
+        assert.strictEqual(login.asked, 1)
+        const [userId = "", grantId = ""] = (login.tokens()?.access_token ?? "").split(":")
+        await (await server.object(userId)).end(GrantId.make(grantId))
+        await client.close()
+        // It refreshes, learns that the connection has ended, forgets its tokens, and takes the person to the sign-in.
+        const again = await connect(`${server.mcp}/northwind-studio`, login)
+        assert.deepStrictEqual((await again.call("sum", { a: 2, b: 40 })).structuredContent, { sum: 42 })
+        assert.strictEqual(login.asked, 2)
+        await again.close()
       })
     )
 

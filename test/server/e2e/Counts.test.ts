@@ -26,7 +26,7 @@ const pinned: Readonly<Record<string, Cost>> = {
   register: cost(0, [0, 1, 0, 0]),
   "authorize: the consent page": cost(0, [2, 1, 0, 0]),
   consent: cost(0, [1, 2, 0, 1]),
-  callback: cost(4, [2, 1, 0, 1], "keep", "standing", "standing"),
+  callback: cost(4, [2, 1, 0, 1], "keep", "standing"),
   "exchange of a code": cost(0, [1, 0, 0, 0], "token"),
   refresh: cost(0, [1, 0, 0, 0], "token"),
   "call without a session": cost(0, free, "admit", "record"),

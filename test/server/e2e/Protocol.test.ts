@@ -125,6 +125,7 @@ layer(RunningServer.layer)("protocol", (it) => {
         const challenge = challengeOf(refused.headers)
         assert.strictEqual(challenge["error"], "insufficient_scope")
         assert.strictEqual(challenge["scope"], "mcp:tools paint:use")
+        assert.match(challenge["error_description"] ?? "", / Reference [A-Z2-9]{8}$/u)
         assert.strictEqual(challenge["resource_metadata"], `${server.url}/.well-known/oauth-protected-resource/mcp`)
         assert.isUndefined(refused.result)
         const tools = (await send(server.mcp, accessToken, "tools/list")).result?.["tools"]
@@ -147,12 +148,13 @@ layer(RunningServer.layer)("protocol", (it) => {
         const { status, result } = await send(server.mcp, accessToken, "tools/call", image)
         assert.strictEqual(status, 200)
         assert.isTrue(result?.["isError"])
-        assert.deepStrictEqual(result?.["content"], [
-          {
-            type: "text",
-            text: "Your account may not use this. It needs one of: role admin, role premium, role image_generation."
-          }
-        ])
+        const { content: contents } = result as unknown as { readonly content: ReadonlyArray<Record<string, string>> }
+        const [content = {}, ...others] = contents
+        assert.deepStrictEqual([content["type"], others], ["text", []])
+        assert.match(
+          content["text"] ?? "",
+          /^Your account may not use this\. It needs one of: role admin, role premium, role image_generation\. Reference [A-Z2-9]{8}$/u
+        )
       })
     )
 

@@ -79,6 +79,49 @@ describe("/mcp", () => {
     assert.notInclude(await broken.text(), "overloaded")
   })
 
+  it("takes a message of more than 64 KiB to the object of a session only with a good token", async () => {
+    const posted: Array<number> = []
+    const app: TestServer = testApp({
+      ACCOUNT_AGENT: {
+        getByName: (name: string) => {
+          const object = app.accounts.namespace.getByName(name)
+          const post = async ({ bearer, body: message }: Post) => {
+            posted.push(message.length)
+            return { ...(await object.admit(bearer)), answer: new Response(null, { status: 202 }) }
+          }
+          return { ...object, post }
+        }
+      }
+    })
+    const { access_token: good } = await app.visitor.signIn("user_ada")
+    const send = async (token: string, length: number, declared?: number) => {
+      const head = { authorization: `Bearer ${token}`, "mcp-session-id": "x" }
+      const { url, method, headers } = request({
+        ...head,
+        ...(declared !== undefined && { "content-length": String(declared) })
+      })
+      const params = { name: "sum", arguments: { text: "x".repeat(length) } }
+      const message = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params })
+      const sent = new Request(url, { method, headers, body: message })
+      const { status } = await app.handler(sent)
+      return { status, read: sent.bodyUsed }
+    }
+    for (const declared of [undefined, 70_000]) {
+      assert.strictEqual((await send("user_ada:grant:secret", 70_000, declared)).status, 401)
+    }
+    assert.deepStrictEqual(posted, [])
+    // What is declared to be large is not even read.
+    assert.isTrue((await send("user_ada:grant:secret", 70_000)).read)
+    assert.isFalse((await send("user_ada:grant:secret", 70_000, 70_000)).read)
+    assert.strictEqual((await send("user_ada:grant:secret", 100)).status, 401)
+    assert.strictEqual((await send(good, 70_000)).status, 202)
+    assert.strictEqual((await send(good, 70_000, 70_000)).status, 202)
+    const [small, ...large] = posted
+    assert.isBelow(small ?? Infinity, 1_000)
+    assert.lengthOf(large, 2)
+    for (const length of large) assert.isAbove(length, 70_000)
+  })
+
   it("takes a batch of 10 messages and no more", async () => {
     const { handler, visitor } = testApp()
     const { access_token } = await visitor.signIn("user_ada")

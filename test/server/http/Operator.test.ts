@@ -57,7 +57,7 @@ describe("/operator/explain", () => {
     assert.isFalse(ada.body.may)
     assert.match(
       ada.body.words,
-      /^user_ada may not use reigns: it needs one of the roles king, queen, and the account's role is member\.$/u
+      /^user_ada may not use reigns through client \S+: it needs one of the roles king, queen, and the account's role is member\.$/u
     )
     assert.lengthOf(ada.body.connections, 1)
     const king = await ask("user=user_king&tool=reigns")

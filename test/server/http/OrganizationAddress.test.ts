@@ -93,6 +93,21 @@ describe("/mcp/{slug}", () => {
     assert.strictEqual(await statusAt("/mcp", String(access)), 401)
   })
 
+  it("tells a client whose connection ended, or whose refresh token is nobody's, just that: it can sign in again", async () => {
+    const { clientId, resource, signIn, visitor } = await atAddress("acme")
+    const { refresh } = await signIn()
+    const grant = refresh.split(":").slice(0, 2).join(":")
+    const answerTo = async (refresh_token: string, more: Readonly<Record<string, string>> = { resource }) => {
+      const form = { grant_type: "refresh_token", client_id: clientId, refresh_token, ...more }
+      return (await jsonOf(await visitor.token(form)))["error"]
+    }
+    const nobodys = [`${grant}:garbage`, "user_ada:nothing:garbage", "user_nobody:a:b", "garbage"]
+    for (const token of nobodys) assert.strictEqual(await answerTo(token), "invalid_grant", token)
+    await visitor.token({ client_id: clientId, token: refresh })
+    assert.strictEqual(await answerTo(refresh), "invalid_grant")
+    assert.strictEqual(await answerTo(refresh, { resource: "https://elsewhere.example/mcp" }), "invalid_target")
+  })
+
   it("lets in nobody who does not belong to the organization", async () => {
     for (const [slug, organizations] of [
       ["globex", [acme]],

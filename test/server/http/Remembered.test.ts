@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 
+import { acme, globex } from "../../support/Members.ts"
 import { testApp } from "../../support/TestApp.ts"
 import { authorizationRequest, formOf, locationOf, Visitor } from "../../../src/server/testing/Visitor.ts"
 
@@ -27,7 +28,9 @@ const remembered = async (scopes: ReadonlyArray<string> = []) => {
     assert.strictEqual(next.origin, "https://clerk.example.com")
     return visitor.get("/callback", { state: next.searchParams.get("state") ?? "", code: userId })
   }
-  return { ...app, clientId, tokens, again }
+  const grantsFor = async () =>
+    (await app.accounts.namespace.getByName("user_ada").grants()).map(({ organizationId }) => organizationId)
+  return { ...app, clientId, tokens, again, grantsFor }
 }
 
 describe("remembered consent", () => {
@@ -58,6 +61,29 @@ describe("remembered consent", () => {
     assert.strictEqual(page.status, 200)
     assert.include(await page.text(), "in your name?")
     assert.isNotNull(locationOf(await again("user_ada")).searchParams.get("code"))
+  })
+
+  it("is for the organization of the connection: another one that is chosen is asked about", async () => {
+    const { again, clerk, grantsFor, visitor, wait } = await remembered()
+    clerk.users.set("user_ada", { organizations: [acme, globex] })
+    wait(61)
+    // Ada's connection is for her personal account, which she may choose as well.
+    const ofAcme = await visitor.choose(await again("user_ada"), acme.id)
+    assert.strictEqual(ofAcme.status, 200)
+    assert.include(await ofAcme.clone().text(), "in your name?")
+    assert.deepStrictEqual(await grantsFor(), [undefined])
+    const signIn = await visitor.decide(ofAcme, "approve")
+    const state = signIn.searchParams.get("state") ?? ""
+    const page = await visitor.get("/callback", { state, code: "user_ada" })
+    assert.isNotNull(locationOf(await visitor.choose(page, acme.id)).searchParams.get("code"))
+    assert.sameMembers(await grantsFor(), [undefined, acme.id])
+    // From now on it is remembered for these two, and not for the third.
+    for (const place of ["personal", acme.id]) {
+      const back = locationOf(await visitor.choose(await again("user_ada"), place))
+      assert.isNotNull(back.searchParams.get("code"), place)
+    }
+    assert.strictEqual((await visitor.choose(await again("user_ada"), globex.id)).status, 200)
+    assert.sameMembers(await grantsFor(), [undefined, undefined, acme.id, acme.id])
   })
 
   it("ends with the connection", async () => {

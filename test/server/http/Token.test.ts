@@ -131,4 +131,19 @@ describe("/token", () => {
     assert.isNotNull(preflight.headers.get("access-control-allow-origin"))
     assert.isAtLeast((await handler(new Request("https://mcp.example.com/token"))).status, 400)
   })
+
+  it("tells the log of at most 60 refused requests a minute, and how many it left out", async () => {
+    const { handler, log, wait } = testApp()
+    const refused = async (count: number) => {
+      for (let times = 0; times < count; times++) {
+        await handler(post("grant_type=x&client_id=nobody", "application/x-www-form-urlencoded"))
+      }
+      return log.filter((line) => line.includes("OAuth request refused"))
+    }
+    assert.lengthOf(await refused(100), 60)
+    wait(60)
+    const lines = await refused(1)
+    assert.lengthOf(lines, 61)
+    assert.include(lines[60], '"omitted":40')
+  })
 })

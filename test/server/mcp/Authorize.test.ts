@@ -54,6 +54,49 @@ describe("Authorize", () => {
     })
   )
 
+  it.effect("names what lacks and not what is there, each way for itself, and to the record the scopes as well", () =>
+    Effect.gen(function* () {
+      const refusal = Effect.fnUntraced(function* (
+        policy: Policy.Policy,
+        role: string | null,
+        ...scopes: Array<string>
+      ) {
+        const lacked: Array<string> = []
+        const { message, ...error } = yield* Authorize.authorize(policy, sent(knowing(role), ...scopes), who).pipe(
+          Effect.provideService(Authorize.Judged, (judgement) => void lacked.push(...judgement.lacked)),
+          Effect.flip
+        )
+        return { message, lacked, kind: "lacking" in error ? error.lacking : undefined }
+      })
+      const reading = Policy.permission("org:reports:read")
+      assert.deepStrictEqual(yield* refusal(Policy.roles("admin"), null, "mcp:tools"), {
+        message: "Your account may not use this. It needs role admin.",
+        lacked: ["role admin"],
+        kind: "role"
+      })
+      const permitted = "permission org:reports:read in your organization"
+      assert.deepStrictEqual(yield* refusal(Policy.all(Policy.roles("admin"), reading), "admin", "mcp:tools"), {
+        message: `Your account may not use this. It needs ${permitted}.`,
+        lacked: [permitted],
+        kind: "permission"
+      })
+      assert.deepStrictEqual(yield* refusal(Policy.all(images, reading), null, "mcp:tools"), {
+        message: `Your account may not use this. It needs one of: role admin and ${permitted}, role premium and ${permitted}.`,
+        lacked: [`role admin, scope paint:use and ${permitted}`, `role premium, scope paint:use and ${permitted}`],
+        kind: "role"
+      })
+      assert.deepStrictEqual(yield* refusal(Policy.inOrganization, "admin", "mcp:tools"), {
+        message: "Your account may not use this. It needs a connection for an organization.",
+        lacked: ["a connection for an organization"],
+        kind: "permission"
+      })
+      assert.strictEqual(
+        (yield* refusal(Policy.signedIn, "admin")).message,
+        "This connection lacks a permission. It needs the scope mcp:tools."
+      )
+    })
+  )
+
   it.effect("names the scopes, all of them, where one is lacking", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Authorize.authorize(images, sent(knowing("premium"), "mcp:tools"), who))
@@ -89,9 +132,9 @@ describe("Authorize", () => {
 
   it.effect("asks to step up for the scopes that are lacking, and for nothing else", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* Authorize.challenge(images, sent(knowing("admin"), "mcp:tools")), {
-        scopes: ["mcp:tools", "paint:use"]
-      })
+      const needed = yield* Authorize.challenge(images, sent(knowing("admin"), "mcp:tools"))
+      assert.deepStrictEqual(needed?.scopes, ["mcp:tools", "paint:use"])
+      assert.match(needed?.errorDescription ?? "", /needs the scopes mcp:tools, paint:use\. Reference [A-Z2-9]{8}$/u)
       assert.isUndefined(yield* Authorize.challenge(images, sent(knowing("admin"), "mcp:tools", "paint:use")))
       assert.isUndefined(yield* Authorize.challenge(Policy.signedIn, sent(knowing("admin"), "mcp:tools")))
     })

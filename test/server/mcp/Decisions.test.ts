@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Client } from "@modelcontextprotocol/client"
+import { type Client, InsufficientScopeError } from "@modelcontextprotocol/client"
 
 import { ClerkUnavailable } from "../../../src/server/clerk/ClerkError.ts"
 import { testServer } from "../../../src/server/testing/index.ts"
@@ -39,6 +39,31 @@ describe("in the stateless lane, one decision is recorded", () => {
     ])
     const wrong = (client: Client) => client.callTool({ name: "works", arguments: { note: 7 } })
     assert.deepEqual(await decided(wrong), [["tools/call", "works", "allowed", "", "tool error"]])
+  })
+
+  it("under the reference that whoever is refused is told", async () => {
+    const { server, client } = await started()
+    const referenceIn = (text: string) => / Reference ([A-Z2-9]{8})$/u.exec(text)?.[1] ?? assert.fail(text)
+    const refused = await client.callTool({ name: "reigns", arguments: noted })
+    const [words] = refused.content as ReadonlyArray<{ readonly text: string }>
+    const told = [
+      referenceIn(words?.text ?? ""),
+      referenceIn(await client.getPrompt({ name: "secret", arguments: { on: "x" } }).then(() => "allowed", String))
+    ]
+    const challenged = await client.callTool({ name: "costs", arguments: noted }).catch((error: unknown) => error)
+    assert.instanceOf(challenged, InsufficientScopeError)
+    told.push(referenceIn(challenged.errorDescription ?? ""))
+    server.clerk.outage = new ClerkUnavailable({ operation: "users.getUser" })
+    server.wait(400)
+    const unknown = await client.callTool({ name: "works", arguments: noted })
+    const [later] = unknown.content as ReadonlyArray<{ readonly text: string }>
+    told.push(referenceIn(later?.text ?? ""))
+    told.push(
+      referenceIn(await client.getPrompt({ name: "speech", arguments: { on: "x" } }).then(() => "allowed", String))
+    )
+    const recorded = server.decisions.filter(({ outcome }) => outcome === "refused").map(({ reference }) => reference)
+    assert.deepEqual(recorded, told)
+    assert.strictEqual(new Set(told).size, 5)
   })
 
   it("for the 403 of a token without the scope, whose handler never runs", async () => {

@@ -147,6 +147,49 @@ describe("a server for clients on some hosts", () => {
   })
 })
 
+describe("the token endpoint of a server for clients on some hosts", () => {
+  const refresh = { grant_type: "refresh_token", refresh_token: "user_ada:a:b" }
+  const elsewhere = "https://evil.invalid/me.json"
+  const payload = btoa(JSON.stringify({ iss: elsewhere })).replace(/=+$/u, "")
+  const assertion = {
+    client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    client_assertion: `e30.${payload}.e30`
+  }
+  const basic = { authorization: `Basic ${btoa(`${encodeURIComponent(elsewhere)}:secret`)}` }
+  const answerTo = async (
+    form: Readonly<Record<string, string>>,
+    headers: Readonly<Record<string, string>> = {},
+    { handler } = serverWith(byHosts("listed.invalid"))
+  ) => {
+    const body = new URLSearchParams({ ...form })
+    return jsonOf(await handler(new Request("https://mcp.example.com/token", { method: "POST", headers, body })))
+  }
+
+  it("fetches nothing from the address of a client on another host, however that says who it is", async () => {
+    for (const asked of [
+      refresh,
+      { ...refresh, refresh_token: "garbage" },
+      { grant_type: "authorization_code", code: "user_ada:a:b" },
+      { token: "user_ada:a:b" }
+    ]) {
+      for (const answer of [
+        await answerTo({ ...asked, client_id: elsewhere }),
+        await answerTo({ ...asked, ...assertion }),
+        await answerTo(asked, basic)
+      ]) {
+        assert.strictEqual(answer["error"], "unauthorized_client")
+        assert.include(answer["error_description"], "evil.invalid")
+      }
+    }
+  })
+
+  it("looks for the document of a client on one of them, and of every client where hosts do not count", async () => {
+    const listed = await answerTo({ ...refresh, client_id: "https://listed.invalid/me.json" })
+    const anybody = await answerTo({ ...refresh, client_id: elsewhere }, {}, serverWith({}))
+    assert.deepStrictEqual([listed["error"], anybody["error"]], ["invalid_client", "invalid_client"])
+  })
+})
+
 describe("a server that refuses apps' own schemes", () => {
   const settings = { PRIVATE_USE_REDIRECTS: "refuse" }
 

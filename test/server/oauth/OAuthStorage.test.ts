@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as TestClock from "effect/testing/TestClock"
 
 import { UserId } from "../../../src/server/domain/Principal.ts"
 import * as AuthorizationServer from "../../../src/server/oauth/AuthorizationServer.ts"
@@ -147,6 +150,76 @@ describe("the OAuth library, on a store of grants beside the other", () => {
       ])
     })
   )
+})
+
+describe("a deletion", () => {
+  /** A namespace that holds one key, and refuses this many deletions of it. */
+  const namespace = (refusals: number) => {
+    const log: Array<string> = []
+    const tries: Array<number> = []
+    const kv = {
+      get: async () => "value",
+      put: async () => {},
+      list: async () => ({ keys: [], list_complete: true }),
+      delete: async () => {
+        if (tries.push(0) <= refusals) throw new Error("429 Too Many Requests: internal detail")
+      }
+    }
+    const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
+    const layer = OAuthStorage.layer.pipe(
+      Layer.provide(testConfig({ OAUTH_KV: kv })),
+      Layer.provideMerge(Layer.fresh(logger))
+    )
+    return { layer, log, tries }
+  }
+  const failureOf = (deleting: Promise<void>) => Effect.promise(() => deleting.then(() => undefined, String))
+  const later = Effect.andThen(TestClock.adjust("1100 millis"), Effect.yieldNow)
+
+  it.effect("that KV refuses is tried once more after 1.1 s, and takes place for whoever waits", () => {
+    const { layer, log, tries } = namespace(1)
+    return Effect.gen(function* () {
+      const kv = yield* OAuthStorage
+      const deleting = failureOf(kv.delete("key"))
+      const fiber = yield* Effect.forkChild(deleting)
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(tries, 1)
+      yield* later
+      assert.isUndefined(yield* Fiber.join(fiber))
+      assert.lengthOf(tries, 2)
+      assert.deepEqual(log, [])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that fails twice fails for whoever waits, and is told of in the log under a reference", () => {
+    const { layer, log, tries } = namespace(2)
+    return Effect.gen(function* () {
+      const kv = yield* OAuthStorage
+      const fiber = yield* Effect.forkChild(failureOf(kv.delete("key")))
+      yield* TestClock.adjust("1 second")
+      yield* later
+      assert.isDefined(yield* Fiber.join(fiber))
+      assert.lengthOf(tries, 2)
+      assert.lengthOf(log, 1)
+      assert.match(log[0] ?? "", /"reference":"[A-Z2-9]{8}"/u)
+      assert.notInclude(log[0], "internal detail")
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("of what was written a moment ago comes later, and is tried again and told of as well", () => {
+    const { layer, log, tries } = namespace(2)
+    return Effect.gen(function* () {
+      const kv = yield* OAuthStorage
+      yield* Effect.promise(() => kv.put("key", "value"))
+      assert.isUndefined(yield* failureOf(kv.delete("key")))
+      assert.isNull(yield* Effect.promise(() => kv.get("key")))
+      assert.lengthOf(tries, 0)
+      yield* later
+      yield* later
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+      assert.lengthOf(tries, 2)
+      assert.lengthOf(log, 1)
+    }).pipe(Effect.provide(layer))
+  })
 })
 
 describe("what is stored", () => {

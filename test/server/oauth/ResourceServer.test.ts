@@ -211,4 +211,19 @@ describe("the log of refused access tokens", () => {
       })
     )
   )
+
+  it.effect("has 300 lines a minute for tokens that were given out or cannot be judged", () =>
+    logged((lines) =>
+      Effect.gen(function* () {
+        for (let number = 0; number < 200; number++) {
+          yield* send({ _tag: "NotAdmitted", reason: "expired", known })
+          yield* send({ _tag: "AdmissionUnknown", reason: "session unknown" })
+        }
+        assert.lengthOf(lines(), 300)
+        yield* TestClock.adjust("60 seconds")
+        yield* send({ _tag: "NotAdmitted", reason: "expired", known })
+        assert.deepInclude(lines()[300], { omitted: 100 })
+      })
+    )
+  )
 })

@@ -128,18 +128,24 @@ describe("callTool", () => {
         )
       assert.deepEqual(yield* refused({ ...buyer, role: "guest" }), ["role", "role buyer"])
       assert.deepEqual(yield* refused({ ...buyer, scopes: [] }), ["scope", "mcp:tools", "shop:buy"])
-      assert.deepEqual(yield* refused(buyer, "return"), ["role", "permission org:shop:return in your organization"])
+      assert.deepEqual(yield* refused(buyer, "return"), [
+        "permission",
+        "permission org:shop:return in your organization"
+      ])
       const elsewhere = { organizations: [{}, { id: "org_2", permissions: ["org:shop:return"] }] }
-      assert.deepEqual(yield* refused(elsewhere, "return"), ["role", "permission org:shop:return in your organization"])
+      assert.deepEqual(yield* refused(elsewhere, "return"), [
+        "permission",
+        "permission org:shop:return in your organization"
+      ])
       const there = { ...elsewhere, organization: "org_2" }
       assert.strictEqual((yield* Effect.flip(call("return", {}, { as: there })))._tag, "SoldOut")
       assert.deepEqual(yield* refused({ ...elsewhere, organization: null }, "return"), [
-        "role",
+        "permission",
         "permission org:shop:return in your organization"
       ])
       const stranger = call("return", {}, { as: { ...elsewhere, organization: "org_9" } })
       assert.include(String(yield* Effect.exit(stranger)), "the caller is not in the organization named")
-      assert.deepEqual(yield* refused(buyer, "unannounced"), ["role"])
+      assert.deepEqual(yield* refused(buyer, "unannounced"), ["permission"])
     })
   )
 

@@ -4,8 +4,14 @@ import { env } from "cloudflare:workers"
 import { AccessEvent } from "../../../src/server/access/AccessEvents.ts"
 import type { AccountObject } from "../../../src/server/account/AccountObject.ts"
 import { type Listen, listenHeader } from "../../../src/server/account/Session.ts"
-import { WebhookId } from "../../../src/server/clerk/Webhooks.ts"
-import { ClerkSessionId, ClientId, GrantId, type Principal, UserId } from "../../../src/server/domain/Principal.ts"
+import {
+  ClerkSessionId,
+  ClientId,
+  EventId,
+  GrantId,
+  type Principal,
+  UserId
+} from "../../../src/server/domain/Principal.ts"
 import { clerk } from "./Worker.ts"
 
 const namespace = (env as unknown as { readonly ACCOUNT_AGENT: DurableObjectNamespace<AccountObject> }).ACCOUNT_AGENT
@@ -37,7 +43,7 @@ let events = 0
 
 /** A webhook that says of a user to look again, one that was not delivered before. */
 export const factsChanged = (userId: UserId, eventId = `msg_${events++}x${Math.random().toString(36).slice(2)}`) =>
-  AccessEvent.cases.FactsChanged.make({ userId, eventId: WebhookId.make(eventId) })
+  AccessEvent.cases.FactsChanged.make({ userId, eventId: EventId.make(eventId) })
 
 /** The same of a Clerk session. */
 export const clerkSessionChanged = (userId: UserId, clerkSessionId: string) =>
