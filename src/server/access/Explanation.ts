@@ -55,6 +55,13 @@ const union = (one: Facts, other: Facts): ReadonlyArray<Facts> => {
   return clash ? [] : [facts]
 }
 
+/** Those of the sets that ask for more than another one does are left out: without that, nested policies have thousands. */
+const least = (sets: ReadonlyArray<Facts>): ReadonlyArray<Facts> =>
+  sets.filter(
+    (set, at) =>
+      !sets.some((other, position) => position !== at && implies(set, other) && (position < at || !implies(other, set)))
+  )
+
 /** The sets of facts of which each satisfies a policy. None: nobody can. */
 const satisfying = (policy: Policy.Policy): ReadonlyArray<Facts> => {
   switch (policy._tag) {
@@ -73,12 +80,12 @@ const satisfying = (policy: Policy.Policy): ReadonlyArray<Facts> => {
     case "InOrganization":
       return [[{ kind: "membership", value: "an organization" }]]
     case "Any":
-      return policy.policies.flatMap(satisfying)
+      return least(policy.policies.flatMap(satisfying))
     case "All":
       return policy.policies.reduce<ReadonlyArray<Facts>>(
         (sets, policy) => {
           const more = satisfying(policy)
-          return sets.flatMap((set) => more.flatMap((facts) => union(set, facts)))
+          return least(sets.flatMap((set) => more.flatMap((facts) => union(set, facts))))
         },
         [[]]
       )
@@ -90,13 +97,8 @@ const satisfying = (policy: Policy.Policy): ReadonlyArray<Facts> => {
  * nothing lacks. No set: nobody may, whatever the facts.
  */
 export const lacking = (policy: Policy.Policy, facts: Policy.PolicyInput): ReadonlyArray<Facts> => {
-  const sets = satisfying(policy)
-    .flatMap((set) => union([{ kind: "scope", value: Scope.baseline }], set))
-    .map((set) => set.filter((fact) => !holds(facts, fact)))
-  return sets.filter(
-    (set, at) =>
-      !sets.some((other, position) => position !== at && implies(set, other) && (position < at || !implies(other, set)))
-  )
+  const sets = satisfying(policy).flatMap((set) => union([{ kind: "scope", value: Scope.baseline }], set))
+  return least(sets.map((set) => set.filter((fact) => !holds(facts, fact))))
 }
 
 /** Whom and what an evaluation is about. */
