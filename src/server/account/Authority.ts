@@ -96,10 +96,12 @@ export class Authority extends Context.Service<
           return refused(reason, { userId, clientId: grant.clientId })
         })
 
+        /** Notes the use of a grant, unless it was ended since the token was checked: false then. */
         const noteUse = Effect.fnUntraced(function* (grantId: GrantId) {
           const now = yield* Clock.currentTimeMillis
-          if (now - Number((yield* records.get(useOf(grantId))) ?? 0) < useEvery) return
-          yield* records.commit([{ key: useOf(grantId), value: String(now), expiresAt: now + kept }])
+          const isKnown = now - Number((yield* records.get(useOf(grantId))) ?? 0) < useEvery
+          const use = { key: useOf(grantId), value: String(now), expiresAt: now + kept }
+          return yield* records.commitIf(grants.keyOf(grantId), (grant) => grant !== undefined, isKnown ? [] : [use])
         })
 
         const factsOf = (principal: Principal): Effect.Effect<Facts> => {
@@ -133,8 +135,9 @@ export class Authority extends Context.Service<
             if (bearer === "revoked") yield* end(grantId)
             return refused(log, { userId, clientId })
           }
-          yield* noteUse(grantId)
           const caller: Caller = { principal, facts: yield* factsOf(principal) }
+          if (!(yield* noteUse(grantId)))
+            return refused("of a connection that was ended just now", { userId, clientId })
           return { _tag: "Admitted", caller, expiresAt } satisfies Admission
         })
 

@@ -72,8 +72,8 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
       return Effect.ensuring(turn.lock.withPermits(1)(effect), leave)
     })
 
-  const commit = (changes: ReadonlyArray<Change>) =>
-    Effect.catchDefect(records.commit(changes), (cause) =>
+  const commitIf = (...args: Parameters<Records["Service"]["commitIf"]>) =>
+    Effect.catchDefect(records.commitIf(...args), (cause) =>
       Effect.fail(new StorageUnavailable({ operation: "/token", cause }))
     )
 
@@ -84,10 +84,10 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
     changes: ReadonlyArray<Change>
   ) {
     if (changes.length === 0) return true
-    if ((yield* grants.find(grantId)) !== seen) return false
     const key = grants.keyOf(grantId)
     const ends = changes.some((change) => change.key === key && change.value === null)
-    yield* commit(ends ? [...changes, ...(yield* grants.removal(grantId))] : changes)
+    const all = ends ? [...changes, ...(yield* grants.removal(grantId))] : changes
+    if (!(yield* commitIf(key, (stored) => stored === seen, all))) return false
     const id = Option.map(decodeGrant(seen ?? ""), (grant) => grant.id)
     if (ends && Option.isSome(id)) yield* ended(id.value)
     return true
