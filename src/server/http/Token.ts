@@ -1,14 +1,12 @@
 import * as Effect from "effect/Effect"
-import * as Base64 from "effect/encoding/Base64"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
 import { UserId } from "../domain/Principal.ts"
-import { parseToken } from "../oauth/Admission.ts"
 import { OAuthEndpoints } from "../oauth/OAuthEndpoints.ts"
+import { basicClientId, presentedIn } from "../oauth/PresentedToken.ts"
 import { intended } from "../oauth/Resource.ts"
 import { UserAuthorities } from "../oauth/UserAuthorities.ts"
 import { withoutStore } from "./Unexpected.ts"
@@ -26,11 +24,11 @@ export const token = Effect.gen(function* () {
   const form = yield* readForm(request)
   // The library refuses the id of a client that authenticates with HTTP Basic, though it is the same one.
   const ids = form.getAll("client_id").filter((id) => id !== "")
-  if (ids.length === 1 && ids[0] === basicClientId(request)) form.delete("client_id")
+  if (ids.length === 1 && ids[0] === basicClientId(request.headers.get("authorization"))) form.delete("client_id")
   const asked = form.getAll("resource")
   if (asked.length === 1) form.set("resource", intended(publicUrl, asked[0] ?? ""))
   const headers = [...request.headers].filter(([name]) => forwarded.has(name))
-  const user = userOf(form)
+  const user = Option.getOrUndefined(decodeUserId(presentedIn(form)?.userId))
   if (user !== undefined) {
     const authorities = yield* UserAuthorities
     return fromResponse(yield* authorities.of(user).token({ headers, form: form.toString() }))
@@ -50,22 +48,3 @@ export const token = Effect.gen(function* () {
 const forwarded: ReadonlySet<string> = new Set(["authorization", "content-type", "origin"])
 
 const decodeUserId = Schema.decodeUnknownOption(UserId)
-
-/** The user whom a code, a refresh token or the token of a revocation names; nobody where there is none of these. */
-const userOf = (form: URLSearchParams): UserId | undefined => {
-  const presented =
-    form.get("grant_type") === "authorization_code"
-      ? form.get("code")
-      : form.get("grant_type") === "refresh_token"
-        ? form.get("refresh_token")
-        : form.get("token")
-  return Option.getOrUndefined(decodeUserId(parseToken(presented ?? "")?.userId))
-}
-
-/** The client that an Authorization header names (RFC 6749, section 2.3.1). */
-const basicClientId = (request: Request): string | undefined => {
-  const [, credentials] = /^basic +(\S+)$/iu.exec(request.headers.get("authorization") ?? "") ?? []
-  if (credentials === undefined) return undefined
-  const [encoded = ""] = Result.getOrElse(Base64.decodeString(credentials), () => "").split(":")
-  return new URLSearchParams(`id=${encoded}`).get("id") ?? undefined
-}
