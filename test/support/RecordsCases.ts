@@ -75,6 +75,20 @@ export const recordsCases: Readonly<Record<string, Effect.Effect<void, never, Re
     assert.deepEqual(yield* keysOf(""), ["a", "b", "c"])
   }),
 
+  "commits on a condition in one step, and tells whether it did": Effect.gen(function* () {
+    const records = yield* Records
+    const isThere = (value: string | undefined) => value !== undefined
+    assert.isFalse(yield* records.commitIf("a", isThere, [kept("b")]))
+    assert.isEmpty(yield* records.list(""))
+    yield* records.commit([kept("a", "1", 1_000)])
+    assert.isFalse(yield* records.commitIf("a", (value) => value === "2", [kept("b")]))
+    assert.isTrue(yield* records.commitIf("a", (value) => value === "1", [kept("b"), { key: "c", value: null }]))
+    assert.deepEqual(yield* keysOf(""), ["a", "b"])
+    yield* TestClock.setTime(1_000)
+    assert.isFalse(yield* records.commitIf("a", isThere, [{ key: "b", value: null }]))
+    assert.deepEqual(yield* keysOf(""), ["b"])
+  }),
+
   "works on where the very first commit fails": Effect.gen(function* () {
     const records = yield* Records
     assert.isTrue(Exit.hasDies(yield* Effect.exit(records.commit([kept("a"), impossible]))))

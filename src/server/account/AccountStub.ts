@@ -12,6 +12,7 @@ import { AppConfig } from "../config/AppConfig.ts"
 import type { OrganizationId, UserId } from "../domain/Principal.ts"
 import type { Admission } from "../oauth/Admission.ts"
 import { StorageUnavailable } from "../oauth/AuthorizationFailure.ts"
+import { presentedIn } from "../oauth/PresentedToken.ts"
 import { type Grant, type Standing, type UserAuthority, UserAuthorities } from "../oauth/UserAuthorities.ts"
 import type { Decision } from "../observability/Decisions.ts"
 import type { Recorded } from "../observability/OperatorActions.ts"
@@ -117,7 +118,11 @@ export class AccountStubs extends Context.Service<
           return {
             // Asking twice does no harm, and a call does not fail because the object is being replaced.
             admit: (bearer) => again(attempt("admit", async (): Promise<Admission> => stub().admit(bearer))),
-            token: (request) => attempt("token", () => stub().token(request)),
+            token: (request) => {
+              const answer = attempt("token", () => stub().token(request))
+              // A refresh that took place is answered alike. A code that was used up buys nothing more, but ends all.
+              return presentedIn(new URLSearchParams(request.form))?.use === "refresh" ? again(answer) : answer
+            },
             standing: attempt("standing", async (): Promise<Standing> => stub().standing()),
             grants: attempt("grants", async (): Promise<ReadonlyArray<Grant>> => stub().grants()),
             end: (grantId) => attempt("end", () => stub().end(grantId)),

@@ -20,7 +20,7 @@ import { answerTo, GrantCheck } from "../oauth/GrantCheck.ts"
 import { lifetimes, OAuthLibrary } from "../oauth/OAuthLibrary.ts"
 import { resourceOf, slugOf } from "../oauth/Resource.ts"
 import type { Standing, UserAuthority } from "../oauth/UserAuthorities.ts"
-import { decodeGrant, makeGrantRecords, useOf } from "./GrantRecords.ts"
+import { accessUseOf, decodeGrant, makeGrantRecords, useOf } from "./GrantRecords.ts"
 import { Records } from "./Records.ts"
 import { makeTokenEndpoint } from "./TokenEndpoint.ts"
 
@@ -83,10 +83,12 @@ export class Authority extends Context.Service<
           yield* ended(grantId)
         })
 
+        /** Under what the library keeps a token. */
+        const idOf = (token: string) => Effect.orDie(digest.digestHex(Digest.sha256, new TextEncoder().encode(token)))
+
         /** Why the library refuses a token of a grant that stands. */
         const reasonOf = Effect.fnUntraced(function* (grantId: string, token: string) {
-          const id = yield* Effect.orDie(digest.digestHex(Digest.sha256, new TextEncoder().encode(token)))
-          const stored = yield* records.get(`token:${userId}:${grantId}:${id}`)
+          const stored = yield* records.get(grants.accessKeyOf(grantId, yield* idOf(token)))
           const known = Option.getOrUndefined(decodeToken(stored))
           // One that expired is gone from the records, and its grant is not.
           if (known === undefined) return refused("unknown, of a connection that stands")
@@ -96,10 +98,15 @@ export class Authority extends Context.Service<
           return refused(reason, { userId, clientId: grant.clientId })
         })
 
-        const noteUse = Effect.fnUntraced(function* (grantId: GrantId) {
+        /** Notes the use of a grant and of its token, unless the grant it was ended since the token was checked: false then. */
+        const noteUse = Effect.fnUntraced(function* (grantId: GrantId, token: string) {
           const now = yield* Clock.currentTimeMillis
-          if (now - Number((yield* records.get(useOf(grantId))) ?? 0) < useEvery) return
-          yield* records.commit([{ key: useOf(grantId), value: String(now), expiresAt: now + kept }])
+          const mark = accessUseOf(grantId, yield* idOf(token))
+          const isMarked = (yield* records.get(mark)) !== undefined
+          const isKnown = now - Number((yield* records.get(useOf(grantId))) ?? 0) < useEvery
+          const keys = [...(isKnown ? [] : [useOf(grantId)]), ...(isMarked ? [] : [mark])]
+          const uses = keys.map((key) => ({ key, value: String(now), expiresAt: now + kept }))
+          return yield* records.commitIf(grants.keyOf(grantId), (grant) => grant !== undefined, uses)
         })
 
         const factsOf = (principal: Principal): Effect.Effect<Facts> => {
@@ -121,7 +128,7 @@ export class Authority extends Context.Service<
         }
 
         /** Whether a token of this principal counts, by the table of why a grant is refused. */
-        const judged = Effect.fnUntraced(function* (principal: Principal, expiresAt: number) {
+        const judged = Effect.fnUntraced(function* (principal: Principal, expiresAt: number, token: string) {
           const { grantId, clientId } = principal
           const failure = yield* Effect.match(check(principal), {
             onSuccess: () => undefined,
@@ -133,8 +140,9 @@ export class Authority extends Context.Service<
             if (bearer === "revoked") yield* end(grantId)
             return refused(log, { userId, clientId })
           }
-          yield* noteUse(grantId)
           const caller: Caller = { principal, facts: yield* factsOf(principal) }
+          if (!(yield* noteUse(grantId, token)))
+            return refused("of a connection that was ended just now", { userId, clientId })
           return { _tag: "Admitted", caller, expiresAt } satisfies Admission
         })
 
@@ -154,7 +162,7 @@ export class Authority extends Context.Service<
             if (Option.isNone(props)) return { _tag: "AdmissionUnknown", reason: "unreadable" }
             const grant = { grantId: GrantId.make(grantId), clientId: ClientId.make(valid.clientId) }
             const principal = { ...props.value, ...grant, scopes: valid.scope }
-            const admission = yield* judged(principal, valid.expiresAt)
+            const admission = yield* judged(principal, valid.expiresAt, token)
             return isElsewhere(slugOf(resourceOf(publicUrl, resource)), admission)
               ? refused("made for an organization that has another address", { userId, clientId: principal.clientId })
               : admission

@@ -15,6 +15,7 @@ const tokensOf = (userId: UserId, grantId: string) => `token:${userId}:${grantId
 
 /** What is stored beside a grant, and goes with it. */
 export const useOf = (grantId: string) => `use:${grantId}`
+export const accessUseOf = (grantId: string, id: string) => `use:${grantId}:${id}`
 export const refreshesOf = (grantId: string) => `refresh:${grantId}:`
 
 /** What the OAuth library keeps of a grant, as far as it is read here. Times are in seconds. */
@@ -26,6 +27,7 @@ const Stored = Schema.fromJsonString(
     createdAt: Schema.Finite,
     resource: Schema.optionalKey(Schema.String),
     redirectUri: Schema.optionalKey(Schema.String),
+    authCodeId: Schema.optionalKey(Schema.String),
     refreshTokenId: Schema.optionalKey(Schema.String),
     previousRefreshTokenId: Schema.optionalKey(Schema.String),
     metadata: GrantMetadata
@@ -34,6 +36,10 @@ const Stored = Schema.fromJsonString(
 export type StoredGrant = typeof Stored.Type
 export const decodeGrant = Schema.decodeUnknownOption(Stored)
 
+/** How many used refresh tokens, and how many access tokens, are remembered of a grant: the newest. */
+const mostRefreshes = 100
+const mostAccessTokens = 50
+
 /** The grants of a user, among the user's records. */
 export const makeGrantRecords = Effect.fnUntraced(function* (userId: UserId) {
   const records = yield* Records
@@ -41,6 +47,15 @@ export const makeGrantRecords = Effect.fnUntraced(function* (userId: UserId) {
 
   /** A grant as it is stored. */
   const find = (grantId: string) => records.get(keyOf(grantId))
+
+  /** What is there under a prefix once changes were made, what stays longest first. */
+  const afterChanges = Effect.fnUntraced(function* (prefix: string, made: ReadonlyArray<Change>) {
+    const own = made.filter(({ key }) => key.startsWith(prefix))
+    const stored = (yield* records.list(prefix)).filter(({ key }) => !own.some((change) => change.key === key))
+    return [...own, ...stored]
+      .flatMap((change) => (change.value === null ? [] : change))
+      .toSorted((a, b) => (b.expiresAt ?? Infinity) - (a.expiresAt ?? Infinity))
+  })
 
   const usedAt = Effect.fnUntraced(function* ({ id, createdAt }: StoredGrant) {
     return Number((yield* records.get(useOf(id))) ?? createdAt * 1_000)
@@ -71,11 +86,29 @@ export const makeGrantRecords = Effect.fnUntraced(function* (userId: UserId) {
         found.flatMap(({ value }) => Option.toArray(decodeGrant(value))).filter((grant) => matches(grant))
       ),
 
+    accessKeyOf: (grantId: string, id: string) => `${tokensOf(userId, grantId)}${id}`,
+
+    /** What is removed beside changes, so that no number of refreshes makes the records of a grant grow without bound. */
+    prune: Effect.fnUntraced(function* (grantId: string, made: ReadonlyArray<Change>) {
+      const tokens = yield* afterChanges(tokensOf(userId, grantId), made)
+      const rows = yield* afterChanges(refreshesOf(grantId), made)
+      const used = rows.filter(({ key }) => !key.endsWith(":answer"))
+      const kept = [...tokens.slice(0, mostAccessTokens), ...used.slice(0, mostRefreshes)]
+      const marks = (yield* records.list(accessUseOf(grantId, ""))).filter(({ key }) => {
+        const id = key.slice(accessUseOf(grantId, "").length)
+        return !kept.some((record) => record.key.endsWith(id) || record.value.includes(id))
+      })
+      const gone = [...tokens.slice(mostAccessTokens), ...marks].map(({ key }) => key)
+      const forgotten = used.slice(mostRefreshes).flatMap(({ key }) => [key, `${key}:answer`])
+      return [...gone, ...forgotten].map((key): Change => ({ key, value: null }))
+    }),
+
     /** The removal of a grant, and of all that goes with it. */
     removal: Effect.fnUntraced(function* (grantId: string) {
       const tokens = yield* records.list(tokensOf(userId, grantId))
       const refreshes = yield* records.list(refreshesOf(grantId))
-      return [keyOf(grantId), useOf(grantId), ...[...tokens, ...refreshes].map(({ key }) => key)].map(
+      const marks = yield* records.list(accessUseOf(grantId, ""))
+      return [keyOf(grantId), useOf(grantId), ...[...tokens, ...refreshes, ...marks].map(({ key }) => key)].map(
         (key): Change => ({ key, value: null })
       )
     })

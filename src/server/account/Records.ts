@@ -27,6 +27,12 @@ export class Records extends Context.Service<
     /** The records whose keys begin with `prefix`, sorted by key: the first `limit`, if given. */
     readonly list: (prefix: string, limit?: number) => Effect.Effect<ReadonlyArray<StoredRecord>>
     readonly commit: (changes: ReadonlyArray<Change>) => Effect.Effect<void>
+    /** Commits if `holds` for the value under `key` at that moment, and tells whether it did. */
+    readonly commitIf: (
+      key: string,
+      holds: (value: string | undefined) => boolean,
+      changes: ReadonlyArray<Change>
+    ) => Effect.Effect<boolean>
     /** Removes all records, also those that have expired. */
     readonly removeAll: Effect.Effect<void>
     /** Removes at most `limit` expired records, and returns when the next one expires, if one does. */
@@ -52,13 +58,19 @@ export class Records extends Context.Service<
         }
       }
 
+      const find = (key: string, now: number): string | undefined => {
+        if (!table.exists()) return undefined
+        const found = sql.exec(`SELECT ${columns} FROM records WHERE key = ? AND ${isLive}`, key, now)
+        return found.toArray().map((row) => decodeRow(row).value)[0]
+      }
+
+      const commit = (changes: ReadonlyArray<Change>) => {
+        if (changes.some(({ value }) => value !== null)) table.create()
+        if (table.exists()) storage.transactionSync(() => changes.forEach(apply))
+      }
+
       return Records.of({
-        get: (key) =>
-          Effect.map(Clock.currentTimeMillis, (now) => {
-            if (!table.exists()) return undefined
-            const found = sql.exec(`SELECT ${columns} FROM records WHERE key = ? AND ${isLive}`, key, now)
-            return found.toArray().map((row) => decodeRow(row).value)[0]
-          }),
+        get: (key) => Effect.map(Clock.currentTimeMillis, (now) => find(key, now)),
         list: (prefix, limit = -1) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
             if (!table.exists()) return []
@@ -66,10 +78,12 @@ export class Records extends Context.Service<
             const found = sql.exec(`SELECT ${columns} FROM records WHERE ${range}`, prefix, after(prefix), now, limit)
             return found.toArray().map((row) => decodeRow(row))
           }),
-        commit: (changes) =>
-          Effect.sync(() => {
-            if (changes.some(({ value }) => value !== null)) table.create()
-            if (table.exists()) storage.transactionSync(() => changes.forEach(apply))
+        commit: (changes) => Effect.sync(() => commit(changes)),
+        commitIf: (key, holds, changes) =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            const held = holds(find(key, now))
+            if (held) commit(changes)
+            return held
           }),
         removeAll: Effect.sync(() => {
           if (table.exists()) sql.exec("DELETE FROM records")
@@ -91,6 +105,14 @@ export class Records extends Context.Service<
     const live = Effect.map(Clock.currentTimeMillis, (now) =>
       [...records.values()].filter((record) => !isExpired(record, now))
     )
+    const commit = (changes: ReadonlyArray<Change>) => {
+      const changed = new Map(records)
+      for (const change of changes) {
+        if (change.value === null) changed.delete(change.key)
+        else changed.set(change.key, change)
+      }
+      records = changed
+    }
     return Records.of({
       get: (key) => Effect.map(live, (found) => found.find((record) => record.key === key)?.value),
       list: (prefix, limit) =>
@@ -100,14 +122,12 @@ export class Records extends Context.Service<
             .toSorted((a, b) => (a.key < b.key ? -1 : 1))
             .slice(0, limit)
         ),
-      commit: (changes) =>
-        Effect.sync(() => {
-          const changed = new Map(records)
-          for (const change of changes) {
-            if (change.value === null) changed.delete(change.key)
-            else changed.set(change.key, change)
-          }
-          records = changed
+      commit: (changes) => Effect.sync(() => commit(changes)),
+      commitIf: (key, holds, changes) =>
+        Effect.map(live, (found) => {
+          const held = holds(found.find((record) => record.key === key)?.value)
+          if (held) commit(changes)
+          return held
         }),
       removeAll: Effect.sync(() => void (records = new Map())),
       sweep: (limit) =>

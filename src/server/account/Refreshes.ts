@@ -8,19 +8,38 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
-import { refreshesOf } from "./GrantRecords.ts"
+import { accessUseOf, refreshesOf } from "./GrantRecords.ts"
 import { type Change, Records } from "./Records.ts"
 
-/** A refresh token that was used: when, in milliseconds since 1970, and what it was replaced by. */
-const Used = Schema.fromJsonString(Schema.Struct({ usedAt: Schema.Finite, successor: Schema.NullOr(Schema.String) }))
+/**
+ * A refresh token that was used: when, and when it was answered last, in milliseconds since 1970, what it was replaced by,
+ * and the ids of the access tokens that it was answered with.
+ */
+const Used = Schema.fromJsonString(
+  Schema.Struct({
+    usedAt: Schema.Finite,
+    answeredAt: Schema.optionalKey(Schema.Finite),
+    successor: Schema.NullOr(Schema.String),
+    access: Schema.optionalKey(Schema.Array(Schema.String))
+  })
+)
 type Used = typeof Used.Type
 const decodeUsed = Schema.decodeUnknownOption(Used)
 const encodeUsed = Schema.encodeSync(Used)
 
 /** What the token endpoint answers to a refresh, as far as anybody compares it. */
 export const TokenAnswer = Schema.fromJsonString(
-  Schema.Struct({ refresh_token: Schema.String, scope: Schema.String, resource: Schema.Unknown })
+  Schema.Struct({
+    access_token: Schema.String,
+    refresh_token: Schema.String,
+    expires_in: Schema.Finite,
+    scope: Schema.String,
+    resource: Schema.Unknown
+  })
 )
+
+/** Of how many access tokens that one refresh token was answered with the use is known: of the newest. */
+const mostAnswers = 10
 
 const utf8 = new TextEncoder()
 
@@ -60,6 +79,15 @@ export const makeRefreshes = Effect.fnUntraced(function* ({ remembered, repeated
   const answer = (grantId: string, id: string) => `${row(grantId, id)}:answer`
 
   return {
+    hash,
+
+    /** Whether an access token that it was answered with was used. */
+    isSpent: ({ access = [] }: Used, grantId: string) =>
+      Effect.map(
+        Effect.forEach(access, (id) => records.get(accessUseOf(grantId, id))),
+        (marks) => marks.some((mark) => mark !== undefined)
+      ),
+
     /** The use of a token before, if it was used. */
     find: Effect.fnUntraced(function* (grantId: string, token: string) {
       const stored = yield* records.get(row(grantId, yield* hash(token)))
@@ -77,28 +105,41 @@ export const makeRefreshes = Effect.fnUntraced(function* ({ remembered, repeated
       return new TextDecoder().decode(opened)
     }),
 
-    /** What is written when a token is used and replaced. `before`: its use before, whose successor nobody used. */
+    /**
+     * What is written when a token is used and replaced. `before`: its use before, whose successor nobody used. It was
+     * answered before with the same refresh token where that one is `kept`: for no longer than the first answer is.
+     */
     use: Effect.fnUntraced(function* (
       grantId: string,
       token: string,
       body: string,
-      before: Used | undefined
+      before: Used | undefined,
+      kept: "kept" | "replaced" = "replaced"
     ): Effect.fn.Return<ReadonlyArray<Change>> {
       const now = yield* Clock.currentTimeMillis
       const id = yield* hash(token)
-      const { refresh_token: next } = yield* Effect.orDie(Schema.decodeUnknownEffect(TokenAnswer)(body))
+      const { access_token, refresh_token: next } = yield* Effect.orDie(Schema.decodeUnknownEffect(TokenAnswer)(body))
       const successor = yield* hash(next)
       const iv = yield* random.randomBytes(ivLength)
       const sealed = yield* Effect.promise(async () =>
         crypto.subtle.encrypt(aesGcm(iv), await keyOf(token), utf8.encode(body))
       )
-      const used = (key: string, use: Used): Change => ({ key, value: encodeUsed(use), expiresAt: now + remembered })
-      const kept = Base64Url.encode(Uint8Array.of(...iv, ...new Uint8Array(sealed)))
+      const used = (key: string, use: Used): Change => ({
+        key,
+        value: encodeUsed(use),
+        expiresAt: use.usedAt + remembered
+      })
+      const first = kept === "kept" ? before : undefined
+      const usedAt = first?.usedAt ?? now
+      const access = [...(first?.access ?? []), yield* hash(access_token)].slice(-mostAnswers)
+      const value = Base64Url.encode(Uint8Array.of(...iv, ...new Uint8Array(sealed)))
       return [
-        used(row(grantId, id), { usedAt: now, successor }),
+        used(row(grantId, id), { usedAt, answeredAt: now, successor, access }),
         // It was handed out and is replaced unused: whoever still comes with it is not alone.
-        ...(before?.successor ? [used(row(grantId, before.successor), { usedAt: now, successor: null })] : []),
-        ...(repeated > 0 ? [{ key: answer(grantId, id), value: kept, expiresAt: now + repeated }] : [])
+        ...(first === undefined && before?.successor
+          ? [used(row(grantId, before.successor), { usedAt: now, successor: null })]
+          : []),
+        ...(repeated > 0 ? [{ key: answer(grantId, id), value, expiresAt: usedAt + repeated }] : [])
       ]
     })
   }

@@ -161,6 +161,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     post: Effect.fn("Sessions.post")(function* (post: Message) {
       const { wire } = post
       const { principal } = post.caller
+      yield* refuseEnded(principal)
       const body: unknown = JSON.parse(post.body)
       const initialize = yield* introduction(body)
       if (post.sessionId === undefined && wire === "streamable") {

@@ -132,17 +132,19 @@ export class FakeAccounts {
 
   readonly #records = Layer.effect(
     Records,
-    Effect.map(Records, (records) =>
-      Records.of({
+    Effect.map(Records, (records) => {
+      const unlessFailed = <A>(commit: Effect.Effect<A>) =>
+        Effect.suspend(() => {
+          if (this.failedCommits === 0) return commit
+          this.failedCommits -= 1
+          return Effect.die(new Error("the store failed: internal detail"))
+        })
+      return Records.of({
         ...records,
-        commit: (changes) =>
-          Effect.suspend(() => {
-            if (this.failedCommits === 0) return records.commit(changes)
-            this.failedCommits -= 1
-            return Effect.die(new Error("the store failed: internal detail"))
-          })
+        commit: (changes) => unlessFailed(records.commit(changes)),
+        commitIf: (key, holds, changes) => unlessFailed(records.commitIf(key, holds, changes))
       })
-    )
+    })
   )
 
   #accountOf(userId: UserId): Account {

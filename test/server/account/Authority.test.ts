@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 
 import { GrantId } from "../../../src/server/domain/Principal.ts"
 import type { TestServer } from "../../../src/server/testing/TestServer.ts"
@@ -123,6 +124,26 @@ describe("the end of a grant", () => {
     assert.notInclude((await accounts.recordsOf("user_ada")).join(), grantId)
     assert.deepEqual(accounts.ended, [`user_ada ${grantId}`])
     assert.strictEqual((await objectIn(server).admit({ token: other.access_token, resource }))._tag, "Admitted")
+  })
+
+  it("counts for a call whose token was checked before, and leaves nothing of the call", async () => {
+    const server = await connected()
+    const { accounts, admit, clerk, grantId, wait } = server
+    wait(61)
+    let goOn = () => {}
+    const gate = new Promise<void>((resolve) => (goOn = resolve))
+    const asked = new Promise<void>((resolve) => {
+      clerk.latency = Effect.promise(() => {
+        resolve()
+        return gate
+      })
+    })
+    const admission = admit()
+    await asked
+    await objectIn(server).end(grantId)
+    goOn()
+    assert.strictEqual((await admission)._tag, "NotAdmitted")
+    assert.notInclude((await accounts.recordsOf("user_ada")).join(), grantId)
   })
 
   it("comes with the first call after the Clerk session has ended", async () => {

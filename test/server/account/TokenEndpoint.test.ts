@@ -65,6 +65,7 @@ const connected = async (settings: Settings = {}, scope?: string) => {
   return {
     ...app,
     first,
+    clientId,
     grantId: grantOf(first),
     refresh,
     renew: async (tokens: Tokens) => tokensOf(await refresh(tokens)),
@@ -84,13 +85,15 @@ describe("a refresh", () => {
     assert.deepEqual(accounts.ended, [])
   })
 
-  it("whose answer was lost is answered the same for a minute", async () => {
+  it("whose answer was lost is answered the same for a minute, with the time that is left", async () => {
     const { first, refresh, renew, wait } = await connected()
     const answered = await renew(first)
     wait(59)
     const again = await refresh(first)
     assert.strictEqual(again.headers.get("cache-control"), "no-store")
-    assert.deepEqual(await tokensOf(again), answered)
+    const { expires_in: left, ...repeated } = await tokensOf(again)
+    assert.deepInclude(answered, repeated)
+    assert.approximately(left, answered.expires_in - 59, 1)
   })
 
   it("that is repeated later gets new tokens, and those that it got before are nobody’s", async () => {
@@ -118,6 +121,92 @@ describe("a refresh", () => {
     const [one, two, three, four, five] = tokens.map(({ access_token }) => access_token)
     assert.deepEqual([three, five], [two, four])
     assert.strictEqual(new Set([one, two, four]).size, 3)
+  })
+
+  it("for narrower scopes leaves the refresh token of the first answer good, and everybody goes on", async () => {
+    const { accounts, call, first, refresh, renew } = await connected({}, "mcp:tools paint:use")
+    const broad = await renew(first)
+    const narrow = await tokensOf(await refresh(first, { scope: "mcp:tools" }))
+    assert.strictEqual(narrow.refresh_token, broad.refresh_token)
+    assert.deepEqual([await call(broad), await call(narrow)], [200, 200])
+    assert.strictEqual(await call(await renew(broad)), 200)
+    assert.strictEqual(await call(await renew(narrow)), 200)
+    assert.deepEqual(accounts.ended, [])
+  })
+
+  it("that is repeated after the access token of its answer was revoked gets another one", async () => {
+    const { call, clientId, first, renew, visitor } = await connected()
+    const lost = await renew(first)
+    await visitor.token({ client_id: clientId, token: lost.access_token })
+    assert.strictEqual(await call(lost), 401)
+    const found = await renew(first)
+    assert.strictEqual(found.refresh_token, lost.refresh_token)
+    assert.strictEqual(await call(found), 200)
+    const again = await renew(first)
+    assert.strictEqual(again.access_token, found.access_token)
+  })
+
+  it("that is repeated later ends the connection if the access token of its answer was used", async () => {
+    const { accounts, call, first, grantId, refresh, renew, wait } = await connected()
+    const second = await renew(first)
+    assert.strictEqual(await call(second), 200)
+    assert.strictEqual((await renew(first)).access_token, second.access_token)
+    wait(61)
+    await assertInvalidGrant(await refresh(first))
+    assert.deepEqual(accounts.ended, [`user_ada ${grantId}`])
+    assert.strictEqual(await call(second), 401)
+  })
+
+  it("leaves at most 100 used tokens and 50 access tokens of its grant, the newest", async () => {
+    const { call, first, grantId, object, renew, stored } = await connected()
+    const soon = Date.now() + 10_000
+    for (let index = 0; index < 150; index++) {
+      await object.keep(`refresh:${grantId}:old${index}`, "{}", soon)
+      await object.keep(`refresh:${grantId}:old${index}:answer`, "x", soon)
+      await object.keep(`token:user_ada:${grantId}:old${index}`, "{}", soon)
+      await object.keep(`use:${grantId}:gone${index}`, "1", null)
+    }
+    const second = await renew(first)
+    const keys = (await stored()).map(({ key }) => key)
+    const count = (prefix: string) => keys.filter((key) => key.startsWith(prefix)).length
+    assert.strictEqual(count(`token:user_ada:${grantId}:`), 50)
+    assert.strictEqual(count(`refresh:${grantId}:`), 200)
+    assert.strictEqual(count(`use:${grantId}:`), 0)
+    assert.strictEqual(await call(second), 200)
+    assert.strictEqual((await renew(first)).access_token, second.access_token)
+  })
+
+  it("with what nobody was given does not wait for its turn", async () => {
+    const { clerk, first, grantId, refresh, wait } = await connected()
+    wait(61)
+    let goOn = () => {}
+    const gate = new Promise<void>((resolve) => (goOn = resolve))
+    const asked = new Promise<void>((resolve) => {
+      clerk.latency = Effect.promise(() => {
+        resolve()
+        return gate
+      })
+    })
+    let isAnswered = false
+    const refreshing = refresh(first).finally(() => (isAnswered = true))
+    await asked
+    const garbage = refresh({ refresh_token: `user_ada:${grantId}:garbage` })
+    const late = new Promise<void>((resolve) => setTimeout(resolve, 2_000))
+    const earlier = await Promise.race([garbage, late])
+    assert.isFalse(isAnswered)
+    goOn()
+    await assertInvalidGrant(earlier ?? assert.fail("it waited"))
+    await tokensOf(await refreshing)
+  })
+
+  it("is sent again where the object is being replaced, and a code is not", async () => {
+    const { accounts, call, clientId, first, renew, visitor } = await connected()
+    accounts.failing = "token"
+    accounts.failures = 1
+    assert.strictEqual(await call(await renew(first)), 200)
+    const code = (await visitor.authorize(clientId, "user_ada")).searchParams.get("code") ?? ""
+    accounts.failures = 1
+    await assertUnavailable(await visitor.redeem(clientId, code))
   })
 
   it("with a token whose successor was used ends the connection, and whoever has tokens of it is out", async () => {
@@ -187,7 +276,8 @@ describe("a refresh", () => {
   it("takes place as a whole: one that cannot be stored changes nothing, and works when it is sent again", async () => {
     const { accounts, call, first, log, refresh, renew, stored } = await connected()
     const before = await stored()
-    accounts.failedCommits = 1
+    // It is sent again twice where the object fails.
+    accounts.failedCommits = 3
     await assertUnavailable(await refresh(first))
     assert.strictEqual(accounts.failedCommits, 0)
     assert.deepEqual(await stored(), before)
@@ -240,6 +330,20 @@ describe("a refresh", () => {
     assert.lengthOf(await answers(), 2)
     wait(61)
     assert.isEmpty(await answers())
+  })
+})
+
+describe("a revocation", () => {
+  it("with a refresh token that was used ends the connection, if its own client asks (RFC 7009, section 2.1)", async () => {
+    const { accounts, call, clientId, first, grantId, renew, visitor } = await connected()
+    const last = await renew(await renew(first))
+    const other = await visitor.register()
+    const revoke = (client_id: string) => visitor.token({ client_id, token: first.refresh_token })
+    assert.strictEqual((await revoke(other)).status, 200)
+    assert.strictEqual(await call(last), 200)
+    assert.strictEqual((await revoke(clientId)).status, 200)
+    assert.strictEqual(await call(last), 401)
+    assert.deepEqual(accounts.ended, [`user_ada ${grantId}`])
   })
 })
 
@@ -307,9 +411,10 @@ describe("the settings of tokens", () => {
     const long = await connected({ REFRESH_GRACE_SECONDS: "120" })
     const answered = await long.renew(long.first)
     long.wait(119)
-    assert.deepEqual(await long.renew(long.first), answered)
+    const { access_token, refresh_token } = answered
+    assert.deepInclude(await long.renew(long.first), { access_token, refresh_token })
     long.wait(2)
-    assert.notDeepEqual(await long.renew(long.first), answered)
+    assert.notStrictEqual((await long.renew(long.first)).refresh_token, refresh_token)
 
     const none = await connected({ REFRESH_GRACE_SECONDS: "0" })
     const once = await none.renew(none.first)
