@@ -7,7 +7,7 @@ import { join } from "node:path"
 import packageJson from "../../package.json" with { type: "json" }
 import { Access } from "../../src/server/access/Access.ts"
 import { AccessEvents } from "../../src/server/access/AccessEvents.ts"
-import { Snapshots } from "../../src/server/access/Snapshots.ts"
+import { memorySnapshots } from "../../src/server/testing/MemoryStores.ts"
 import { AppConfig } from "../../src/server/config/AppConfig.ts"
 import { UserId } from "../../src/server/domain/Principal.ts"
 import { callTool } from "../../src/server/testing/index.ts"
@@ -33,7 +33,7 @@ describe("README", () => {
       const access = yield* Access
       const { reason } = yield* Effect.flip(access.current(UserId.make("user_ada")))
       assert.strictEqual(reason._tag, "AccountClosed")
-    }).pipe(Effect.provide(Layer.provide(Access.layer, [own, untold, Snapshots.layerMemory])))
+    }).pipe(Effect.provide(Layer.provide(Access.layer, [own, untold, memorySnapshots])))
   )
 
   it.effect("shows a tool that works", () =>

@@ -97,19 +97,22 @@ export const recordsCases: Readonly<Record<string, Effect.Effect<void, never, Re
     assert.deepEqual(yield* keysOf(""), ["b"])
   }),
 
-  "sweeps what has expired in batches, the oldest first, and tells when the next expires": Effect.gen(function* () {
-    const records = yield* Records
-    assert.isUndefined(yield* records.sweep(2))
-    yield* records.commit([kept("for ever")])
-    assert.isUndefined(yield* records.sweep(2))
-    const times = [5_000, 1_000, 4_000, 2_000, 3_000, 9_000]
-    yield* records.commit(times.map((time) => kept(`at ${time}`, "x", time)))
-    assert.strictEqual(yield* records.sweep(2), 1_000)
-    yield* TestClock.setTime(5_000)
-    assert.strictEqual(yield* records.sweep(2), 3_000)
-    assert.strictEqual(yield* records.sweep(2), 5_000)
-    assert.strictEqual(yield* records.sweep(2), 9_000)
-    assert.strictEqual(yield* records.sweep(2), 9_000)
-    assert.deepEqual(yield* keysOf(""), ["at 9000", "for ever"])
-  })
+  "sweeps what has expired in batches, the oldest first, and tells what that was and when the next expires": Effect.gen(
+    function* () {
+      const records = yield* Records
+      assert.deepEqual(yield* records.sweep(2), { removed: [], next: undefined })
+      yield* records.commit([kept("for ever")])
+      assert.deepEqual(yield* records.sweep(2), { removed: [], next: undefined })
+      const times = [5_000, 1_000, 4_000, 2_000, 3_000, 9_000]
+      yield* records.commit(times.map((time) => kept(`at ${time}`, "x", time)))
+      assert.deepEqual(yield* records.sweep(2), { removed: [], next: 1_000 })
+      yield* TestClock.setTime(5_000)
+      const sweep = Effect.map(records.sweep(2), ({ removed, next }) => [...removed.toSorted(), next])
+      assert.deepEqual(yield* sweep, ["at 1000", "at 2000", 3_000])
+      assert.deepEqual(yield* sweep, ["at 3000", "at 4000", 5_000])
+      assert.deepEqual(yield* sweep, ["at 5000", 9_000])
+      assert.deepEqual(yield* sweep, [9_000])
+      assert.deepEqual(yield* keysOf(""), ["at 9000", "for ever"])
+    }
+  )
 }

@@ -71,7 +71,7 @@ export class DecisionRows extends Context.Service<
               )
               expireAt(time + limits.age)
             }
-            // Rows go oldest first only, so that ids have no gaps but at the beginning.
+            // An id is larger than that of every row before it. Where `expire` left a gap, fewer rows than the limit stay.
             sql.exec("DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?", limits.rows)
           }),
         find: ({ limit, reference }) =>
@@ -99,36 +99,4 @@ export class DecisionRows extends Context.Service<
         })
       })
     })
-
-  /** In memory, for tests. */
-  static readonly inMemory = (): DecisionRows["Service"] => {
-    let rows: ReadonlyArray<Recorded> = []
-    const newestFirst = Effect.map(Clock.currentTimeMillis, (now) =>
-      rows
-        .filter(({ time }) => time > now - limits.age)
-        .toReversed()
-        .toSorted((one, other) => other.time - one.time)
-    )
-    return DecisionRows.of({
-      record: (added) =>
-        Effect.sync(() => {
-          const known = new Set(rows.map(({ reference }) => reference))
-          rows = [...rows, ...added.filter(({ reference }) => !known.has(reference))].slice(-limits.rows)
-        }),
-      find: ({ limit, reference }) =>
-        Effect.map(newestFirst, (found) =>
-          decisionsOf(found)
-            .filter((row) => reference === undefined || row.reference === reference)
-            .slice(0, limit)
-        ),
-      newest: (limit) => Effect.map(newestFirst, (found) => found.slice(0, limit)),
-      expire: Effect.map(Clock.currentTimeMillis, (now) => {
-        rows = rows.filter(({ time }) => time > now - limits.age)
-        return rows.length === 0 ? undefined : Math.min(...rows.map(({ time }) => time)) + limits.age
-      }),
-      removeAll: Effect.sync(() => {
-        rows = []
-      })
-    })
-  }
 }

@@ -33,7 +33,7 @@ export class RecordSweep extends LifecycleCapability {
 
   async onJob(): Promise<{ readonly rescheduleAt: number } | undefined> {
     const now = await this.#runtime.runPromise(Clock.currentTimeMillis)
-    const next = await this.#runtime.runPromise(Effect.flatMap(Records, (records) => records.sweep(batch)))
+    const { next } = await this.#runtime.runPromise(Effect.flatMap(Records, (records) => records.sweep(batch)))
     if (next === undefined) return undefined
     return { rescheduleAt: next <= now ? now + pause : Math.max(next, now + every) }
   }

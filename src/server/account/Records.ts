@@ -16,6 +16,12 @@ export interface StoredRecord {
 /** A record that is written, or a key that is removed. */
 export type Change = StoredRecord | { readonly key: string; readonly value: null }
 
+/** The keys that a sweep removed, and when the next record expires, if one does. */
+export interface Swept {
+  readonly removed: ReadonlyArray<string>
+  readonly next: number | undefined
+}
+
 /**
  * The small records of one user: grants, tokens, what Clerk said. Strongly consistent: whoever reads sees the last
  * commit, and a commit takes place as a whole or not at all. What has expired is not found.
@@ -35,8 +41,8 @@ export class Records extends Context.Service<
     ) => Effect.Effect<boolean>
     /** Removes all records, also those that have expired. */
     readonly removeAll: Effect.Effect<void>
-    /** Removes at most `limit` expired records, and returns when the next one expires, if one does. */
-    readonly sweep: (limit: number) => Effect.Effect<number | undefined>
+    /** Removes at most `limit` expired records, the oldest first. */
+    readonly sweep: (limit: number) => Effect.Effect<Swept>
   }
 >()("account/Records") {
   /** As rows of a Durable Object's SQLite. The table is made at the first write: a user who is not known leaves nothing. */
@@ -90,58 +96,14 @@ export class Records extends Context.Service<
         }),
         sweep: (limit) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
-            if (!table.exists()) return undefined
+            if (!table.exists()) return { removed: [], next: undefined }
             const expired = "SELECT key FROM records WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
-            sql.exec(`DELETE FROM records WHERE key IN (${expired})`, now, limit)
-            return decodeTime(sql.exec("SELECT min(expires_at) AS time FROM records").one()).time ?? undefined
+            const gone = sql.exec(`DELETE FROM records WHERE key IN (${expired}) RETURNING key`, now, limit).toArray()
+            const { time } = decodeTime(sql.exec("SELECT min(expires_at) AS time FROM records").one())
+            return { removed: gone.map((row) => decodeKey(row).key), next: time ?? undefined }
           })
       })
     })
-
-  /** In memory, for tests. */
-  static readonly layerMemory = Layer.sync(Records, () => {
-    let records: ReadonlyMap<string, StoredRecord> = new Map()
-    const isExpired = ({ expiresAt }: StoredRecord, now: number) => expiresAt !== null && expiresAt <= now
-    const live = Effect.map(Clock.currentTimeMillis, (now) =>
-      [...records.values()].filter((record) => !isExpired(record, now))
-    )
-    const commit = (changes: ReadonlyArray<Change>) => {
-      const changed = new Map(records)
-      for (const change of changes) {
-        if (change.value === null) changed.delete(change.key)
-        else changed.set(change.key, change)
-      }
-      records = changed
-    }
-    return Records.of({
-      get: (key) => Effect.map(live, (found) => found.find((record) => record.key === key)?.value),
-      list: (prefix, limit) =>
-        Effect.map(live, (found) =>
-          found
-            .filter(({ key }) => key.startsWith(prefix))
-            .toSorted((a, b) => (a.key < b.key ? -1 : 1))
-            .slice(0, limit)
-        ),
-      commit: (changes) => Effect.sync(() => commit(changes)),
-      commitIf: (key, holds, changes) =>
-        Effect.map(live, (found) => {
-          const held = holds(found.find((record) => record.key === key)?.value)
-          if (held) commit(changes)
-          return held
-        }),
-      removeAll: Effect.sync(() => void (records = new Map())),
-      sweep: (limit) =>
-        Effect.map(Clock.currentTimeMillis, (now) => {
-          const expired = [...records.values()]
-            .filter((record) => isExpired(record, now))
-            .toSorted((a, b) => (a.expiresAt ?? Infinity) - (b.expiresAt ?? Infinity))
-          const gone = new Set(expired.slice(0, limit))
-          records = new Map([...records].filter(([, record]) => !gone.has(record)))
-          const times = [...records.values()].flatMap(({ expiresAt }) => expiresAt ?? [])
-          return times.length === 0 ? undefined : Math.min(...times)
-        })
-    })
-  })
 }
 
 const columns = "key, value, expires_at AS expiresAt"
@@ -150,6 +112,7 @@ const isLive = "(expires_at IS NULL OR expires_at > ?)"
 const decodeRow = Schema.decodeUnknownSync(
   Schema.Struct({ key: Schema.String, value: Schema.String, expiresAt: Schema.NullOr(Schema.Finite) })
 )
+const decodeKey = Schema.decodeUnknownSync(Schema.Struct({ key: Schema.String }))
 const decodeTime = Schema.decodeUnknownSync(Schema.Struct({ time: Schema.NullOr(Schema.Finite) }))
 
 /** The least text that sorts after everything that begins with `prefix`. Keys are ASCII. */

@@ -12,10 +12,11 @@ import { Records, type StoredRecord } from "../account/Records.ts"
 import { type Limit, MemoryCalls } from "../capability/CallLimit.ts"
 import { defaultLimits, MemoryEntries, type Write } from "../capability/UserStoreWrite.ts"
 import type { Recorded } from "../observability/OperatorActions.ts"
-import { type DecisionQuery, DecisionRows } from "../account/DecisionRows.ts"
+import type { DecisionQuery, DecisionRows } from "../account/DecisionRows.ts"
 import { type GrantId, UserId } from "../domain/Principal.ts"
 import type { Bearer } from "../oauth/Admission.ts"
 import type { TokenRequest } from "../oauth/UserAuthorities.ts"
+import { memoryDecisions, memoryRecords } from "./MemoryStores.ts"
 
 /** How the authority over a user is built, on the user's records. */
 type AuthorityLayer = (user: Parameters<AccountLayer>[0]) => Layer.Layer<Authority | AccessRefresh, never, Records>
@@ -156,9 +157,9 @@ export class FakeAccounts {
     const made = {
       entries: new MemoryEntries(),
       toolCalls: new MemoryCalls(),
-      decisions: DecisionRows.inMemory(),
+      decisions: memoryDecisions(),
       runtime: ManagedRuntime.make(
-        layer.pipe(Layer.provideMerge(this.#records), Layer.provide(Layer.fresh(Records.layerMemory)))
+        layer.pipe(Layer.provideMerge(this.#records), Layer.provide(Layer.fresh(memoryRecords)))
       )
     }
     this.#accounts.set(userId, made)

@@ -7,7 +7,7 @@ import * as TestClock from "effect/testing/TestClock"
 
 import { Access, AccessRefresh } from "../../../src/server/access/Access.ts"
 import { type AccessEvent, AccessEvents } from "../../../src/server/access/AccessEvents.ts"
-import { Snapshots } from "../../../src/server/access/Snapshots.ts"
+import { memoryRecords, memorySnapshots } from "../../../src/server/testing/MemoryStores.ts"
 import * as RecordedSnapshots from "../../../src/server/account/RecordedSnapshots.ts"
 import { Records } from "../../../src/server/account/Records.ts"
 import { ClerkMisconfigured, ClerkUnavailable, ClerkUnexpected } from "../../../src/server/clerk/ClerkError.ts"
@@ -30,10 +30,7 @@ const withClerk = <A, E>(
 ) =>
   Effect.suspend(() => {
     const clerk = new FakeClerk(ada)
-    return Effect.provide(
-      test(clerk),
-      Layer.provide(Access.layer, [clerk.layer, untold, Layer.fresh(Snapshots.layerMemory)])
-    )
+    return Effect.provide(test(clerk), Layer.provide(Access.layer, [clerk.layer, untold, Layer.fresh(memorySnapshots)]))
   })
 
 const refresh = (userId = ada) => Effect.flatMap(AccessRefresh, (access) => access.refresh(userId))
@@ -159,7 +156,7 @@ describe("Access", () => {
       yield* current().pipe(
         Effect.provide(
           Access.layer.pipe(
-            Layer.provide([new FakeClerk({}).layer, untold, Layer.fresh(Snapshots.layerMemory)]),
+            Layer.provide([new FakeClerk({}).layer, untold, Layer.fresh(memorySnapshots)]),
             Layer.provide(host)
           )
         )
@@ -298,7 +295,7 @@ describe("what Access publishes", () => {
     Effect.gen(function* () {
       const [clerk, told]: [FakeClerk, Array<AccessEvent>] = [new FakeClerk(user), []]
       const events = Layer.succeed(AccessEvents, { publish: (event) => Effect.sync(() => void told.push(event)) })
-      const records = yield* Effect.provide(Records, Layer.fresh(Records.layerMemory))
+      const records = yield* Effect.provide(Records, Layer.fresh(memoryRecords))
       const snapshots = Layer.provide(Layer.fresh(RecordedSnapshots.layer), Layer.succeed(Records, records))
       const instance = Layer.provide(Layer.fresh(Access.layer), [clerk.layer, events, snapshots])
       /** Has the new instance ask twice, and tells what was published until then. */
