@@ -191,11 +191,6 @@ export const challenge = (
   authInfo: AuthInfo | undefined
 ): Effect.Effect<ScopeChallenge | undefined> =>
   judge(policy, authInfo).pipe(
-    Effect.flatMap(({ decision }) => {
-      if (decision._tag !== "MissingScopes") return Effect.undefined
-      const { required: scopes } = decision
-      const refusal = new NotPermitted({ lacking: "scope", needs: scopes })
-      return Effect.map(referred(refusal), (errorDescription): ScopeChallenge => ({ scopes, errorDescription }))
-    }),
+    Effect.map(({ decision }) => (decision._tag === "MissingScopes" ? { scopes: decision.required } : undefined)),
     Effect.catchTag("AccessError", () => Effect.undefined)
   )

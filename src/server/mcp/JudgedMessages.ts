@@ -125,14 +125,9 @@ export const makeJudgedMessages = Effect.gen(function* () {
         challenged.set(authInfo, messages)
         messages.push(message)
         const needed = await runPromise(
-          Authorize.challenge(policy, authInfo).pipe(
-            Effect.provideService(Authorize.Judged, (judgement) => {
-              message.judgement = judgement
-            }),
-            Effect.provideService(Incident.Told, (incident) => {
-              message.incident = incident
-            })
-          )
+          Effect.provideService(Authorize.challenge(policy, authInfo), Authorize.Judged, (judgement) => {
+            message.judgement = judgement
+          })
         )
         if (needed !== undefined) for (const each of messages) write(each, () => "refused")
         return needed

@@ -132,9 +132,9 @@ describe("Authorize", () => {
 
   it.effect("asks to step up for the scopes that are lacking, and for nothing else", () =>
     Effect.gen(function* () {
-      const needed = yield* Authorize.challenge(images, sent(knowing("admin"), "mcp:tools"))
-      assert.deepStrictEqual(needed?.scopes, ["mcp:tools", "paint:use"])
-      assert.match(needed?.errorDescription ?? "", /needs the scopes mcp:tools, paint:use\. Reference [A-Z2-9]{8}$/u)
+      assert.deepStrictEqual(yield* Authorize.challenge(images, sent(knowing("admin"), "mcp:tools")), {
+        scopes: ["mcp:tools", "paint:use"]
+      })
       assert.isUndefined(yield* Authorize.challenge(images, sent(knowing("admin"), "mcp:tools", "paint:use")))
       assert.isUndefined(yield* Authorize.challenge(Policy.signedIn, sent(knowing("admin"), "mcp:tools")))
     })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Client, InsufficientScopeError } from "@modelcontextprotocol/client"
+import type { Client } from "@modelcontextprotocol/client"
 
 import { ClerkUnavailable } from "../../../src/server/clerk/ClerkError.ts"
 import { testServer } from "../../../src/server/testing/index.ts"
@@ -50,9 +50,6 @@ describe("in the stateless lane, one decision is recorded", () => {
       referenceIn(words?.text ?? ""),
       referenceIn(await client.getPrompt({ name: "secret", arguments: { on: "x" } }).then(() => "allowed", String))
     ]
-    const challenged = await client.callTool({ name: "costs", arguments: noted }).catch((error: unknown) => error)
-    assert.instanceOf(challenged, InsufficientScopeError)
-    told.push(referenceIn(challenged.errorDescription ?? ""))
     server.clerk.outage = new ClerkUnavailable({ operation: "users.getUser" })
     server.wait(400)
     const unknown = await client.callTool({ name: "works", arguments: noted })
@@ -63,7 +60,7 @@ describe("in the stateless lane, one decision is recorded", () => {
     )
     const recorded = server.decisions.filter(({ outcome }) => outcome === "refused").map(({ reference }) => reference)
     assert.deepEqual(recorded, told)
-    assert.strictEqual(new Set(told).size, 5)
+    assert.strictEqual(new Set(told).size, 4)
   })
 
   it("for the 403 of a token without the scope, whose handler never runs", async () => {
