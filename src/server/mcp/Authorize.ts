@@ -183,7 +183,8 @@ export const visible = <A extends { readonly policy: Policy.Policy }>(
   Effect.map(judge(undefined, authInfo), ({ facts }) => items.filter((item) => Policy.visible(item.policy, facts)))
 
 /**
- * The scopes to step up for before `authorize` is asked. Whoever lacks a role, or cannot be judged, needs no other
+ * The scopes to step up for before `authorize` is asked. The challenge holds no reference: SDK v1 tries again for as long
+ * as each challenge differs from the last. Whoever lacks a role, or cannot be judged, needs no other
  * token: `authorize` refuses, and can say why.
  */
 export const challenge = (
