@@ -183,7 +183,7 @@ export const setup = Effect.fnUntraced(function* ({ env, replaceSecrets, yes }: 
     publicUrl,
     appUrl,
     jwtTemplate: setting("CLERK_JWT_TEMPLATE") ?? "",
-    webhooks: store.names.has("CLERK_WEBHOOK_SECRET") || "CLERK_WEBHOOK_SECRET" in secrets,
+    webhooks: (store.names.has("CLERK_WEBHOOK_SECRET") && !moved) || "CLERK_WEBHOOK_SECRET" in secrets,
     instance
   })
   yield* Console.log("\nLeft to do:")

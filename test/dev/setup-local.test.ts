@@ -113,6 +113,28 @@ layer(SetupWorld.layer, { excludeTestServices: true })("clerk-mcp setup on a lap
     }).pipe(Effect.scoped)
   )
 
+  it.effect("replaces what belongs to another Clerk instance", () =>
+    Effect.gen(function* () {
+      const { clerk, setup, team } = yield* newTeam
+      const webhook = `whsec_${Buffer.alloc(24, 7).toString("base64")}`
+      assert.strictEqual((yield* setup("local", { CLERK_WEBHOOK_SECRET: webhook })).code, 0)
+      const before = team.text(".dev.vars")
+      const entry = (name: string, text: string) => new RegExp(`^${name}='(.*)'$`, "mu").exec(text)?.[1]
+      const path = ["env", "local", "vars", "CLERK_FRONTEND_API"]
+      team.write("wrangler.jsonc", setJsonc(team.text("wrangler.jsonc"), path, "https://other.clerk.accounts.dev"))
+      team.write(".dev.vars", before.replace(/^CLERK_SECRET_KEY=.*$/mu, "CLERK_SECRET_KEY='sk_test_of_the_other'"))
+      yield* clerk.admin.reset
+      const { code, said } = yield* setup("local")
+      assert.strictEqual(code, 0, said)
+      const after = team.text(".dev.vars")
+      assert.notStrictEqual(entry("CLERK_CLIENT_SECRET", after), entry("CLERK_CLIENT_SECRET", before))
+      assert.strictEqual(entry("CLERK_SECRET_KEY", after), entry("CLERK_SECRET_KEY", before))
+      assert.strictEqual(entry("STATE_SIGNING_KEYS", after), entry("STATE_SIGNING_KEYS", before))
+      assert.include(said, "asks for its signing secret")
+      assert.include(team.text("wrangler.jsonc"), clerk.settings.CLERK_FRONTEND_API)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("is for an app that signs people in, too: no application, and the JWT template is left to do", () =>
     Effect.gen(function* () {
       const { proxy, setup, team } = yield* newTeam
