@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 
 import { withEnvironment } from "../../dev/wrangler/ConfigFile.ts"
-import { type Config, differences, placeOf } from "../../dev/wrangler/Environments.ts"
+import { type Config, differences, notInherited, placeOf } from "../../dev/wrangler/Environments.ts"
 import { readJsonc, setJsonc } from "../../dev/wrangler/Jsonc.ts"
 import { TeamFolder } from "../support/TeamFolder.ts"
 
@@ -38,6 +38,20 @@ describe("the environments of wrangler.jsonc", () => {
   it("have what the top level has, in this repository and in a new server", () => {
     assert.deepStrictEqual(differences(config(sample)), [])
     assert.deepStrictEqual(differences(config(template)), [])
+  })
+
+  it("are compared in all that wrangler does not inherit, as its schema says", () => {
+    const schema = JSON.parse(readFileSync("node_modules/wrangler/config-schema.json", "utf8"))
+    const described: Readonly<Record<string, { readonly description?: string }>> =
+      schema.definitions.RawEnvironment.properties
+    const said = Object.entries(described).filter(([, { description = "" }]) =>
+      description.includes("not automatically inherited")
+    )
+    assert.isAbove(said.length, 30)
+    assert.includeMembers(
+      notInherited,
+      said.map(([name]) => name)
+    )
   })
 
   it("are told apart in a sentence: what is lacking, what is beyond, and what is otherwise", () => {

@@ -151,11 +151,14 @@ layer(SetupWorld.layer, { excludeTestServices: true })("clerk-mcp setup --yes", 
         const { cloudflare, setup, team } = yield* newTeam
         const before = team.text("wrangler.jsonc")
         const webhook = `whsec_${Buffer.alloc(24, 7).toString("base64")}`
+        // As a deployment without an id has made it.
+        cloudflare.namespaces.push({ id: "deployed".padEnd(32, "0"), title: "acme-oauth-kv" })
         const done = yield* setup("production", { PUBLIC_URL: publicUrl, CLERK_WEBHOOK_SECRET: webhook })
         assert.strictEqual(done.code, 0, done.said)
         assert.include(done.said, "This is a development instance of Clerk's")
         assert.notInclude(done.said, "Webhooks,")
         assert.include(done.said, 'npx wrangler deploy --env=""')
+        assert.lengthOf(cloudflare.namespaces, 1)
         const id = cloudflare.namespaces[0]?.id
         const after = team.text("wrangler.jsonc")
         assert.include(after, `"kv_namespaces": [{ "binding": "OAUTH_KV", "id": "${id}" }],\n  "durable_objects"`)

@@ -65,7 +65,7 @@ describe("docs/environments.md and the workflow that deploys", () => {
   it("ask the deploy button's visitor for secrets that the server has, and for no variable of wrangler.jsonc", () => {
     for (const folder of ["", "template/"]) {
       const names = [...text(`${folder}.dev.vars.example`).matchAll(/^([A-Z_]+)=/gmu)].map(([, name]) => name!)
-      const { cloudflare } = JSON.parse(text(`${folder}package.json`)) as any
+      const { cloudflare } = JSON.parse(text(`${folder}package.json`))
       assert.sameMembers(names, Object.keys(cloudflare.bindings))
       for (const name of names) assert.notInclude(text(`${folder}wrangler.jsonc`), `"${name}"`)
     }
