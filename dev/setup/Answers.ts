@@ -100,7 +100,7 @@ export const backendAddress = Effect.fnUntraced(function* (text: string | undefi
   if (isLoopback(new URL(apiUrl).hostname)) return { apiUrl, ofStandIn: apiUrl }
   return yield* new Stopped({
     problem: `CLERK_API_URL is ${apiUrl}, to which the secret key would be sent. It is for a stand-in on this machine only.`,
-    next: "unset CLERK_API_URL and run setup again."
+    next: "unset CLERK_API_URL, in the environment or in wrangler.jsonc, and run setup again."
   })
 })
 

@@ -87,7 +87,10 @@ export const clerkBackend = Effect.fnUntraced(function* (apiUrl: string, secretK
         () =>
           new Stopped({
             problem: `Clerk's Backend API does not answer at ${apiUrl}.`,
-            next: "look whether this machine is online, behind a proxy, and https://status.clerk.com; then run setup again: it goes on where it stopped."
+            next:
+              apiUrl === clerkApi
+                ? "look whether this machine is online, or behind a proxy, and at https://status.clerk.com; then run setup again: it goes on where it stopped."
+                : "start the stand-in that CLERK_API_URL names, or unset it, in the environment or in wrangler.jsonc."
           })
       )
     )
@@ -102,7 +105,7 @@ export const clerkBackend = Effect.fnUntraced(function* (apiUrl: string, secretK
         () =>
           new Stopped({
             problem: `${apiUrl}/v1${path} answers otherwise than Clerk's Backend API does.`,
-            next: "unset CLERK_API_URL, which is for a stand-in only, or take a newer version of this package."
+            next: "unset CLERK_API_URL (in the environment or in wrangler.jsonc), which is for a stand-in only, or take a newer version of this package."
           })
       )
     )

@@ -92,6 +92,12 @@ layer(SetupWorld.layer, { excludeTestServices: true })("clerk-mcp setup on a lap
       assert.strictEqual(given.code, 0, given.said)
       assert.include(team.text(".dev.vars"), `CLERK_CLIENT_SECRET='${secret}'`)
       assert.deepStrictEqual(proxy.changes, ["POST /v1/oauth_applications"])
+      // The secret that is stored belongs to another client id than the application that Clerk has.
+      const path = ["env", "local", "vars", "CLERK_CLIENT_ID"]
+      team.write("wrangler.jsonc", setJsonc(team.text("wrangler.jsonc"), path, "gone"))
+      const other = yield* setup("local")
+      assert.strictEqual(other.code, 1, other.said)
+      assert.include(other.said, 'Clerk has the OAuth application "acme-local" already')
     }).pipe(Effect.scoped)
   )
 
