@@ -135,5 +135,5 @@ describe("the environments of wrangler.jsonc", () => {
     assert.strictEqual(left.code, 1)
     assert.include(left.said, "Move that to the top level, or remove it.")
     assert.strictEqual(team.text("wrangler.jsonc"), stray)
-  })
+  }, 120_000)
 })

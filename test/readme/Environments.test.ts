@@ -48,7 +48,7 @@ describe("docs/environments.md and the workflow that deploys", () => {
       assert.include(help, `wrangler ${command}`)
       for (const flag of flags) assert.include(help, flag, command)
     }
-  })
+  }, 120_000)
 
   it("have one workflow for both, which gives a pull request of others no token", () => {
     const [own, team] = workflows
