@@ -18,6 +18,9 @@ const nextFor = (said: string): string => {
   if (/authenticat|credentials|api token|not logged in|10000|9109/iu.test(said)) {
     return "run npx wrangler login, or set CLOUDFLARE_API_TOKEN to a token that may edit Workers scripts and KV, and run setup again."
   }
+  if (/fetch failed|fetch request failed|connectivity/iu.test(said)) {
+    return "look whether this machine is online, or behind a proxy, and at https://www.cloudflarestatus.com; then run setup again: it goes on where it stopped."
+  }
   return "mend what wrangler names, and run setup again: it goes on where it stopped."
 }
 

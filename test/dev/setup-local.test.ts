@@ -203,6 +203,10 @@ layer(SetupWorld.layer, { excludeTestServices: true })("clerk-mcp setup on a lap
           [setup("No Such"), "cannot be the name of an environment"],
           [setup("staging"), "set PUBLIC_URL in the environment"],
           [
+            setup("staging", { PUBLIC_URL: publicUrl, CLOUDFLARE_API_BASE_URL: "http://localhost:1" }),
+            "look whether this machine is online"
+          ],
+          [
             Effect.suspend(() => {
               cloudflare.authenticates = false
               return setup("staging", { PUBLIC_URL: publicUrl })
