@@ -25,7 +25,8 @@ const changeFields = {
   redirect_uris: nullable(Schema.Array(Schema.NonEmptyString)),
   scopes: nullable(Schema.String.check(Schema.isMaxLength(1024))),
   public: nullable(Schema.Boolean),
-  pkce_required: nullable(Schema.Boolean)
+  pkce_required: nullable(Schema.Boolean),
+  consent_screen_enabled: nullable(Schema.Boolean)
 } as const
 
 const Name = Schema.NonEmptyString.check(Schema.isMaxLength(256))
@@ -37,7 +38,8 @@ const changeOf = (wanted: typeof ApplicationUpdate.Type): OAuthApplicationChange
   ...(wanted.redirect_uris == null ? {} : { redirectUris: wanted.redirect_uris }),
   ...(wanted.scopes == null ? {} : { scopes: wanted.scopes }),
   ...(wanted.public == null ? {} : { isPublic: wanted.public }),
-  ...(wanted.pkce_required == null ? {} : { pkceRequired: wanted.pkce_required })
+  ...(wanted.pkce_required == null ? {} : { pkceRequired: wanted.pkce_required }),
+  ...(wanted.consent_screen_enabled == null ? {} : { consentScreen: wanted.consent_screen_enabled })
 })
 
 /** `/v1/oauth_applications` of the Backend API, and the verification of opaque access tokens. */
@@ -53,7 +55,7 @@ export const oauthApplicationRoutes = HttpRouter.use(
       const wanted = yield* query(ListQuery)
       const text = wanted.name_query?.toLowerCase()
       const matching = (yield* applications.all).filter(
-        (one) => text === undefined || one.name.toLowerCase().includes(text)
+        (one) => text === undefined || one.name.toLowerCase().includes(text) || one.clientId === wanted.name_query
       )
       const byName = wanted.order_by?.endsWith("name") === true
       const sorted = byName ? matching.toSorted((one, other) => one.name.localeCompare(other.name)) : matching
