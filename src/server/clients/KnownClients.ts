@@ -116,7 +116,7 @@ export const knownClients: ReadonlyArray<KnownClient> = [
   },
   {
     id: "mcp-remote",
-    title: "Clients that run commands only, such as JetBrains",
+    title: "mcp-remote, for clients that run commands only, such as JetBrains",
     setup: ({ address }) => ({
       copy: { text: `npx -y mcp-remote ${address}`, into: "the client’s configuration, as the command of a server" },
       next: "Sign in when the client starts it."
@@ -181,7 +181,7 @@ export const behaviours: Readonly<Partial<Record<KnownClientId, ClientBehaviour>
   chatgpt: {
     first: "POST",
     clientMetadataDocument: true,
-    dynamicRegistration: false,
+    dynamicRegistration: true,
     origins: ["https://chatgpt.com"],
     habits: ["sends resource exactly as the metadata says it"]
   },

@@ -33,6 +33,9 @@ const words = {
 /** For whoever is signed in as somebody whom this server does not take. */
 const withAnother = "Sign in with another account, or ask the operator of this server."
 
+/** For what only the operator can mend. */
+const tellOperator = "Tell them this reference, and try again later."
+
 const answersFor = ({ startAgain, undone }: (typeof words)["client" | "account"]) =>
   Match.typeTags<AuthorizationFailure["reason"], Answer>()({
     RequestRejected: ({ code, description }) =>
@@ -89,7 +92,7 @@ const answersFor = ({ startAgain, undone }: (typeof words)["client" | "account"]
         "server_error",
         500,
         "This server is not set up correctly",
-        "Its operator has to correct its Clerk settings. Tell them this reference, and connect again later."
+        `Its operator has to correct its Clerk settings. ${tellOperator}`
       ),
     ClerkUnexpected: () =>
       answer(
@@ -111,7 +114,7 @@ const answersFor = ({ startAgain, undone }: (typeof words)["client" | "account"]
     AccessUnknown: ({ message, passes }) =>
       passes
         ? answer("temporarily_unavailable", 503, "Signing in is not possible right now", message)
-        : answer("server_error", 500, "This server is not set up correctly", message),
+        : answer("server_error", 500, "This server is not set up correctly", `${message} ${tellOperator}`),
     OrganizationLeft: () =>
       answer(
         "access_denied",
