@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config"
 
+import { cloudflareWorkers } from "./dev/Vitest.ts"
+
 /** Tests that need a browser on the machine: `npm run test:browser`. `.ci/run` installs one. */
 export default defineConfig({
+  plugins: [cloudflareWorkers()],
   test: {
     name: "browser",
     globalSetup: "test/support/bundleFixture.ts",

@@ -180,8 +180,8 @@ const statelessLane = (catalogue: CatalogueLayer) =>
   )
 
 /** How the pages of a server look, those that tell that it is not set up among them. */
-const branded = ({ description: { title, brand } }: Server): Layer.Layer<never> =>
-  brand === undefined || brandFaults(brand).length > 0 ? Layer.empty : PageBrand.layer(title, brand)
+const branded = ({ description: { title, brand = {} } }: Server): Layer.Layer<never> =>
+  PageBrand.layer(title, brandFaults(brand).length > 0 ? {} : brand)
 
 /** The whole application of a configured server on a given outside world. */
 const compose = <E, R>(

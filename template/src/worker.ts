@@ -8,7 +8,9 @@ const server = make({
   name: "my-mcp-server",
   title: "My MCP Server",
   version: "0.1.0",
-  // On the pages that people meet. Colour, logo and support address go here, too.
+  // On the first page, and for clients. `instructions` beside it are for models.
+  description: "What is in stock.",
+  // On the pages that people meet. Colour, logo and `support`, where people get help, go here, too.
   brand: { name: "My MCP Server" },
   // Each with the sentence that the consent page shows.
   scopes: { "stock:read": "See what is in stock" },

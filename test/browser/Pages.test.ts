@@ -42,7 +42,7 @@ layer(Layer.merge(stage, NotSetUp.layer), { timeout: "2 minutes" })("pages in Ch
     it.effect(`${name}: says its language, its title and one heading, and names every control`, () =>
       onPage(open, async ({ page }) => {
         assert.strictEqual(await page.locator("html").getAttribute("lang"), "en")
-        const headings = await page.getByRole("heading").allInnerTexts()
+        const headings = await page.getByRole("heading", { level: 1 }).allInnerTexts()
         assert.strictEqual(headings.length, 1)
         // What a client calls itself stands in its box, and nowhere else.
         const title = name === "consent" ? `Allow an app to use ${new URL(page.url()).host} in your name?` : headings[0]

@@ -23,7 +23,7 @@ export interface Brand {
   readonly accentDark?: string
   /** A picture in the page's head, as a `data:image/...` address: pages fetch nothing. */
   readonly logo?: string
-  /** Where people get help: an e-mail address, or an `https:` address. */
+  /** Where people get help, at the foot of every page: an e-mail address, or an `https:` address. */
   readonly support?: string
 }
 
@@ -34,10 +34,16 @@ export interface ServerDescription {
   /** The name that people read. */
   readonly title: string
   readonly version: string
+  /** What the server is for, in a sentence, for people and for clients (MCP, `Implementation.description`). */
+  readonly description?: string
   /** What a model should know before it uses the tools (MCP, `instructions`). */
   readonly instructions?: string
-  /** Pictures for clients to show beside the name (MCP, icons). */
+  /** Pictures for clients to show beside the name (MCP, icons); the one of the pages, at `/favicon.svg`, unless set. */
   readonly icons?: ReadonlyArray<ServerIcon>
+  /** Where people read about the server (MCP, `Implementation.websiteUrl`); its own first page unless it is set. */
+  readonly websiteUrl?: string
+  /** Whether the first page tells everybody which tools there are and whom they are for; unless it is false. */
+  readonly publicTools?: boolean
   /** How the pages look that people meet, and where they get help. */
   readonly brand?: Brand
   /**
@@ -64,6 +70,7 @@ export class DefinitionError extends Schema.TaggedError<DefinitionError>()("Defi
 
 const isColour = Schema.is(Schema.String.check(Schema.isPattern(/^#[0-9a-f]{6}$/iu)))
 const isSupport = Schema.is(Schema.String.check(Schema.isPattern(/^(?:https:\/\/[^\s]+|[^\s@:]+@[^\s@]+)$/u)))
+const isWebsite = Schema.is(Schema.String.check(Schema.isPattern(/^https:\/\/[^\s]+$/u)))
 const isScope = Schema.is(Schema.String.check(Schema.isPattern(/^[\x21\x23-\x5b\x5d-\x7e]+$/u)))
 
 /** What is wrong with a brand, in sentences that name the part. */
@@ -76,8 +83,15 @@ export const brandFaults = ({ accent, accentDark, logo, support }: Brand): Reado
 ]
 
 /** What is wrong with a description, in sentences that name the part. */
-export const faultsOf = ({ name, scopes, appScopes = {}, brand = {} }: ServerDescription): ReadonlyArray<string> => [
+export const faultsOf = ({
+  name,
+  scopes,
+  appScopes = {},
+  brand = {},
+  websiteUrl
+}: ServerDescription): ReadonlyArray<string> => [
   ...(/^[\w.-]{1,64}$/u.test(name) ? [] : ['name has 1 to 64 letters, digits, "_", "-" and ".".']),
+  ...(websiteUrl === undefined || isWebsite(websiteUrl) ? [] : ["websiteUrl is an https: address."]),
   // RFC 6749, section 3.3.
   ...Object.keys({ ...scopes, ...appScopes }).flatMap((scope) =>
     isScope(scope) ? [] : [`The scope ${JSON.stringify(scope)} may hold no space, quotation mark or backslash.`]
@@ -88,7 +102,9 @@ export const faultsOf = ({ name, scopes, appScopes = {}, brand = {} }: ServerDes
 /** What the server is called, and what it can grant: nothing outside these scopes is ever granted. */
 export class ServerInfo extends Context.Service<
   ServerInfo,
-  Omit<ServerDescription, "scopes" | "appScopes"> & {
+  Omit<ServerDescription, "scopes" | "appScopes" | "icons" | "websiteUrl"> & {
+    readonly icons: ReadonlyArray<ServerIcon>
+    readonly websiteUrl: string
     /** Each scope with its sentence for the consent page, the baseline first. */
     readonly scopes: ReadonlyMap<Scope, string>
   }
@@ -100,9 +116,10 @@ export class ServerInfo extends Context.Service<
   }: ServerDescription): Layer.Layer<ServerInfo, never, AppConfig> =>
     Layer.effect(
       ServerInfo,
-      Effect.map(AppConfig, ({ APP_URL: appUrl }) => {
+      Effect.map(AppConfig, ({ APP_URL: appUrl, PUBLIC_URL: { href } }) => {
         const granted = { [baseline]: baselineSentence, ...scopes, ...(appUrl !== undefined && appScopes) }
-        return ServerInfo.of({ ...described, scopes: new Map(Object.entries(granted)) })
+        const icons = [{ src: `${href}favicon.svg`, mimeType: "image/svg+xml", sizes: ["any"] }]
+        return ServerInfo.of({ icons, websiteUrl: href, ...described, scopes: new Map(Object.entries(granted)) })
       })
     )
 }

@@ -34,7 +34,11 @@ export const signIn = Effect.gen(function* () {
   const request = yield* webRequest
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   if (request.headers.get("origin") !== publicUrl.origin) {
-    return yield* errorPage(403, "This form cannot be taken", "It was sent by another site.")
+    return yield* errorPage(
+      403,
+      "This form cannot be taken",
+      "It was sent by another site. Open the page of your connected apps here, and sign in there."
+    )
   }
   const form = yield* Effect.mapError(
     readForm(request),

@@ -42,7 +42,13 @@ export const visitor = Effect.fnUntraced(function* (request: Request) {
     instead(
       reason._tag === "AccessUnknown"
         ? tryLater
-        : errorPage(403, "You cannot use this server", message, undefined, AccountSession.closed())
+        : errorPage(
+            403,
+            "You cannot use this server",
+            `${message} Sign in with another account, or ask the operator of this server.`,
+            undefined,
+            AccountSession.closed()
+          )
     )
   )
   return { session, user, isOperator: isOperator(yield* Operators, user) }
@@ -53,7 +59,7 @@ export type Visitor = Effect.Success<ReturnType<typeof visitor>>
 /** The form of a request, if this server's own page sent it from this browser. */
 export const ownForm = Effect.fnUntraced(function* (request: Request) {
   const form = yield* Effect.catchTag(readForm(request), "FormRejected", ({ status, description }) =>
-    instead(errorPage(status, "This form cannot be read", description))
+    instead(errorPage(status, "This form cannot be read", `${description}. Go back and send it again.`))
   )
   if (yield* AccountSession.isOwnForm(request, form)) return form
   return yield* instead(
@@ -83,7 +89,7 @@ export const view = Effect.fnUntraced(function* (looking: Visitor, userId: UserI
   const another = userId !== looking.session.userId
   const user = another
     ? yield* Effect.catchTag((yield* Access).current(userId), "AccessError", ({ message }) =>
-        instead(errorPage(404, "This person cannot be shown", message))
+        instead(errorPage(404, "This person cannot be shown", `${message} Go back and find somebody else.`))
       )
     : looking.user
   const found = yield* unreached(grants.list(userId))

@@ -30,6 +30,12 @@ const words = {
   account: { startAgain: "Open the page of your connected apps, and sign in again.", undone: "Nothing was changed." }
 } as const
 
+/** For whoever is signed in as somebody whom this server does not take. */
+const withAnother = "Sign in with another account, or ask the operator of this server."
+
+/** For what only the operator can mend. */
+const tellOperator = "Tell them this reference, and try again later."
+
 const answersFor = ({ startAgain, undone }: (typeof words)["client" | "account"]) =>
   Match.typeTags<AuthorizationFailure["reason"], Answer>()({
     RequestRejected: ({ code, description }) =>
@@ -41,7 +47,7 @@ const answersFor = ({ startAgain, undone }: (typeof words)["client" | "account"]
         "unauthorized_client",
         403,
         "This app cannot be connected here",
-        `${description}. The operator of this server decides which apps can.`
+        `${description}. The operator of this server decides which apps can: ask for yours, or connect another one.`
       ),
     ClientUnreachable: () =>
       answer(
@@ -86,18 +92,29 @@ const answersFor = ({ startAgain, undone }: (typeof words)["client" | "account"]
         "server_error",
         500,
         "This server is not set up correctly",
-        "Its operator has to correct its Clerk settings."
+        `Its operator has to correct its Clerk settings. ${tellOperator}`
       ),
     ClerkUnexpected: () =>
-      answer("server_error", 502, "Signing in failed", "Clerk gave an answer that this server does not understand."),
+      answer(
+        "server_error",
+        502,
+        "Signing in failed",
+        `Clerk gave an answer that this server does not understand. ${startAgain}`
+      ),
     ClerkSessionEnded: ({ message }) => answer("access_denied", 403, "You are signed out", `${message} ${startAgain}`),
     UserNotFound: () =>
-      answer("access_denied", 403, "You cannot use this server", "This account can no longer use this server."),
-    AccountClosed: ({ message }) => answer("access_denied", 403, "You cannot use this server", message),
+      answer(
+        "access_denied",
+        403,
+        "You cannot use this server",
+        `This account can no longer use this server. ${withAnother}`
+      ),
+    AccountClosed: ({ message }) =>
+      answer("access_denied", 403, "You cannot use this server", `${message} ${withAnother}`),
     AccessUnknown: ({ message, passes }) =>
       passes
         ? answer("temporarily_unavailable", 503, "Signing in is not possible right now", message)
-        : answer("server_error", 500, "This server is not set up correctly", message),
+        : answer("server_error", 500, "This server is not set up correctly", `${message} ${tellOperator}`),
     OrganizationLeft: () =>
       answer(
         "access_denied",

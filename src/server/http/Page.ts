@@ -42,6 +42,10 @@ dd ul { margin: 0; padding-left: 1.1rem }
 table { border-collapse: collapse; font-size: .9rem }
 th, td { text-align: left; padding: .3rem .6rem .3rem 0; vertical-align: top }
 input[type=text], select { font: inherit; width: auto; height: auto; min-width: 0; flex: 1; padding: .4rem; color: inherit; background: none; border: 1px solid var(--line); border-radius: .4rem }
+.copy { border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .75rem }
+.copy code { user-select: all; overflow-wrap: anywhere }
+details { border-bottom: 1px solid var(--line) }
+summary { padding: .6rem 0; cursor: pointer; font-weight: 600 }
 .buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.25rem }
 button { flex: 1; font: inherit; padding: .65rem 1.4rem; border-radius: .5rem; border: 1px solid var(--line); background: none; color: inherit; min-width: 8rem; cursor: pointer }
 @keyframes arm { 0%, 99% { pointer-events: none } }
@@ -54,7 +58,7 @@ button.primary { background: var(--accent); border-color: var(--accent); color: 
 const styleElement = new Html(`<style>${style}</style>`)
 
 /** SHA-256 of `style` (Content Security Policy Level 3, section 2.3.1). */
-const styleHash = "sha256-kBcpkyuegUkdUWZQ4ZVOrPU9w6p61h33z1MLvZ1B/dg="
+const styleHash = "sha256-e0lmCJhc0+nQsp5ZPRVfkP4IxCMIe4GvmCZuWU/nE0U="
 
 /**
  * Where the form of a page may lead. Browsers hold each redirect that follows a form to it as well: the sign-in, whose
@@ -68,12 +72,12 @@ const formTargets = (redirectUri: string): string => {
   return hostname === "[::1]" ? `${known} http:` : `${known} http://${hostname}:*`
 }
 
-/** What every page is sent with: nothing runs, nothing is fetched, nobody frames it, no form leads elsewhere. */
+/** What every page is sent with: nothing runs, nobody frames it, no form leads elsewhere; its icon alone is fetched. */
 const securityHeaders = (formAction: string, styles: ReadonlyArray<string>, hasImage: boolean) => ({
   "content-security-policy": [
     "default-src 'none'",
     `style-src ${styles.map((hash) => `'${hash}'`).join(" ")}`,
-    ...(hasImage ? ["img-src data:"] : []),
+    `img-src 'self'${hasImage ? " data:" : ""}`,
     "base-uri 'none'",
     `form-action ${formAction}`,
     "frame-ancestors 'none'"
@@ -105,6 +109,7 @@ export const page = Effect.fnUntraced(function* (
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title}</title>
+        <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
         ${styleElement}${brand.style}
       </head>
       <body>
@@ -125,7 +130,7 @@ export const page = Effect.fnUntraced(function* (
   return fromResponse(new Response(markup, { status: options.status ?? 200, headers }))
 })
 
-/** A page that says what went wrong, in plain words, and how to find it in the log. */
+/** A page that says what went wrong and what to do next, in plain words, and how to find it in the log. */
 export const errorPage = (
   status: number,
   title: string,
@@ -142,7 +147,8 @@ export const errorPage = (
           : html`<p>
               <small>Reference: <code>${reference}</code></small>
             </p>`
-      }`,
+      }
+      <p><a href="/">What this server is, and how to connect an app</a></p>`,
     { status, headers }
   )
 

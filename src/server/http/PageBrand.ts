@@ -14,13 +14,26 @@ export interface BrandMarkup {
   readonly styleHash: string | undefined
   readonly hasImage: boolean
   readonly header: Html
+  /** Where people get help. */
   readonly footer: Html
+  /** The picture of the server, as a whole SVG document. */
+  readonly icon: string
 }
 
 /** The brand of a server's pages. Without one they say nothing beside their own words. */
 export const PageBrand = Context.Reference<BrandMarkup>("http/PageBrand", {
-  defaultValue: () => ({ style: html``, styleHash: undefined, hasImage: false, header: html``, footer: html`` })
+  defaultValue: () => ({
+    style: html``,
+    styleHash: undefined,
+    hasImage: false,
+    header: html``,
+    footer: html``,
+    icon: drawn("?", ownAccent)
+  })
 })
+
+/** The accent of a server that has no colour of its own. */
+const ownAccent = "#2457d6"
 
 type Rgb = readonly [red: number, green: number, blue: number]
 
@@ -54,10 +67,10 @@ const told = (colour: Rgb, background: Rgb, target: Rgb): Rgb => {
   return contrast(colour, background) >= 4.5 ? colour : told([red, green, blue], background, target)
 }
 
-const variables = (accent: Rgb): string => {
-  const onAccent = contrast(accent, white) >= contrast(accent, black) ? white : black
-  return `:root { --accent: ${hexOf(accent)}; --on-accent: ${hexOf(onAccent)} }`
-}
+/** White or black, whichever is easier to read on a colour. */
+const onto = (colour: Rgb): Rgb => (contrast(colour, white) >= contrast(colour, black) ? white : black)
+
+const variables = (accent: Rgb): string => `:root { --accent: ${hexOf(accent)}; --on-accent: ${hexOf(onto(accent))} }`
 
 /** The colours of a brand in light and in dark mode, each as readable as text has to be. */
 export const colours = (accent: string, accentDark: string = accent): string => {
@@ -66,12 +79,36 @@ export const colours = (accent: string, accentDark: string = accent): string => 
   return `${light} @media (prefers-color-scheme: dark) { ${dark} }`
 }
 
-const help = (support: string): Html => {
-  const href = support.startsWith("https:") ? support : `mailto:${support}`
-  return html`<footer>
-    <small>Do you need help? <a href="${href}">${support}</a></small>
+const help = (name: string, support: string | undefined): Html =>
+  html`<footer>
+    <small
+      >Do you need help?
+      ${
+        support === undefined
+          ? `Ask the operator of ${name}.`
+          : html`<a href="${support.startsWith("https:") ? support : `mailto:${support}`}">${support}</a>`
+      }</small
+    >
   </footer>`
-}
+
+const svg = (content: Html): string =>
+  html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">${content}</svg>`.markup
+
+/** The first letter of a name, on a tile of a colour. */
+const drawn = (name: string, colour: string): string =>
+  svg(
+    html`<rect width="32" height="32" rx="7" fill="${colour}" /><text
+        x="16"
+        y="23"
+        font-family="system-ui,sans-serif"
+        font-size="20"
+        font-weight="700"
+        text-anchor="middle"
+        fill="${hexOf(onto(rgbOf(colour)))}"
+      >
+        ${Array.from(name.trim().toUpperCase()).at(0) ?? "?"}
+      </text>`
+  )
 
 /** The brand of a server that people know as `title`. */
 export const layer = (title: string, { name = title, accent, accentDark, logo, support }: Brand) =>
@@ -89,7 +126,11 @@ export const layer = (title: string, { name = title, accent, accentDark, logo, s
           ${logo === undefined ? "" : html`<img src="${logo}" alt="" height="28" />`}
           <span>${name}</span>
         </header>`,
-        footer: support === undefined ? html`` : help(support)
+        footer: help(name, support),
+        icon:
+          logo === undefined
+            ? drawn(name, accent ?? ownAccent)
+            : svg(html`<image href="${logo}" width="32" height="32" />`)
       }
     })
   ).pipe(Layer.provide(Digest.layerWebCrypto))

@@ -41,7 +41,11 @@ const operator = Effect.fnUntraced(function* (request: Request) {
   return looking.isOperator ? looking : yield* instead(notFound)
 })
 
-const nobody = errorPage(404, "Nobody was found", "No account in Clerk has this id or e-mail address.")
+const nobody = errorPage(
+  404,
+  "Nobody was found",
+  "No account in Clerk has this id or e-mail address. Go back and check it."
+)
 
 const untold = (failure: ClerkError) =>
   failure.reason._tag === "UserNotFound"

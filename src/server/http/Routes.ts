@@ -9,7 +9,8 @@ import { endConnections, show, signIn, signOut } from "./Account.ts"
 import { ask, decide } from "./Authorize.ts"
 import { finish, receive } from "./Callback.ts"
 import { makeClerkWebhook } from "./ClerkWebhook.ts"
-import { landing, notFound } from "./Landing.ts"
+import { favicon } from "./Favicon.ts"
+import { makeLanding, notFound } from "./Landing.ts"
 import { makeMcp } from "./Mcp.ts"
 import { asOAuthError, asPage, rateLimited } from "./RateLimitedRoute.ts"
 import { makeSse, makeSseMessage } from "./Sse.ts"
@@ -54,6 +55,7 @@ const limitedCallback = rateLimited("callback", asPage)
 /** Every route of the server. */
 export const routes = HttpRouter.addAll(
   Effect.gen(function* () {
+    const landing = yield* makeLanding
     const explain = yield* makeExplain
     const explainPerson = yield* makeExplainPerson
     const mcp = yield* makeMcp
@@ -62,6 +64,8 @@ export const routes = HttpRouter.addAll(
     const clerkWebhook = yield* makeClerkWebhook
     return [
       route("GET", "/", landing),
+      route("GET", "/favicon.svg", favicon),
+      route("GET", "/favicon.ico", favicon),
       route("GET", "/health", Effect.succeed(HttpServerResponse.jsonUnsafe({ status: "ok" }))),
 
       route("GET", "/authorize", limitedPage(ask)),

@@ -30,7 +30,12 @@ export const withIncidents = <E, R>(serve: Effect.Effect<HttpServerResponse.Http
           const { headers } = yield* HttpServerRequest.HttpServerRequest
           const reference = yield* Incident.report("A request failed unexpectedly", cause)
           if (headers["accept"]?.includes("text/html") === true) {
-            return yield* errorPage(500, "This did not work", text, reference)
+            return yield* errorPage(
+              500,
+              "This did not work",
+              `${text} Try again. If it happens again, report this reference.`,
+              reference
+            )
           }
           const error = { error: "server_error", error_description: `${text} Reference ${reference}` }
           return HttpServerResponse.jsonUnsafe(error, { status: 500 })

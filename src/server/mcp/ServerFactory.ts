@@ -44,6 +44,8 @@ export class ServerFactory extends Context.Service<
     readonly make: (options: { readonly listChanged: boolean }) => McpServer
     /** Who may use what has this name, if there is such a thing. Templates count as resources. */
     readonly policyOf: (kind: Kind, name: string) => Policy.Policy | undefined
+    /** Every tool, whoever may use it. */
+    readonly tools: Catalogue["Service"]["tools"]
   }
 >()("mcp/ServerFactory") {
   /** Fails where the catalogue has faults. */
@@ -51,7 +53,7 @@ export class ServerFactory extends Context.Service<
     ServerFactory,
     Effect.gen(function* () {
       const catalogue = yield* Catalogue
-      const { name, title, version, icons, instructions, scopes } = yield* ServerInfo
+      const { name, title, version, description, icons, websiteUrl, instructions, scopes } = yield* ServerInfo
       const faults = faultsOf(catalogue, new Set(scopes.keys()))
       if (faults.length > 0) return yield* new DefinitionError({ faults })
       const { forServer, scopeChallenge } = yield* Serving.make
@@ -63,7 +65,14 @@ export class ServerFactory extends Context.Service<
         const { run, listed, sent } = forServer()
         const server = new ProtocolServer(
           sent,
-          { name, title, version, ...(icons !== undefined && { icons: [...icons] }) },
+          {
+            name,
+            title,
+            version,
+            ...(description !== undefined && { description }),
+            icons: [...icons],
+            websiteUrl
+          },
           {
             ...(instructions !== undefined && { instructions }),
             capabilities: {
@@ -183,7 +192,7 @@ export class ServerFactory extends Context.Service<
       }
       const policyOf = (kind: Kind, name: string) => named[kind].find(({ listed }) => listed.name === name)?.policy
 
-      return ServerFactory.of({ make, policyOf })
+      return ServerFactory.of({ make, policyOf, tools: catalogue.tools })
     })
   ).pipe(Layer.provide(Digest.layerWebCrypto))
 }

@@ -100,7 +100,8 @@ it.effect("tells clients of both eras what the server is called, its icons and i
       name: "test-server",
       title: "Test server",
       version: "1.2.3",
-      icons: [{ src: "https://mcp.example.com/icon.svg", mimeType: "image/svg+xml", sizes: ["any"] }]
+      icons: [{ src: "https://mcp.example.com/icon.svg", mimeType: "image/svg+xml", sizes: ["any"] }],
+      websiteUrl: "http://localhost:8788/"
     }
     const { result } = yield* send("server/discover", {})
     assert.deepEqual(result._meta["io.modelcontextprotocol/serverInfo"], described)
