@@ -12,7 +12,16 @@ import { AppConfig } from "../config/AppConfig.ts"
 import type { OrganizationId, UserId } from "../domain/Principal.ts"
 import type { Admission } from "../oauth/Admission.ts"
 import { StorageUnavailable } from "../oauth/AuthorizationFailure.ts"
-import { type Grant, type Standing, type UserAuthority, UserAuthorities } from "../oauth/UserAuthorities.ts"
+import {
+  type Grant,
+  type Standing,
+  type TokenRequest,
+  type UserAuthority,
+  UserAuthorities
+} from "../oauth/UserAuthorities.ts"
+import * as Incident from "../observability/Incident.ts"
+import * as Log from "../observability/Log.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import type { Decision } from "../observability/Decisions.ts"
 import type { Recorded } from "../observability/OperatorActions.ts"
 import type { AccountObject } from "./AccountObject.ts"
@@ -92,6 +101,26 @@ const organizationsName = "organizations"
 /** The platform says so on the error that a stub throws. */
 const isOverloaded = Schema.is(Schema.Struct({ overloaded: Schema.Literal(true) }))
 
+/** Refused tokens. The reasons are sentences of the code's own. */
+const counted = (admission: Admission) =>
+  admission._tag === "Admitted"
+    ? Effect.void
+    : Telemetry.count("mcp.tokens.refused", { answer: admission._tag, reason: admission.reason })
+
+const grantTypes = new Set(["authorization_code", "refresh_token"])
+
+/** Codes and refreshes, by what came of them. */
+const requested =
+  ({ form }: TokenRequest) =>
+  ({ ok }: Response) => {
+    const type = new URLSearchParams(form).get("grant_type") ?? ""
+    const grantType = grantTypes.has(type) ? type : "other"
+    return Telemetry.count("mcp.token_requests", { grant_type: grantType, outcome: ok ? "issued" : "refused" })
+  }
+
+/** Lines a minute: an outage concerns everybody. */
+const limited = Log.bounded(60)
+
 const encodeListen = Schema.encodeSync(ListenHeader)
 
 /** Where the object of each user is reached, and that of the organizations. */
@@ -109,20 +138,28 @@ export class AccountStubs extends Context.Service<
         Effect.tryPromise({
           try: call,
           catch: (cause) => new AccountUnavailable({ operation, overloaded: isOverloaded(cause), cause })
-        })
+        }).pipe(Effect.tapError((failure) => limited(Incident.note("The object of a user did not answer", failure))))
+      /** Part of the trace of the request. */
+      const traced = <A>(operation: string, call: (traceparent: string | undefined) => Promise<A>) =>
+        Telemetry.hop(operation, (traceparent) => attempt(operation, () => call(traceparent)))
       return AccountStubs.of({
         forUser: (userId) => {
           // A stub is of no use any more once its object was replaced: each call gets one of its own.
           const stub = () => namespace.getByName(userId)
           return {
             // Asking twice does no harm, and a call does not fail because the object is being replaced.
-            admit: (bearer) => again(attempt("admit", async (): Promise<Admission> => stub().admit(bearer))),
-            token: (request) => attempt("token", () => stub().token(request)),
-            standing: attempt("standing", async (): Promise<Standing> => stub().standing()),
+            admit: (bearer) =>
+              again(traced("admit", async (trace): Promise<Admission> => stub().admit(bearer, trace))).pipe(
+                Effect.tap(counted)
+              ),
+            token: (request) =>
+              traced("token", (trace) => stub().token(request, trace)).pipe(Effect.tap(requested(request))),
+            standing: traced("standing", async (trace): Promise<Standing> => stub().standing(trace)),
             grants: attempt("grants", async (): Promise<ReadonlyArray<Grant>> => stub().grants()),
             end: (grantId) => attempt("end", () => stub().end(grantId)),
             keep: (key, value, expiresAt) => attempt("keep", () => stub().keep(key, value, expiresAt)),
-            post: (post) => attempt("post", async (): Promise<Posted> => stub().post(post)),
+            post: (post) =>
+              traced("post", async (trace): Promise<Posted> => stub().post(post, trace)).pipe(Effect.tap(counted)),
             remove: (removal) => attempt("remove", () => stub().remove(removal)),
             hear: (event) => attempt(event._tag, () => stub().hear(event)),
             lookAgain: (event) =>
@@ -133,7 +170,8 @@ export class AccountStubs extends Context.Service<
             newest: (limit) => attempt("newest", async (): Promise<ReadonlyArray<Recorded>> => stub().newest(limit)),
             decisions: (query) =>
               attempt("decisions", async (): Promise<ReadonlyArray<Decision>> => stub().decisions(query)),
-            takeCall: (tool, limit) => attempt("takeCall", async (): Promise<Counted> => stub().takeCall(tool, limit)),
+            takeCall: (tool, limit) =>
+              traced("takeCall", async (trace): Promise<Counted> => stub().takeCall(tool, limit, trace)),
             giveBackCall: (tool, at) => attempt("giveBackCall", () => stub().giveBackCall(tool, at)),
             listen: (listen) =>
               attempt("listen", () =>
