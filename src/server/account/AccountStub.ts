@@ -134,11 +134,15 @@ export class AccountStubs extends Context.Service<
       // The class behind the binding is named in wrangler.jsonc, out of the compiler's sight.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       const namespace = ACCOUNT_AGENT as DurableObjectNamespace<AccountObject>
-      const attempt = <A>(operation: string, call: () => Promise<A>) =>
+      const silently = <A>(operation: string, call: () => Promise<A>) =>
         Effect.tryPromise({
           try: call,
           catch: (cause) => new AccountUnavailable({ operation, overloaded: isOverloaded(cause), cause })
-        }).pipe(Effect.tapError((failure) => limited(Incident.note("The object of a user did not answer", failure))))
+        })
+      const attempt = <A>(operation: string, call: () => Promise<A>) =>
+        Effect.tapError(silently(operation, call), (failure) =>
+          limited(Incident.note("The object of a user did not answer", failure))
+        )
       /** Part of the trace of the request. */
       const traced = <A>(operation: string, call: (traceparent: string | undefined) => Promise<A>) =>
         Telemetry.hop(operation, (traceparent) => attempt(operation, () => call(traceparent)))
@@ -161,7 +165,8 @@ export class AccountStubs extends Context.Service<
             post: (post) =>
               traced("post", async (trace): Promise<Posted> => stub().post(post, trace)).pipe(Effect.tap(counted)),
             remove: (removal) => attempt("remove", () => stub().remove(removal)),
-            hear: (event) => attempt(event._tag, () => stub().hear(event)),
+            // Whoever insists on telling an object something logs that it could not.
+            hear: (event) => silently(event._tag, () => stub().hear(event)),
             lookAgain: (event) =>
               attempt("lookAgain", async (): Promise<ReadonlyArray<OrganizationId>> => stub().lookAgain(event)),
             readEntry: (name) => attempt("readEntry", () => stub().readEntry(name)),
