@@ -2,6 +2,8 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 
 import { Access } from "./access/Access.ts"
 import * as CircuitBreaker from "./access/CircuitBreaker.ts"
@@ -46,6 +48,7 @@ import { OAuthStorage } from "./oauth/OAuthStorage.ts"
 import type { SignIn } from "./oauth/SignIn.ts"
 import { StateSigner } from "./oauth/StateSigner.ts"
 import * as Log from "./observability/Log.ts"
+import * as Otlp from "./observability/Otlp.ts"
 import { AppApi } from "./capability/AppApi.ts"
 import type { UserGrants } from "./capability/UserGrants.ts"
 import type { UserStore } from "./capability/UserStore.ts"
@@ -210,11 +213,55 @@ export const application = <E, R>(
     Layer.provideMerge(branded(server))
   )
 
+/** Exports traces, metrics and logs where a collector is named. */
+const telemetry = (
+  { description }: Server,
+  config: AppConfig["Service"],
+  keepAlive: KeepAliveOf
+): Layer.Layer<never> => {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers, OTEL_SERVICE_NAME: name } = config
+  if (endpoint === undefined) return Layer.empty
+  return Otlp.layer({
+    endpoint,
+    headers: headers === undefined ? {} : headersOf(Redacted.value(headers)),
+    serviceName: name ?? description.name,
+    serviceVersion: description.version,
+    keepAlive
+  })
+}
+
+/** As OpenTelemetry writes headers in a variable: W3C Baggage without properties. */
+const headersOf = (text: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    text.split(",").flatMap((entry) => {
+      const [name = "", ...value] = entry.split("=")
+      const text = value.join("=").trim()
+      return value.length === 0
+        ? []
+        : [
+            [
+              name.trim(),
+              Result.getOrElse(
+                Result.try(() => decodeURIComponent(text)),
+                () => text
+              )
+            ]
+          ]
+    })
+  )
+
+type KeepAliveOf = (work: Promise<unknown>) => void
+
 /** Objects and Worker of one isolate leave Clerk alone together. */
 const sharedRateLimit = Layer.succeed(CircuitBreaker.SharedRateLimit, { last: undefined })
 
 /** What the object of a user needs, built from the object's environment. */
-export const account = (server: Server, env: Env, user: Parameters<AccountLayer>[0]) =>
+export const account = (
+  server: Server,
+  env: Env,
+  user: Parameters<AccountLayer>[0],
+  keepAlive: KeepAliveOf = () => {}
+) =>
   Layer.unwrap(
     Effect.map(server.configure(env), ({ info, config, catalogue }) =>
       Layer.mergeAll(
@@ -226,7 +273,8 @@ export const account = (server: Server, env: Env, user: Parameters<AccountLayer>
         Layer.provideMerge(authorityOver(user)),
         Layer.provideMerge(Outside),
         Layer.provideMerge(info),
-        Layer.provideMerge(Layer.succeed(AppConfig, config))
+        Layer.provideMerge(Layer.succeed(AppConfig, config)),
+        Layer.provideMerge(telemetry(server, config, keepAlive))
       )
     )
   ).pipe(
@@ -268,7 +316,13 @@ export const handler = (
       onFailure: (error) =>
         HttpRouter.toWebHandler(Layer.provideMerge(Layer.merge(misconfigured(error), answerHeaders), host), options),
       onSuccess: (configured) =>
-        HttpRouter.toWebHandler(Layer.provideMerge(compose(configured, Outside), host), options)
+        HttpRouter.toWebHandler(
+          compose(configured, Outside).pipe(
+            Layer.provideMerge(telemetry(server, configured.config, keepAlive)),
+            Layer.provideMerge(host)
+          ),
+          options
+        )
     })
   ).handler
 }

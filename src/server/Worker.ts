@@ -32,7 +32,7 @@ export const make = <Settings extends ReadonlyArray<unknown> = []>(
     fetch: handler(server, { ...env }, waitUntil),
     AccountObject: class extends AccountObject {
       constructor(ctx: DurableObjectState, env: Env) {
-        super(ctx, env, (user) => account(server, env, user))
+        super(ctx, env, (user) => account(server, env, user, waitUntil))
       }
     }
   }

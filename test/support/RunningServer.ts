@@ -86,6 +86,7 @@ const harnessOptions = (
   publicUrl: string,
   clerk: WorkerSettings,
   app: string | undefined,
+  collector: string,
   start: number
 ): TestHarnessOptions => ({
   workers: [
@@ -104,6 +105,7 @@ const harnessOptions = (
         SESSION_IDLE_HOURS: "",
         ORGANIZATIONS: "",
         FIXTURE_COLOUR: "red",
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector,
         // No setting of the Worker: without a difference, the harness would not start it again.
         START: String(start)
       },
@@ -149,10 +151,11 @@ const start = async (
   worker: Bundled,
   { harness, url }: Effect.Success<ReturnType<typeof listening>>,
   clerk: ClerkStandIn["Service"],
-  app?: string
+  app?: string,
+  collector = ""
 ) => {
   let starts = 0
-  const update = () => harness.update(harnessOptions(worker, url, clerk.settings, app, ++starts))
+  const update = () => harness.update(harnessOptions(worker, url, clerk.settings, app, collector, ++starts))
   const objects = async () => {
     const { ACCOUNT_AGENT: agents } = await harness.getWorker<Bindings>().getEnv()
     return Object.values(clerk.users).map(({ id }) => agents.getByName(id))
@@ -198,13 +201,13 @@ const start = async (
   return { server, renew }
 }
 
-const runningServer = (worker: Bundled, app?: string) =>
+const runningServer = (worker: Bundled, app?: string, collector?: string) =>
   Effect.gen(function* () {
     const listener = yield* listening(worker)
     const { url } = listener
     const standIn = ClerkStandIn.layer({ port: 0, redirectUris: [`${url}/callback`], ...knowing(app) })
     const clerk = Context.get(yield* Layer.build(standIn), ClerkStandIn)
-    return yield* Effect.promise(() => start(worker, listener, clerk, app))
+    return yield* Effect.promise(() => start(worker, listener, clerk, app, collector))
   })
 
 let shared: ReturnType<typeof start> | undefined
@@ -231,6 +234,13 @@ export class RunningServer extends Context.Service<RunningServer, Server>()("tes
     Layer.effect(
       RunningServer,
       Effect.map(runningServer(fixture, app), ({ server }) => server)
+    )
+
+  /** Exports telemetry to a collector at this address. */
+  static readonly layerExporting = (collector: string) =>
+    Layer.effect(
+      RunningServer,
+      Effect.map(runningServer(fixture, undefined, collector), ({ server }) => server)
     )
 
   /**

@@ -14,6 +14,7 @@ import { type Admission, type Bearer, parseToken } from "../oauth/Admission.ts"
 import type { Grant, Standing, TokenRequest } from "../oauth/UserAuthorities.ts"
 import type { Decision } from "../observability/Decisions.ts"
 import type { Recorded } from "../observability/OperatorActions.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
 import { Authority } from "./Authority.ts"
 import { CallTimes } from "./CallTimes.ts"
@@ -79,7 +80,11 @@ export abstract class AccountObject extends DurableObject<Env> {
       Records.layerSql(ctx.storage),
       DecisionRows.layer(sql, (time) => ctx.waitUntil(this.#decisions.plan(time)))
     )
-    this.#runtime = ManagedRuntime.make(Layer.provideMerge(layer({ userId, events }), rows))
+    const runtime = ManagedRuntime.make(Layer.provideMerge(layer({ userId, events }), rows))
+    this.#runtime = {
+      ...runtime,
+      runPromise: (program, options) => runtime.runPromise(Telemetry.within(program), options)
+    }
     this.#sessions = new SessionHost(this.#runtime)
     this.#erasure = new Erasure(this.#runtime)
     this.#sweep = new RecordSweep(this.#runtime)
@@ -96,23 +101,29 @@ export abstract class AccountObject extends DurableObject<Env> {
   }
 
   /** Who an access token stands for. One of a grant that the user does not have leaves nothing behind here. */
-  async admit(bearer: Bearer): Promise<Admission> {
-    if (await this.#has(bearer.token)) await this.#lifecycle.start()
-    return this.#authority(({ admit }) => admit(bearer))
+  async admit(bearer: Bearer, trace?: string): Promise<Admission> {
+    return Telemetry.arrived(trace, async () => {
+      if (await this.#has(bearer.token)) await this.#lifecycle.start()
+      return this.#authority(({ admit }) => admit(bearer))
+    })
   }
 
   /** Answers `/token`. A code or token of a grant that the user does not have leaves nothing behind here. */
-  async token(request: TokenRequest): Promise<Response> {
-    await this.#lifecycle.start()
-    const response = await this.#authority(({ token }) => token(request))
-    await this.#sweep.plan()
-    return response
+  async token(request: TokenRequest, trace?: string): Promise<Response> {
+    return Telemetry.arrived(trace, async () => {
+      await this.#lifecycle.start()
+      const response = await this.#authority(({ token }) => token(request))
+      await this.#sweep.plan()
+      return response
+    })
   }
 
   /** What is known of the user. */
-  async standing(): Promise<Standing> {
-    await this.#lifecycle.start()
-    return this.#authority(({ standing }) => standing)
+  async standing(trace?: string): Promise<Standing> {
+    return Telemetry.arrived(trace, async () => {
+      await this.#lifecycle.start()
+      return this.#authority(({ standing }) => standing)
+    })
   }
 
   /** The user's grants, each with how many sessions are open under it. */
@@ -136,10 +147,12 @@ export abstract class AccountObject extends DurableObject<Env> {
   }
 
   /** Takes a message of a client, if its token is good and carries the baseline scope. */
-  async post({ bearer, ...post }: Post): Promise<Posted> {
-    const admission = await this.admit(bearer)
-    if (admission._tag !== "Admitted" || !admission.caller.principal.scopes.includes(Scope.baseline)) return admission
-    return { ...admission, answer: await this.#sessions.post({ ...post, caller: admission.caller }) }
+  async post({ bearer, ...post }: Post, trace?: string): Promise<Posted> {
+    return Telemetry.arrived(trace, async () => {
+      const admission = await this.admit(bearer)
+      if (admission._tag !== "Admitted" || !admission.caller.principal.scopes.includes(Scope.baseline)) return admission
+      return { ...admission, answer: await this.#sessions.post({ ...post, caller: admission.caller }) }
+    })
   }
 
   /** Ends a session. */
@@ -188,9 +201,11 @@ export abstract class AccountObject extends DurableObject<Env> {
   }
 
   /** Counts a call of a tool that has a limit. */
-  async takeCall(tool: string, limit: Limit): Promise<Counted> {
-    await this.#lifecycle.start()
-    return this.#runtime.runPromise(Effect.flatMap(CallTimes, (times) => times.take(tool, limit)))
+  async takeCall(tool: string, limit: Limit, trace?: string): Promise<Counted> {
+    return Telemetry.arrived(trace, async () => {
+      await this.#lifecycle.start()
+      return this.#runtime.runPromise(Effect.flatMap(CallTimes, (times) => times.take(tool, limit)))
+    })
   }
 
   /** Takes a call off the count. */

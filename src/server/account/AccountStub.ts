@@ -13,7 +13,16 @@ import type { OrganizationId, UserId } from "../domain/Principal.ts"
 import type { Admission } from "../oauth/Admission.ts"
 import { StorageUnavailable } from "../oauth/AuthorizationFailure.ts"
 import { presentedIn } from "../oauth/PresentedToken.ts"
-import { type Grant, type Standing, type UserAuthority, UserAuthorities } from "../oauth/UserAuthorities.ts"
+import {
+  type Grant,
+  type Standing,
+  type TokenRequest,
+  type UserAuthority,
+  UserAuthorities
+} from "../oauth/UserAuthorities.ts"
+import * as Incident from "../observability/Incident.ts"
+import * as Log from "../observability/Log.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import type { Decision } from "../observability/Decisions.ts"
 import type { Recorded } from "../observability/OperatorActions.ts"
 import type { AccountObject } from "./AccountObject.ts"
@@ -93,6 +102,26 @@ const organizationsName = "organizations"
 /** The platform says so on the error that a stub throws. */
 const isOverloaded = Schema.is(Schema.Struct({ overloaded: Schema.Literal(true) }))
 
+/** Refused tokens. The reasons are sentences of the code's own. */
+const counted = (admission: Admission) =>
+  admission._tag === "Admitted"
+    ? Effect.void
+    : Telemetry.count("mcp.tokens.refused", { answer: admission._tag, reason: admission.reason })
+
+const grantTypes = new Set(["authorization_code", "refresh_token"])
+
+/** Codes and refreshes, by what came of them. */
+const requested =
+  ({ form }: TokenRequest) =>
+  ({ ok }: Response) => {
+    const type = new URLSearchParams(form).get("grant_type") ?? ""
+    const grantType = grantTypes.has(type) ? type : "other"
+    return Telemetry.count("mcp.token_requests", { grant_type: grantType, outcome: ok ? "issued" : "refused" })
+  }
+
+/** Lines a minute: an outage concerns everybody. */
+const limited = Log.bounded(60)
+
 const encodeListen = Schema.encodeSync(ListenHeader)
 
 /** Where the object of each user is reached, and that of the organizations. */
@@ -106,30 +135,43 @@ export class AccountStubs extends Context.Service<
       // The class behind the binding is named in wrangler.jsonc, out of the compiler's sight.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       const namespace = ACCOUNT_AGENT as DurableObjectNamespace<AccountObject>
-      const attempt = <A>(operation: string, call: () => Promise<A>) =>
+      const silently = <A>(operation: string, call: () => Promise<A>) =>
         Effect.tryPromise({
           try: call,
           catch: (cause) => new AccountUnavailable({ operation, overloaded: isOverloaded(cause), cause })
         })
+      const attempt = <A>(operation: string, call: () => Promise<A>) =>
+        Effect.tapError(silently(operation, call), (failure) =>
+          limited(Incident.note("The object of a user did not answer", failure))
+        )
+      /** Part of the trace of the request. */
+      const traced = <A>(operation: string, call: (traceparent: string | undefined) => Promise<A>) =>
+        Telemetry.hop(operation, (traceparent) => attempt(operation, () => call(traceparent)))
       return AccountStubs.of({
         forUser: (userId) => {
           // A stub is of no use any more once its object was replaced: each call gets one of its own.
           const stub = () => namespace.getByName(userId)
           return {
             // Asking twice does no harm, and a call does not fail because the object is being replaced.
-            admit: (bearer) => again(attempt("admit", async (): Promise<Admission> => stub().admit(bearer))),
+            admit: (bearer) =>
+              again(traced("admit", async (trace): Promise<Admission> => stub().admit(bearer, trace))).pipe(
+                Effect.tap(counted)
+              ),
             token: (request) => {
-              const answer = attempt("token", () => stub().token(request))
+              const answer = traced("token", (trace) => stub().token(request, trace))
               // A refresh that took place is answered alike. A code that was used up buys nothing more, but ends all.
-              return presentedIn(new URLSearchParams(request.form))?.use === "refresh" ? again(answer) : answer
+              const isRefresh = presentedIn(new URLSearchParams(request.form))?.use === "refresh"
+              return Effect.tap(isRefresh ? again(answer) : answer, requested(request))
             },
-            standing: attempt("standing", async (): Promise<Standing> => stub().standing()),
+            standing: traced("standing", async (trace): Promise<Standing> => stub().standing(trace)),
             grants: attempt("grants", async (): Promise<ReadonlyArray<Grant>> => stub().grants()),
             end: (grantId) => attempt("end", () => stub().end(grantId)),
             keep: (key, value, expiresAt) => attempt("keep", () => stub().keep(key, value, expiresAt)),
-            post: (post) => attempt("post", async (): Promise<Posted> => stub().post(post)),
+            post: (post) =>
+              traced("post", async (trace): Promise<Posted> => stub().post(post, trace)).pipe(Effect.tap(counted)),
             remove: (removal) => attempt("remove", () => stub().remove(removal)),
-            hear: (event) => attempt(event._tag, () => stub().hear(event)),
+            // Whoever insists on telling an object something logs that it could not.
+            hear: (event) => silently(event._tag, () => stub().hear(event)),
             lookAgain: (event) =>
               attempt("lookAgain", async (): Promise<ReadonlyArray<OrganizationId>> => stub().lookAgain(event)),
             readEntry: (name) => attempt("readEntry", () => stub().readEntry(name)),
@@ -138,7 +180,8 @@ export class AccountStubs extends Context.Service<
             newest: (limit) => attempt("newest", async (): Promise<ReadonlyArray<Recorded>> => stub().newest(limit)),
             decisions: (query) =>
               attempt("decisions", async (): Promise<ReadonlyArray<Decision>> => stub().decisions(query)),
-            takeCall: (tool, limit) => attempt("takeCall", async (): Promise<Counted> => stub().takeCall(tool, limit)),
+            takeCall: (tool, limit) =>
+              traced("takeCall", async (trace): Promise<Counted> => stub().takeCall(tool, limit, trace)),
             giveBackCall: (tool, at) => attempt("giveBackCall", () => stub().giveBackCall(tool, at)),
             listen: (listen) =>
               attempt("listen", () =>

@@ -9,6 +9,7 @@ import type { ClientId } from "../domain/Principal.ts"
 import { toAuthInfo } from "../mcp/Authorize.ts"
 import { ServerFactory } from "../mcp/ServerFactory.ts"
 import * as Incident from "../observability/Incident.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import { type Live, LiveServers } from "./LiveServers.ts"
 import { PendingQuestions } from "./PendingQuestions.ts"
 import * as Session from "./Session.ts"
@@ -96,10 +97,11 @@ export const makeSessionServers = Effect.fnUntraced(function* ({ streams, sweepA
   return {
     /** Passes what a client posted to its session's server. */
     receive: Effect.fnUntraced(function* (session: Found, message: Message, body: unknown) {
+      const authInfo = toAuthInfo(message.caller, message.resourceMetadataUrl)
+      yield* Telemetry.remember(authInfo)
       const server = yield* serverOf(session)
       const reason = refused(body, server)
       if (reason !== undefined) return yield* new SessionFailure({ reason })
-      const authInfo = toAuthInfo(message.caller, message.resourceMetadataUrl)
       // Without a pause after the check above, so that two requests cannot take the last free place.
       const answer = server.transport.receive(body, {
         authInfo,

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import { AppConfig } from "../config/AppConfig.ts"
 import type { ClientId, Principal } from "../domain/Principal.ts"
 import { faultOf } from "../mcp/InvalidParams.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import { Authority } from "./Authority.ts"
 import { makeEndedGrants } from "./EndedGrants.ts"
 import * as Session from "./Session.ts"
@@ -117,6 +118,7 @@ export const makeSessions = Effect.fnUntraced(function* ({ store, streams, sweep
     const now = yield* Clock.currentTimeMillis
     store.insert(id, principal, wire, now)
     yield* Effect.promise(() => sweepAt(now + idle))
+    yield* Telemetry.count("mcp.sessions.opened", { wire })
     const { clientId, grantId } = principal
     return {
       id,

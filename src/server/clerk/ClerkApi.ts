@@ -3,13 +3,16 @@ import { isClerkAPIResponseError } from "@clerk/backend/errors"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 import { AppConfig } from "../config/AppConfig.ts"
 import { ClerkSessionId, OrganizationId, UserId } from "../domain/Principal.ts"
 import * as Log from "../observability/Log.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import {
   ClerkError,
   ClerkMisconfigured,
@@ -164,6 +167,7 @@ const call = <A, I>(
       duration: timeout,
       orElse: () => Effect.fail(new ClerkError({ reason: new ClerkUnavailable({ operation }) }))
     }),
+    measured(operation),
     Effect.flatMap((value) =>
       Schema.decodeUnknownEffect(answer)(value).pipe(
         Effect.mapError(
@@ -172,6 +176,29 @@ const call = <A, I>(
       )
     )
   )
+
+/** How long Clerk took to answer, and whether it asked to be left alone. */
+const measured =
+  (operation: string) =>
+  <A>(asked: Effect.Effect<A, ClerkError>): Effect.Effect<A, ClerkError> =>
+    Effect.flatMap(Telemetry.Measure, (measure) =>
+      measure === undefined
+        ? asked
+        : Effect.timed(Effect.exit(asked)).pipe(
+            Effect.flatMap(([took, exit]) => {
+              const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+              const outcome = error === undefined ? "answered" : error.reason._tag
+              measure({
+                name: "clerk.request.duration",
+                value: Duration.toMillis(took),
+                attributes: { operation, outcome }
+              })
+              const isLimited = error?.reason._tag === "ClerkUnavailable" && error.reason.status === 429
+              if (isLimited) measure({ name: "clerk.rate_limited", value: 1, attributes: { operation } })
+              return exit
+            })
+          )
+    )
 
 /** What is known of a list. One that Clerk does not tell has no items, and is not complete. */
 interface Listed<A> {

@@ -61,6 +61,10 @@ const AppUrl = Origin.annotate({
   description: "the address of your own app, which signs people in and whose API tools call, without a path"
 })
 
+const HttpAddress = Schema.URLFromString.check(
+  Schema.makeFilter((url: URL) => ["https:", "http:"].includes(url.protocol) && url.search === "")
+)
+
 const signInModes = { description: "how people sign in: clerk, or app" }
 
 const clientHosts = {
@@ -125,6 +129,15 @@ const common = {
   PRIVATE_USE_REDIRECTS: Schema.optionalKey(Schema.Literals(["allow", "refuse"])).annotate({
     description:
       "whether a client may have redirect URIs with an app’s own scheme, such as cursor://: allow, or refuse; allow unless it is set"
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Schema.optionalKey(HttpAddress).annotate({
+    description: "the base address of an OpenTelemetry collector (OTLP over HTTP); nothing is exported unless it is set"
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: Schema.optionalKey(Secret).annotate({
+    description: "headers for the collector, as name=value, comma-separated, values percent-encoded"
+  }),
+  OTEL_SERVICE_NAME: Schema.optionalKey(Schema.String).annotate({
+    description: "the service as the collector knows it; the name of the server unless it is set"
   }),
   RATE_LIMIT_REGISTER: rateLimit("registrations, by address"),
   RATE_LIMIT_AUTHORIZE: rateLimit("pages of a sign-in, by address"),

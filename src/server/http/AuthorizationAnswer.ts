@@ -5,6 +5,7 @@ import * as Match from "effect/Match"
 
 import type { AuthorizationFailure, RequestRejected } from "../oauth/AuthorizationFailure.ts"
 import * as Incident from "../observability/Incident.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import { errorPage, redirect } from "./Page.ts"
 
 interface Answer {
@@ -146,6 +147,7 @@ export const answerFailure = Effect.fnUntraced(function* (
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse> {
   const { code, status, title, text } = (failure.atAccount === true ? answerAtAccount : answerTo)(failure.reason)
   const reference = yield* Incident.note("Authorization failed", failure.reason)
+  yield* Telemetry.count("mcp.sign_ins", { outcome: failure.reason._tag })
   const headers = new Headers(cookies.map((cookie): [string, string] => ["set-cookie", cookie]))
   if (failure.redirect === undefined) return yield* errorPage(status, title, text, reference, headers)
   const description = printable(`${text} Reference ${reference}`)

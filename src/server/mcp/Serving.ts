@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import type { AccessError } from "../access/Access.ts"
 import type { ContentFailure } from "../capability/Content.ts"
 import * as Incident from "../observability/Incident.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import type { StateSigner } from "../oauth/StateSigner.ts"
 import * as Authorize from "./Authorize.ts"
 import type { NothingToComplete } from "./Completions.ts"
@@ -110,7 +111,13 @@ export const make = Effect.gen(function* () {
         program.pipe(
           Effect.catch((failure) => Effect.flatMap(protocolError(failure, { ctx, name, uri }), Effect.fail)),
           Effect.catchCause(unexpected(ctx, name)),
-          noting(ctx, name)
+          noting(ctx, name),
+          (program) =>
+            Telemetry.message(program, {
+              key: ctx.http?.authInfo,
+              method: ctx.mcpReq.method,
+              meta: ctx.mcpReq._meta
+            })
         ),
         { signal: ctx.mcpReq.signal }
       )

@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 import type { Caller } from "../access/Caller.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import { lenient } from "./Accept.ts"
 import { toAuthInfo } from "./Authorize.ts"
 import { Changes } from "./Changes.ts"
@@ -97,7 +98,10 @@ export class StatelessLane extends Context.Service<
           const handed = { authInfo, ...(parsedBody !== undefined && { parsedBody }) }
           return isSubscription(request)
             ? subscribe(request, caller, handed)
-            : Effect.promise(() => lenient(request, (request) => handler.fetch(request, handed)))
+            : Effect.andThen(
+                Telemetry.remember(authInfo),
+                Effect.promise(() => lenient(request, (request) => handler.fetch(request, handed)))
+              )
         }
       })
     })

@@ -9,6 +9,7 @@ import { isAddress } from "./ClientDocument.ts"
 import { AuthorizationFailure, type StorageUnavailable } from "./AuthorizationFailure.ts"
 import { attempt, type AuthRequest, OAuthLibrary } from "./OAuthLibrary.ts"
 import { type Grant, type GrantMetadata, UserAuthorities } from "./UserAuthorities.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 
 const unreached = (reason: StorageUnavailable) => new AuthorizationFailure({ reason })
 
@@ -67,6 +68,7 @@ export class Grants extends Context.Service<
               revokeExistingGrants: false
             })
           )
+          yield* Telemetry.count("mcp.sign_ins", { outcome: "completed" })
           return granted.redirectTo
         })
       })

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 import { ClientId, GrantId, OrganizationId, UserId } from "../domain/Principal.ts"
+import * as Telemetry from "./Telemetry.ts"
 
 /** What a policy said of one message of the protocol, and what became of the message. Holds ids and nothing personal. */
 export const Decision = Schema.Struct({
@@ -32,6 +33,25 @@ export const Decision = Schema.Struct({
 })
 export type Decision = typeof Decision.Type
 
+/** Clients that are told apart, by the host of their metadata document. */
+const families = ["anthropic.com", "claude.ai", "chatgpt.com", "openai.com", "vscode.dev", "cursor.com", "windsurf.com"]
+
+/** What kind of client it is: a known one, another one with a metadata document, or one that registered itself. */
+const familyOf = (clientId: string): string => {
+  if (!URL.canParse(clientId)) return "registered"
+  const { hostname } = new URL(clientId)
+  return families.find((family) => hostname === family || hostname.endsWith(`.${family}`)) ?? "published"
+}
+
+/** Addresses of resources are as many as clients make them; names of tools and prompts are the catalogue's. */
+const called = ({ method, name, policy, outcome, clientId }: Decision) => ({
+  method,
+  name: name.includes("://") ? "" : name,
+  policy,
+  outcome,
+  client: familyOf(clientId)
+})
+
 /** Sees each record as it is made. The kit for tests listens. */
 export const DecisionListener = Context.Reference<(decision: Decision) => void>("observability/DecisionListener", {
   defaultValue: () => () => {}
@@ -59,6 +79,7 @@ export class Decisions extends Context.Service<
             Effect.logInfo("Decision").pipe(
               Effect.annotateLogs(decision),
               Effect.andThen(Effect.sync(() => listen(decision))),
+              Effect.andThen(Telemetry.count("mcp.calls", called(decision))),
               Effect.andThen(keep(decision))
             )
         })

@@ -3,9 +3,21 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Tracer from "effect/Tracer"
 
-/** One JSON object a line on the console, where Workers Logs and `wrangler tail` pick it up. */
-export const layer: Layer.Layer<never> = Logger.layer([Logger.consoleJson])
+/**
+ * One JSON object a line on the console, where Workers Logs and `wrangler tail` pick it up. Lines of a trace that is
+ * exported name it.
+ */
+export const jsonLines = Logger.withConsoleLog(
+  Logger.make<unknown, string>((line) => {
+    const { span, tracer } = line.fiber.cache
+    if (span === undefined || tracer === Tracer.nativeTracer) return Logger.formatJson.log(line)
+    return JSON.stringify({ ...Logger.formatStructured.log(line), traceId: span.traceId, spanId: span.spanId })
+  })
+)
+
+export const layer: Layer.Layer<never> = Logger.layer([jsonLines])
 
 /** What this isolate has said that it says only once. */
 export const Said = Context.Reference<Set<string>>("observability/Log/Said", { defaultValue: () => new Set() })

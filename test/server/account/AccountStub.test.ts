@@ -58,4 +58,21 @@ describe("the object of a user", () => {
       assert.notInclude(log[0], "internal detail")
     })
   )
+
+  it.effect("leaves a line in the log when it does not answer a request", () =>
+    Effect.gen(function* () {
+      const [agents, log]: [FakeAccounts, Array<string>] = [new FakeAccounts(), []]
+      const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void log.push(line))])
+      agents.failures = 1
+      const asked = Effect.flatMap(AccountStubs, (accounts) => accounts.forUser(UserId.make("user_ada")).grants).pipe(
+        Effect.provide([Layer.provide(AccountStubs.layer, testConfig({ ACCOUNT_AGENT: agents.namespace })), logger])
+      )
+      assert.strictEqual((yield* Effect.flip(asked)).operation, "grants")
+      assert.lengthOf(log, 1)
+      assert.include(log[0], "The object of a user did not answer")
+      assert.include(log[0], '"operation":"grants"')
+      assert.notInclude(log[0], "internal detail")
+      assert.notInclude(log[0], "user_ada")
+    })
+  )
 })
