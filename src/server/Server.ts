@@ -231,7 +231,8 @@ export const account = (server: Server, env: Env, user: Parameters<AccountLayer>
     )
   ).pipe(
     Layer.provideMerge(Layer.merge(Log.layer, sharedRateLimit)),
-    // The Worker sends no request to an object without settings. An alarm may wake one, and fails until they are set.
+    // The Worker sends no request to an object without settings. One that an alarm wakes does not start then, and its jobs
+    // wait until they are set.
     Layer.orDie
   )
 
