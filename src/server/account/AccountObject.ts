@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 
 import type { Access } from "../access/Access.ts"
-import { AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
+import { AccessEvent } from "../access/AccessEvents.ts"
 import type { Counted, Limit } from "../capability/CallLimit.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { type GrantId, type OrganizationId, UserId } from "../domain/Principal.ts"
@@ -16,7 +16,7 @@ import { type Admission, type Bearer, parseToken } from "../oauth/Admission.ts"
 import type { Grant, Standing, TokenRequest } from "../oauth/UserAuthorities.ts"
 import type { Decision } from "../observability/Decisions.ts"
 import type { Recorded } from "../observability/OperatorActions.ts"
-import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
+import { type AccountStubs, type OwnEvents, ownEvents } from "./AccountStub.ts"
 import { Authority } from "./Authority.ts"
 import { CallTimes } from "./CallTimes.ts"
 import { ClerkEvents } from "./ClerkEvents.ts"
@@ -39,9 +39,6 @@ type Services = SessionServices | Access | AccountStubs | ClerkFacts
 
 /** What is kept for the user in rows of the object. */
 export type Rows = UserEntries | CallTimes | Records | DecisionRows
-
-/** The adapter through which what runs in the object publishes. */
-export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
 
 /** How the application is built for the object of one user. */
 export type AccountLayer = (user: {
@@ -256,18 +253,3 @@ export abstract class AccountObject extends DurableObject<Env> {
     return (await this.grants()).length > 0
   }
 }
-
-/**
- * The object's own adapter of events. What is about its own user it acts on without a call over the network; another
- * user's object is called.
- */
-const ownEvents = (ownName: string, act: (event: AccessEvent) => Promise<void>): OwnEvents =>
-  AccessEvents.heardBy(
-    Effect.map(
-      hearInAccount,
-      (tell) => (event: AccessEvent) =>
-        event.userId === ownName && event._tag !== "OrganizationGranted"
-          ? Effect.promise(() => act(event))
-          : tell(event)
-    )
-  )
