@@ -112,6 +112,15 @@ describe("an access token", () => {
     assert.strictEqual(admission._tag, "NotAdmitted")
     assert.isEmpty(await accounts.recordsOf("user_nobody"))
   })
+
+  it("leaves nothing of what Clerk says of somebody without a grant, nor does a refresh or the end of a grant", async () => {
+    const app = testApp()
+    const form = new URLSearchParams({ grant_type: "refresh_token", refresh_token: "user_ada:made:up" })
+    assert.strictEqual((await objectIn(app).standing())._tag, "Said")
+    await objectIn(app).token({ headers: [], form: form.toString() })
+    await objectIn(app).end(GrantId.make("made"))
+    assert.deepEqual(await app.accounts.recordsOf("user_ada"), [])
+  })
 })
 
 describe("the end of a grant", () => {
