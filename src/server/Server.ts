@@ -279,7 +279,8 @@ export const account = (
     )
   ).pipe(
     Layer.provideMerge(Layer.merge(Log.layer, sharedRateLimit)),
-    // The Worker sends no request to an object without settings. An alarm may wake one, and fails until they are set.
+    // The Worker sends no request to an object without settings. One that an alarm wakes does not start then, and its jobs
+    // wait until they are set.
     Layer.orDie
   )
 

@@ -1,11 +1,13 @@
 import { Lifecycle } from "agents/lifecycle"
 import { DurableObject } from "cloudflare:workers"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 
 import type { Access } from "../access/Access.ts"
-import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
+import { AccessEvent } from "../access/AccessEvents.ts"
 import type { Counted, Limit } from "../capability/CallLimit.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { type GrantId, type OrganizationId, UserId } from "../domain/Principal.ts"
@@ -15,17 +17,17 @@ import type { Grant, Standing, TokenRequest } from "../oauth/UserAuthorities.ts"
 import type { Decision } from "../observability/Decisions.ts"
 import type { Recorded } from "../observability/OperatorActions.ts"
 import * as Telemetry from "../observability/Telemetry.ts"
-import { type AccountStubs, hearInAccount } from "./AccountStub.ts"
+import { type AccountStubs, type OwnEvents, ownEvents } from "./AccountStub.ts"
 import { Authority } from "./Authority.ts"
 import { CallTimes } from "./CallTimes.ts"
 import { ClerkEvents } from "./ClerkEvents.ts"
 import type { ClerkFacts } from "./ClerkFacts.ts"
-import { DecisionExpiry } from "./DecisionExpiry.ts"
 import { type DecisionQuery, DecisionRows } from "./DecisionRows.ts"
 import { Erasure } from "./Erasure.ts"
+import { DecisionExpiry, RecordSweep } from "./ExpiryJob.ts"
+import { anyRow } from "./LazyTable.ts"
 import { type OrganizationMember, OrganizationMembers, type OrganizationsChanged } from "./OrganizationMembers.ts"
 import { Records } from "./Records.ts"
-import { RecordSweep } from "./RecordSweep.ts"
 import type { Post, Posted, Removal } from "./Session.ts"
 import { type Services as SessionServices, SessionHost } from "./SessionHost.ts"
 import { SessionStore } from "./SessionStore.ts"
@@ -38,9 +40,6 @@ type Services = SessionServices | Access | AccountStubs | ClerkFacts
 
 /** What is kept for the user in rows of the object. */
 export type Rows = UserEntries | CallTimes | Records | DecisionRows
-
-/** The adapter through which what runs in the object publishes. */
-export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
 
 /** How the application is built for the object of one user. */
 export type AccountLayer = (user: {
@@ -87,7 +86,9 @@ export abstract class AccountObject extends DurableObject<Env> {
     }
     this.#sessions = new SessionHost(this.#runtime)
     this.#erasure = new Erasure(this.#runtime)
-    this.#sweep = new RecordSweep(this.#runtime)
+    this.#sweep = new RecordSweep(this.#runtime, (grantId) =>
+      this.#act(AccessEvent.cases.GrantEnded.make({ userId, grantId }))
+    )
     this.#decisions = new DecisionExpiry(this.#runtime)
     this.#clerkEvents = new ClerkEvents(this.#runtime)
     this.#members = new OrganizationMembers(this.#runtime)
@@ -103,7 +104,7 @@ export abstract class AccountObject extends DurableObject<Env> {
   /** Who an access token stands for. One of a grant that the user does not have leaves nothing behind here. */
   async admit(bearer: Bearer, trace?: string): Promise<Admission> {
     return Telemetry.arrived(trace, async () => {
-      if (await this.#has(bearer.token)) await this.#lifecycle.start()
+      if (await this.#has(bearer.token)) await this.#startSweeping()
       return this.#authority(({ admit }) => admit(bearer))
     })
   }
@@ -111,17 +112,15 @@ export abstract class AccountObject extends DurableObject<Env> {
   /** Answers `/token`. A code or token of a grant that the user does not have leaves nothing behind here. */
   async token(request: TokenRequest, trace?: string): Promise<Response> {
     return Telemetry.arrived(trace, async () => {
-      await this.#lifecycle.start()
-      const response = await this.#authority(({ token }) => token(request))
-      await this.#sweep.plan()
-      return response
+      if (this.#isKept()) await this.#startSweeping()
+      return this.#authority(({ token }) => token(request))
     })
   }
 
-  /** What is known of the user. */
+  /** What is known of the user. Of one who has nothing here, it is only looked up. */
   async standing(trace?: string): Promise<Standing> {
     return Telemetry.arrived(trace, async () => {
-      await this.#lifecycle.start()
+      if (this.#isKept()) await this.#startSweeping()
       return this.#authority(({ standing }) => standing)
     })
   }
@@ -135,15 +134,14 @@ export abstract class AccountObject extends DurableObject<Env> {
 
   /** Ends a grant. */
   async end(grantId: GrantId): Promise<void> {
-    await this.#lifecycle.start()
+    if (this.#isKept()) await this.#startSweeping()
     return this.#authority(({ end }) => end(grantId))
   }
 
   /** Keeps a new grant. */
   async keep(key: string, value: string, expiresAt: number | null): Promise<void> {
-    await this.#lifecycle.start()
-    await this.#authority(({ keep }) => keep(key, value, expiresAt))
-    await this.#sweep.plan()
+    await this.#startSweeping()
+    return this.#authority(({ keep }) => keep(key, value, expiresAt))
   }
 
   /** Takes a message of a client, if its token is good and carries the baseline scope. */
@@ -161,9 +159,9 @@ export abstract class AccountObject extends DurableObject<Env> {
     return this.#sessions.remove(removal)
   }
 
-  /** Acts on what has changed for the user. */
+  /** Acts on what has changed for the user, where it concerns anything here. */
   async hear(event: AccessEvent): Promise<void> {
-    if ("eventId" in event && !(await this.#isConnected())) return
+    if (!this.#isKept()) return
     await this.#lifecycle.start()
     return this.#act(event)
   }
@@ -171,7 +169,8 @@ export abstract class AccountObject extends DurableObject<Env> {
   /** Looks at Clerk anew, and answers the organizations that the user has grants for. */
   async lookAgain(event: typeof AccessEvent.cases.FactsChanged.Type): Promise<Array<OrganizationId>> {
     if (!(await this.#isConnected())) return []
-    await this.hear(event)
+    await this.#lifecycle.start()
+    await this.#act(event)
     return [...(await this.#clerkEvents.organizations(event.userId))]
   }
 
@@ -190,7 +189,6 @@ export abstract class AccountObject extends DurableObject<Env> {
 
   /** The JSON of an entry of the user's store. */
   async readEntry(name: string): Promise<string | null> {
-    await this.#lifecycle.start()
     return this.#runtime.runPromise(Effect.flatMap(UserEntries, (entries) => entries.read(name)))
   }
 
@@ -210,7 +208,6 @@ export abstract class AccountObject extends DurableObject<Env> {
 
   /** Takes a call off the count. */
   async giveBackCall(tool: string, at: number): Promise<void> {
-    await this.#lifecycle.start()
     return this.#runtime.runPromise(Effect.flatMap(CallTimes, (times) => times.giveBack(tool, at)))
   }
 
@@ -238,33 +235,36 @@ export abstract class AccountObject extends DurableObject<Env> {
     return this.#authority(({ has }) => has(parseToken(token)?.grantId ?? ""))
   }
 
-  /** Everything here that an event concerns. */
-  async #act(event: AccessEvent): Promise<void> {
-    await this.#sessions.hear(event)
-    await this.#erasure.hear(event)
-    await this.#clerkEvents.hear(event)
+  /** Starts the parts of the object that have jobs, and sees to it that records are removed when they expire. */
+  async #startSweeping(): Promise<void> {
+    await this.#lifecycle.start()
+    await this.#sweep.plan()
   }
 
   /**
-   * Whether the user has connected anything. Clerk tells of everybody who has an account, and who never connected shall
-   * leave nothing behind, not even empty tables.
+   * Tells all that an event concerns here, and fails at the end if one of them failed. An object that has nothing started,
+   * as that of a stranger, has nothing to tell.
    */
+  async #act(event: AccessEvent): Promise<void> {
+    if (!this.#lifecycle.isStarted()) return
+    // Those that plan jobs come first: what they planned is done, also where this instance gets no further.
+    const told = Effect.forEach([this.#erasure, this.#clerkEvents, this.#sessions], (part) =>
+      Effect.exit(Effect.promise(async () => part.hear(event)))
+    )
+    const failed = (await Effect.runPromise(told)).find(Exit.isFailure)
+    if (failed !== undefined) throw Cause.squash(failed.cause)
+  }
+
+  /**
+   * Whether anything is kept for the user. Clerk tells of everybody who has an account, and anybody makes up tokens: who
+   * never connected shall leave nothing behind, not even empty tables or an alarm.
+   */
+  #isKept(): boolean {
+    return anyRow(this.ctx.storage.sql, ["records", "decisions", "user_entries", "call_times", "sessions"])
+  }
+
+  /** Whether the user has a grant. */
   async #isConnected(): Promise<boolean> {
     return (await this.grants()).length > 0
   }
 }
-
-/**
- * The object's own adapter of events. What is about its own user it acts on without a call over the network; another
- * user's object is called.
- */
-const ownEvents = (ownName: string, act: (event: AccessEvent) => Promise<void>): OwnEvents =>
-  AccessEvents.heardBy(
-    Effect.map(
-      hearInAccount,
-      (tell) => (event: AccessEvent) =>
-        event.userId === ownName && event._tag !== "OrganizationGranted"
-          ? Effect.promise(() => act(event))
-          : tell(event)
-    )
-  )

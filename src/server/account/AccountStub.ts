@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 
-import type { AccessEvent } from "../access/AccessEvents.ts"
+import { type AccessEvent, AccessEvents } from "../access/AccessEvents.ts"
 import type { Counted, Limit } from "../capability/CallLimit.ts"
 import type { Write, Written } from "../capability/UserStoreWrite.ts"
 import { AppConfig } from "../config/AppConfig.ts"
@@ -218,6 +218,24 @@ export const hearInAccount = Effect.map(
       )
     )
 )
+
+/** The adapter through which what runs in the object publishes. */
+export type OwnEvents = Layer.Layer<AccessEvents, never, AccountStubs>
+
+/**
+ * The object's own adapter of events. What is about its own user it acts on without a call over the network; another
+ * user's object is called.
+ */
+export const ownEvents = (ownName: string, act: (event: AccessEvent) => Promise<void>): OwnEvents =>
+  AccessEvents.heardBy(
+    Effect.map(
+      hearInAccount,
+      (tell) => (event: AccessEvent) =>
+        event.userId === ownName && event._tag !== "OrganizationGranted"
+          ? Effect.promise(() => act(event))
+          : tell(event)
+    )
+  )
 
 /** The authority over a user, as it is reached over the network. */
 const authorityOf = (stub: AccountStub): UserAuthority => {

@@ -17,6 +17,7 @@ export class CallTimes extends Context.Service<
   {
     /** Counts a call in one step: the storage is synchronous, and nothing else runs in the object meanwhile. */
     readonly take: (tool: string, limit: Limit) => Effect.Effect<Counted>
+    /** Takes a call off the count, if it is counted. */
     readonly giveBack: (tool: string, at: number) => Effect.Effect<void>
     readonly removeAll: Effect.Effect<void>
   }
@@ -25,10 +26,10 @@ export class CallTimes extends Context.Service<
     Layer.sync(CallTimes, () => {
       const table = lazyTable(sql, "call_times", "CREATE TABLE call_times (tool TEXT PRIMARY KEY, times TEXT NOT NULL)")
 
-      const read = (tool: string): ReadonlyArray<number> => {
-        if (!table.exists()) return []
+      const read = (tool: string): ReadonlyArray<number> | undefined => {
+        if (!table.exists()) return undefined
         const [row] = sql.exec("SELECT times FROM call_times WHERE tool = ?", tool).toArray()
-        return row === undefined ? [] : decodeRow(row).times
+        return row === undefined ? undefined : decodeRow(row).times
       }
       const write = (tool: string, times: ReadonlyArray<number>) => {
         table.create()
@@ -38,11 +39,15 @@ export class CallTimes extends Context.Service<
       return CallTimes.of({
         take: (tool, limit) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
-            const { counted, times } = count(read(tool), now, limit)
+            const { counted, times } = count(read(tool) ?? [], now, limit)
             if (counted._tag === "Taken") write(tool, times)
             return counted
           }),
-        giveBack: (tool, at) => Effect.sync(() => write(tool, without(read(tool), at))),
+        giveBack: (tool, at) =>
+          Effect.sync(() => {
+            const times = read(tool)
+            if (times !== undefined) write(tool, without(times, at))
+          }),
         removeAll: Effect.sync(() => {
           if (table.exists()) sql.exec("DELETE FROM call_times")
         })

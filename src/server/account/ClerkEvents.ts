@@ -1,4 +1,4 @@
-import { LifecycleCapability, type LifecycleJobContext } from "agents/lifecycle"
+import type { LifecycleJobContext } from "agents/lifecycle"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -11,6 +11,7 @@ import { ClerkSessionId, type OrganizationId, UserId } from "../domain/Principal
 import * as Incident from "../observability/Incident.ts"
 import type { Grant } from "../oauth/UserAuthorities.ts"
 import { ClerkFacts, type FactsUnavailable } from "./ClerkFacts.ts"
+import { type Outcome, RetriedJob } from "./RetriedJob.ts"
 import { SeenEvents } from "./SeenEvents.ts"
 
 const look = "look at Clerk"
@@ -79,7 +80,7 @@ const nextTry = ({ since }: Look, { retryAfterSeconds }: FactsUnavailable, now: 
  * out of order cost a look, and change nothing by themselves. The look is a job, so that it outlives the object's instance:
  * there is one at a time, and events that come meanwhile are one more after it.
  */
-export class ClerkEvents extends LifecycleCapability {
+export class ClerkEvents extends RetriedJob {
   readonly #runtime: ManagedRuntime.ManagedRuntime<ClerkFacts, never>
   #seen: SeenEvents | undefined
   #lookedAt = -Infinity
@@ -119,7 +120,7 @@ export class ClerkEvents extends LifecycleCapability {
     )
   }
 
-  async onJob({ job }: LifecycleJobContext): Promise<{ readonly rescheduleAt: number } | undefined> {
+  async work({ job }: LifecycleJobContext): Promise<Outcome> {
     const wanted = decodeLook(job.payload)
     this.#lookedAt = await this.#runtime.runPromise(Clock.currentTimeMillis)
     const next = await this.#runtime.runPromise(

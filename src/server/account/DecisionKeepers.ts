@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
+import { Lru } from "../access/Lru.ts"
 import { KeepAlive } from "../config/KeepAlive.ts"
 import type { UserId } from "../domain/Principal.ts"
 import { type Decision, Decisions } from "../observability/Decisions.ts"
@@ -42,7 +43,7 @@ export const ofAccounts = Decisions.keptBy(
     const accounts = yield* AccountStubs
     const keepAlive = yield* KeepAlive
     const run = Effect.runPromiseWith(yield* Effect.context())
-    const batches = new Map<UserId, Batch>()
+    const batches = new Lru<UserId, Batch>()
 
     /** Under its own references, so that who looks one up in vain learns why. */
     const undelivered = (userId: UserId, decisions: ReadonlyArray<Decision>) =>

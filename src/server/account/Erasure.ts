@@ -1,4 +1,4 @@
-import { LifecycleCapability, type LifecycleJobContext } from "agents/lifecycle"
+import type { LifecycleJobContext } from "agents/lifecycle"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,6 +12,7 @@ import { UserId } from "../domain/Principal.ts"
 import { CallTimes } from "./CallTimes.ts"
 import { DecisionRows } from "./DecisionRows.ts"
 import { Records } from "./Records.ts"
+import { type Outcome, RetriedJob } from "./RetriedJob.ts"
 import { UserEntries } from "./UserEntries.ts"
 
 const erase = "erase"
@@ -39,7 +40,7 @@ type Found = "deleted" | "unknown" | "there"
  * then. The key of another Clerk instance makes every user look deleted: it has to stay wrong for all those days
  * to erase anything.
  */
-export class Erasure extends LifecycleCapability {
+export class Erasure extends RetriedJob {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Access | Rows, never>
 
   constructor(runtime: ManagedRuntime.ManagedRuntime<Access | Rows, never>) {
@@ -57,7 +58,7 @@ export class Erasure extends LifecycleCapability {
     await jobs.push({ id: erase, fn: erase, time, payload: { userId: event.userId } })
   }
 
-  async onJob({ job }: LifecycleJobContext): Promise<{ readonly rescheduleAt: number } | undefined> {
+  async work({ job }: LifecycleJobContext): Promise<Outcome> {
     const { userId } = decodePayload(job.payload)
     const found = await this.#runtime.runPromise(this.#look(userId))
     if (found === "deleted") await this.#runtime.runPromise(removeAll)

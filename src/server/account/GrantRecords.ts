@@ -13,6 +13,12 @@ import { type Change, Records, type StoredRecord } from "./Records.ts"
 const grantsOf = (userId: UserId) => `grant:${userId}:`
 const tokensOf = (userId: UserId, grantId: string) => `token:${userId}:${grantId}:`
 
+/** The id of a grant that is stored under this key. */
+export const grantOf = (key: string): GrantId | undefined => {
+  const [kind, , id] = key.split(":")
+  return kind === "grant" && id !== undefined ? GrantId.make(id) : undefined
+}
+
 /** What is stored beside a grant, and goes with it. */
 export const useOf = (grantId: string) => `use:${grantId}`
 export const accessUseOf = (grantId: string, id: string) => `use:${grantId}:${id}`

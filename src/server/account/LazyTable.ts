@@ -24,3 +24,11 @@ export const lazyTable = (sql: SqlStorage, name: string, ...statements: Readonly
     }
   }
 }
+
+/** Whether any of these tables is there and has a row. Makes none. */
+export const anyRow = (sql: SqlStorage, names: ReadonlyArray<string>): boolean => {
+  const listed = names.map(() => "?").join()
+  const found = sql.exec(`SELECT name FROM sqlite_master WHERE type = 'table' AND name IN (${listed})`, ...names)
+  const there = new Set(found.toArray().map(({ name }) => name))
+  return names.some((name) => there.has(name) && sql.exec(`SELECT 1 FROM ${name} LIMIT 1`).toArray().length > 0)
+}

@@ -1,4 +1,3 @@
-import { LifecycleCapability, type LifecycleJobContext } from "agents/lifecycle"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -13,6 +12,7 @@ import { AppConfig } from "../config/AppConfig.ts"
 import { EventId, type OrganizationId, UserId } from "../domain/Principal.ts"
 import * as Incident from "../observability/Incident.ts"
 import { AccountStubs } from "./AccountStub.ts"
+import { type Outcome, RetriedJob } from "./RetriedJob.ts"
 import { SeenEvents } from "./SeenEvents.ts"
 
 /** A user who has a grant for an organization. */
@@ -75,7 +75,7 @@ type Services = AccountStubs | AppConfig
  * tell them of an event: in steps, which are jobs, so that a round goes on where it was when the object is replaced. A user
  * waits to be told at most once, whatever comes meanwhile: a second event restarts the round for those who were told.
  */
-export class OrganizationMembers extends LifecycleCapability {
+export class OrganizationMembers extends RetriedJob {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Services, never>
   #seen: SeenEvents | undefined
   #steppedAt = -Infinity
@@ -122,7 +122,7 @@ export class OrganizationMembers extends LifecycleCapability {
     await jobs.push({ id: step, fn: step, time })
   }
 
-  async onJob(_: LifecycleJobContext): Promise<{ readonly rescheduleAt: number } | undefined> {
+  async work(): Promise<Outcome> {
     const pace = await this.#runtime.runPromise(paceOf)
     const now = await this.#runtime.runPromise(Clock.currentTimeMillis)
     const sql = this.#tables()

@@ -18,7 +18,10 @@ const compared = Duration.toMillis("1 day")
 /** The largest record that is kept, in characters. A row of a Durable Object holds 2 MB. */
 const longest = 1_000_000
 
-/** What Clerk said about the object's own user: in memory, and among the records, where a new instance finds it. */
+/**
+ * What Clerk said about the object's own user: in memory and, for a user who has a grant, among the records, where a new
+ * instance finds it.
+ */
 export const layer = Layer.effect(
   Snapshots,
   Effect.map(Records, (records) => {
@@ -28,13 +31,15 @@ export const layer = Layer.effect(
         known === undefined
           ? Effect.map(records.get(key), (stored) => (known = Option.getOrUndefined(decodeSaid(stored))))
           : Effect.succeed(known),
-      set: (_, said) => {
+      set: Effect.fnUntraced(function* (_, said) {
         known = said
         const value = encodeSaid(said)
-        return records.commit([
+        const isKept = (yield* records.list("grant:", 1)).length > 0 || (yield* records.get(key)) !== undefined
+        if (!isKept) return
+        yield* records.commit([
           value.length > longest ? { key, value: null } : { key, value, expiresAt: said.takenAt + compared }
         ])
-      }
+      })
     })
   })
 )

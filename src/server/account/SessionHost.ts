@@ -1,4 +1,4 @@
-import { type CapabilityWebSocketUpgradeContext, LifecycleCapability } from "agents/lifecycle"
+import type { CapabilityWebSocketUpgradeContext } from "agents/lifecycle"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as SecureRandom from "effect/crypto/SecureRandom"
@@ -12,6 +12,7 @@ import type { AppConfig } from "../config/AppConfig.ts"
 import type { ServerFactory } from "../mcp/ServerFactory.ts"
 import * as Incident from "../observability/Incident.ts"
 import type { Authority } from "./Authority.ts"
+import { RetriedJob } from "./RetriedJob.ts"
 import { closing, ListenHeader, listenHeader, type Removal } from "./Session.ts"
 import { answer, rateLimited, refusal, type SessionFailure } from "./SessionFailure.ts"
 import { makeSessions, type Message, type Sessions } from "./Sessions.ts"
@@ -26,7 +27,7 @@ const decodeListen = Schema.decodeUnknownEffect(ListenHeader)
 const sweep = "sweep"
 
 /** Runs the sessions on SQLite, hibernating sockets and the alarm of a Durable Object. */
-export class SessionHost extends LifecycleCapability {
+export class SessionHost extends RetriedJob {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Services, never>
   #sessions: Sessions | undefined
   #sweepAt = Infinity
@@ -90,7 +91,7 @@ export class SessionHost extends LifecycleCapability {
     return attachmentOf(socket) !== undefined
   }
 
-  async onJob(): Promise<void> {
+  async work(): Promise<undefined> {
     this.#sweepAt = Infinity
     const next = await this.#runtime.runPromise(this.#started.sweep())
     // Pushed, not returned: a request may have asked for another time in the meantime, and the earlier one counts.

@@ -296,6 +296,7 @@ describe("what Access publishes", () => {
       const [clerk, told]: [FakeClerk, Array<AccessEvent>] = [new FakeClerk(user), []]
       const events = Layer.succeed(AccessEvents, { publish: (event) => Effect.sync(() => void told.push(event)) })
       const records = yield* Effect.provide(Records, Layer.fresh(memoryRecords))
+      yield* records.commit([{ key: `grant:${ada}:1`, value: "a grant", expiresAt: null }])
       const snapshots = Layer.provide(Layer.fresh(RecordedSnapshots.layer), Layer.succeed(Records, records))
       const instance = Layer.provide(Layer.fresh(Access.layer), [clerk.layer, events, snapshots])
       /** Has the new instance ask twice, and tells what was published until then. */

@@ -64,6 +64,22 @@ describe("decisions of the stateless lane", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect(
+    "are collected for a bounded number of users: beyond it, those of whom nothing came for the longest wait alone",
+    () => {
+      const { accounts, layer } = setting()
+      return Effect.gen(function* () {
+        const { record } = yield* Decisions
+        yield* record(decided({ reference: "A" }))
+        for (let user = 0; user < 2_000; user++) yield* record(decided({ reference: "R", userId: `user_${user}` }))
+        yield* record(decided({ reference: "B" }))
+        yield* TestClock.adjust("1 second")
+        assert.lengthOf(accounts.recorded, 2_002)
+        assert.isTrue(accounts.recorded.every((rows) => rows === 1))
+      }).pipe(Effect.provide(layer))
+    }
+  )
+
   it.effect("are sent again where the object is being replaced", () => {
     const { accounts, log, layer } = setting()
     return Effect.gen(function* () {

@@ -1,5 +1,6 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test"
-import { assert, describe, it } from "vitest"
+import * as Effect from "effect/Effect"
+import { afterEach, assert, describe, it } from "vitest"
 
 import { closing, limits } from "../../../src/server/account/Session.ts"
 import {
@@ -21,6 +22,7 @@ import {
   until,
   Session
 } from "../../support/sessions/Sessions.ts"
+import { clerk, ended } from "../../support/sessions/Worker.ts"
 
 /** Reads the first event of a stream, leaves, and answers its id. */
 const firstEventId = async (response: Response): Promise<string> => {
@@ -394,6 +396,21 @@ describe("a grant that has ended", () => {
     assert.strictEqual(refused.headers.get("www-authenticate"), 'Bearer error="invalid_token"')
     assert.strictEqual((await new Session(principal, "changes").listen()).status, 401)
     await Session.open(identityOf(principal.userId, "grant-2"))
+  })
+})
+
+describe("a grant that ends after its token was found good", () => {
+  afterEach(() => {
+    clerk.admitted = Effect.void
+  })
+
+  it("opens no session, and calls nothing in one", async () => {
+    const session = await Session.open(identityOf(freshUser(), "grant-1", ["mcp:tools"], "client"))
+    const principal = identityOf(session.principal.userId, "grant-2", ["mcp:tools"], "client")
+    clerk.admitted = Effect.sync(() => ended.add(`${principal.userId} ${principal.grantId}`))
+    assert.strictEqual((await session.as(principal).post(call(1, "echo"))).status, 401)
+    ended.delete(`${principal.userId} ${principal.grantId}`)
+    assert.strictEqual((await new Session(principal).post(initialize())).status, 401)
   })
 })
 

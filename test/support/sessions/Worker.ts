@@ -20,6 +20,7 @@ import { AccountStubs } from "../../../src/server/account/AccountStub.ts"
 import { Authority } from "../../../src/server/account/Authority.ts"
 import { ClerkFacts } from "../../../src/server/account/ClerkFacts.ts"
 import { Paces } from "../../../src/server/account/OrganizationMembers.ts"
+import { Records } from "../../../src/server/account/Records.ts"
 import * as RecordedSnapshots from "../../../src/server/account/RecordedSnapshots.ts"
 import { CallLimit } from "../../../src/server/capability/CallLimit.ts"
 import { defaultLimits, UserStoreLimits } from "../../../src/server/capability/UserStoreWrite.ts"
@@ -62,6 +63,8 @@ export const clerk = {
   organizations: new Map<string, ReadonlyArray<string>>(),
   /** Whom Clerk was asked about, and which sessions, in order. */
   asked: new Array<string>(),
+  /** What happens once a token was found good. */
+  admitted: Effect.void as Effect.Effect<unknown>,
   /** What a question waits for. */
   latency: Effect.void as Effect.Effect<unknown>
 }
@@ -136,7 +139,7 @@ const FactsOfClerk = Layer.effect(
 ).pipe(Layer.provide(ClerkFacts.layer), Layer.provide(FakeGrants))
 
 /** The grants that have ended, each after its user. */
-const ended = new Set<string>()
+export const ended = new Set<string>()
 
 /** The users who have called, and the grant that they have at least. */
 const connected = new Set<string>()
@@ -151,11 +154,13 @@ const someGrant: Grant = {
 const decodePrincipal = Schema.decodeUnknownSync(Schema.fromJsonString(Principal))
 
 /** An authority to which a token is the JSON of a principal, whose grant stands until it has ended. */
-const authorityOver: (userId: string) => Layer.Layer<Authority, never, Access> = (userId) =>
+const authorityOver: (userId: string) => Layer.Layer<Authority, never, Access | Records> = (userId) =>
   Layer.effect(
     Authority,
     Effect.gen(function* () {
       const access = yield* Access
+      const records = yield* Records
+      const own = UserId.make(userId, { disableChecks: true })
       const unused = Effect.die(new TypeError("these tests ask for no such thing"))
       return Authority.of({
         has: (grantId) => Effect.sync(() => !ended.has(`${userId} ${grantId}`)),
@@ -163,6 +168,10 @@ const authorityOver: (userId: string) => Layer.Layer<Authority, never, Access> =
           const principal = decodePrincipal(token)
           if (ended.has(`${userId} ${principal.grantId}`)) return { _tag: "NotAdmitted", reason: "ended" }
           connected.add(userId)
+          const key = `grant:${userId}:${principal.grantId}`
+          if ((yield* records.get(key)) === undefined) {
+            yield* records.commit([{ key, value: "a grant", expiresAt: null }])
+          }
           const known = yield* Effect.result(access.current(principal.userId))
           if (Result.isFailure(known) && known.failure.reason._tag === "AccountClosed") {
             return { _tag: "NotAdmitted", reason: "closed" }
@@ -170,12 +179,17 @@ const authorityOver: (userId: string) => Layer.Layer<Authority, never, Access> =
           const facts: Facts = Result.isSuccess(known)
             ? { _tag: "Known", user: known.success }
             : { _tag: "Unknown", retryAfterSeconds: 1, passes: true }
+          yield* clerk.admitted
           return { _tag: "Admitted", caller: { principal, facts }, expiresAt: 0 }
         }),
-        token: () => unused,
-        standing: unused,
+        token: () => Effect.succeed(new Response(null, { status: 400 })),
+        standing: Effect.as(Effect.ignore(access.current(own)), {
+          _tag: "Unknown",
+          retryAfterSeconds: 1,
+          passes: true
+        }),
         grants: Effect.sync(() => grants.get(userId) ?? (connected.has(userId) ? [someGrant] : [])),
-        end: () => unused,
+        end: () => Effect.void,
         keep: () => unused
       })
     })
