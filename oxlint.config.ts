@@ -7,6 +7,8 @@ import { defineConfig } from "oxlint"
  */
 const mayImport = {
   domain: [],
+  // How clients of others are connected: facts about them, for pages, documents and commands.
+  clients: [],
   config: ["domain"],
   observability: ["domain", "config"],
   clerk: ["domain", "config", "observability"],
@@ -16,7 +18,7 @@ const mayImport = {
   oauth: ["domain", "config", "observability", "clerk", "access", "capability"],
   mcp: ["domain", "config", "observability", "clerk", "access", "capability", "oauth"],
   account: ["domain", "config", "observability", "clerk", "access", "capability", "oauth", "mcp"],
-  http: ["domain", "config", "observability", "clerk", "access", "capability", "oauth", "mcp", "account"],
+  http: ["domain", "clients", "config", "observability", "clerk", "access", "capability", "oauth", "mcp", "account"],
   // The kit for tests. No other room imports it, and with that no Worker holds it.
   testing: [
     "Server.ts",
