@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import { OAuthEndpoints } from "../oauth/OAuthEndpoints.ts"
 import { type Resource, resourceAt } from "../oauth/Resource.ts"
@@ -9,6 +9,7 @@ import { endConnections, show, signIn, signOut } from "./Account.ts"
 import { ask, decide } from "./Authorize.ts"
 import { finish, receive } from "./Callback.ts"
 import { makeClerkWebhook } from "./ClerkWebhook.ts"
+import { makeHealth } from "./Health.ts"
 import { landing, notFound } from "./Landing.ts"
 import { makeMcp } from "./Mcp.ts"
 import { asOAuthError, asPage, rateLimited } from "./RateLimitedRoute.ts"
@@ -55,6 +56,7 @@ const limitedCallback = rateLimited("callback", asPage)
 export const routes = HttpRouter.addAll(
   Effect.gen(function* () {
     const explain = yield* makeExplain
+    const health = yield* makeHealth
     const explainPerson = yield* makeExplainPerson
     const mcp = yield* makeMcp
     const sse = yield* makeSse
@@ -62,7 +64,7 @@ export const routes = HttpRouter.addAll(
     const clerkWebhook = yield* makeClerkWebhook
     return [
       route("GET", "/", landing),
-      route("GET", "/health", Effect.succeed(HttpServerResponse.jsonUnsafe({ status: "ok" }))),
+      route("GET", "/health", health),
 
       route("GET", "/authorize", limitedPage(ask)),
       route("POST", "/authorize", limitedPage(decide)),
