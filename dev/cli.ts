@@ -5,6 +5,7 @@ import * as Command from "effect/cli/Command"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import { doctor } from "./commands/Doctor.ts"
 import { explain } from "./commands/Explain.ts"
 import { init } from "./commands/Init.ts"
 import { policy } from "./commands/Policy.ts"
@@ -14,7 +15,7 @@ import { library } from "./Library.ts"
 
 Command.make("clerk-mcp").pipe(
   Command.withDescription("A remote MCP server with Clerk sign-in on Cloudflare Workers"),
-  Command.withSubcommands([init, start, explain, policy, size]),
+  Command.withSubcommands([init, start, doctor, explain, policy, size]),
   Command.run({ version: library.version }),
   Effect.provide([NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto]),
   NodeRuntime.runMain

@@ -53,7 +53,7 @@ export const oauthApplicationRoutes = HttpRouter.use(
       const wanted = yield* query(ListQuery)
       const text = wanted.name_query?.toLowerCase()
       const matching = (yield* applications.all).filter(
-        (one) => text === undefined || one.name.toLowerCase().includes(text)
+        (one) => text === undefined || one.name.toLowerCase().includes(text) || one.clientId === wanted.name_query
       )
       const byName = wanted.order_by?.endsWith("name") === true
       const sorted = byName ? matching.toSorted((one, other) => one.name.localeCompare(other.name)) : matching

@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 
 import { AccountStubs } from "../account/AccountStub.ts"
@@ -88,10 +89,19 @@ export const makeHealthChecks = Effect.gen(function* () {
   const clerkApplication = (clientId: string) =>
     ofClerk(
       Effect.gen(function* () {
-        const application = yield* clerk.oauthApplication(clientId)
-        if (application === undefined) return bad("no-application")
-        if (!application.redirectUris.includes(new URL("/callback", config.PUBLIC_URL).href)) return bad("no-redirect")
-        if (!application.scopes.split(" ").includes("openid")) return bad("no-openid")
+        // Where Clerk refuses the list of applications, redeeming tells what there is to know.
+        const listed = yield* Effect.map(clerk.oauthApplication(clientId), Option.fromUndefinedOr).pipe(
+          Effect.catchTag("ClerkError", (error) =>
+            error.reason._tag === "ClerkMisconfigured" && error.reason.status === 403
+              ? Effect.succeed("refused" as const)
+              : Effect.fail(error)
+          )
+        )
+        if (listed === "refused") return yield* redeemed
+        if (Option.isNone(listed)) return bad("no-application")
+        const { redirectUris, scopes } = listed.value
+        if (!redirectUris.includes(new URL("/callback", config.PUBLIC_URL).href)) return bad("no-redirect")
+        if (!scopes.split(" ").includes("openid")) return bad("no-openid")
         return yield* redeemed
       })
     )

@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 
 import { KeepAlive } from "../config/KeepAlive.ts"
 import { OAuthStorage } from "../oauth/OAuthStorage.ts"
@@ -26,9 +27,10 @@ export const makeWebhookDeliveries = Effect.gen(function* () {
   const write = (now: number) =>
     Effect.gen(function* () {
       const before = yield* last
-      if (before !== undefined && now - Date.parse(before) < exactness) return
-      const time = DateTime.formatIso(DateTime.makeUnsafe(now))
-      yield* Effect.tryPromise(() => storage.put(key, time, { expirationTtl: kept }))
+      const time = Option.map(DateTime.make(before ?? ""), DateTime.toEpochMillis)
+      if (Option.isSome(time) && now - time.value < exactness) return
+      const text = DateTime.formatIso(DateTime.makeUnsafe(now))
+      yield* Effect.tryPromise(() => storage.put(key, text, { expirationTtl: kept }))
     }).pipe(Effect.catch((failure) => Incident.note("The time of a webhook could not be kept", failure)))
 
   /** Notes a delivery. Nobody waits for it, and no delivery fails because of it. */
@@ -37,7 +39,7 @@ export const makeWebhookDeliveries = Effect.gen(function* () {
     if (now - noted < exactness) return
     noted = now
     const keepAlive = yield* KeepAlive
-    const context = yield* Effect.context<never>()
+    const context = yield* Effect.context()
     keepAlive(Effect.runPromiseWith(context)(write(now)))
   })
 

@@ -1,9 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 
-import { type Purpose, StateSigner } from "../../../src/server/oauth/StateSigner.ts"
 import { ClerkUnavailable } from "../../../src/server/clerk/ClerkError.ts"
 import { testServer } from "../../../src/server/testing/index.ts"
 import { operatorToken as sign } from "../../support/OperatorToken.ts"
