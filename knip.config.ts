@@ -27,6 +27,8 @@ const config: KnipConfig = {
   },
   // A type that an exported signature names is exported with it.
   ignoreExportsUsedInFile: { interface: true, type: true },
+  // A terminal for a test, where the machine has one.
+  ignoreBinaries: ["script"],
   ignoreDependencies: [
     // The name under which tsconfig.json configures effect-tsgo, which npx brings: the lock file cannot hold it.
     "@effect/language-service",

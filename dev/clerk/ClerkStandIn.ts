@@ -10,6 +10,7 @@ import { organizationHookRoutes } from "./admin/OrganizationHookRoutes.ts"
 import { StandInAdmin } from "./admin/StandInAdmin.ts"
 import { webhookHookRoutes } from "./admin/WebhookHookRoutes.ts"
 import { avatarRoute } from "./Avatar.ts"
+import { instanceRoutes } from "./backend-api/InstanceRoutes.ts"
 import { oauthApplicationRoutes } from "./backend-api/OAuthApplicationRoutes.ts"
 import { organizationRoutes } from "./backend-api/OrganizationRoutes.ts"
 import { sessionRoutes } from "./backend-api/SessionRoutes.ts"
@@ -77,6 +78,7 @@ const routes = Layer.mergeAll(
   organizationRoutes,
   sessionRoutes,
   oauthApplicationRoutes,
+  instanceRoutes,
   adminRoutes,
   organizationHookRoutes,
   webhookHookRoutes,

@@ -17,12 +17,17 @@ export interface OAuthApplication {
   readonly scopes: string
   readonly isPublic: boolean
   readonly pkceRequired: boolean
+  /** Kept only: the stand-in shows no consent screen. */
+  readonly consentScreen: boolean
   readonly createdAt: number
   readonly updatedAt: number
 }
 
 export type OAuthApplicationChange = Partial<
-  Pick<OAuthApplication, "name" | "redirectUris" | "scopes" | "isPublic" | "pkceRequired" | "clientSecret">
+  Pick<
+    OAuthApplication,
+    "name" | "redirectUris" | "scopes" | "isPublic" | "pkceRequired" | "consentScreen" | "clientSecret"
+  >
 >
 
 /** Every scope that the stand-in knows. */
@@ -70,6 +75,7 @@ export class OAuthApplications extends Context.Service<
           scopes: knownScopes.join(" "),
           isPublic: false,
           pkceRequired: false,
+          consentScreen: false,
           createdAt: now,
           updatedAt: now
         })
@@ -95,6 +101,7 @@ export class OAuthApplications extends Context.Service<
             scopes: "profile email",
             isPublic: false,
             pkceRequired: false,
+            consentScreen: true,
             ...fields,
             createdAt: now,
             updatedAt: now

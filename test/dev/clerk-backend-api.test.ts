@@ -190,8 +190,35 @@ layer(ClerkStandIn.layer({ port: 0 }))("Clerk stand-in as the Backend API", (it)
       assert.include(wide.address.href, made.clientId)
       const narrow = yield* client.walk("member@example.com", { client_id: made.clientId, scope: "openid email" })
       assert.isTrue(narrow.back.url.searchParams.has("code"))
+      const byClientId = yield* Effect.promise(() => clerk.oauthApplications.list({ nameQuery: made.clientId }))
+      assert.deepEqual(
+        byClientId.data.map((one) => [one.id, one.consentScreenEnabled]),
+        [[made.id, true]]
+      )
       yield* Effect.promise(() => clerk.oauthApplications.delete(made.id))
       assert.strictEqual((yield* refusedCall(() => clerk.oauthApplications.get(made.id))).status, 404)
+    })
+  )
+
+  it.effect("tells of the instance: its kind, its domain, its JWT templates, whether it has organizations", () =>
+    Effect.gen(function* () {
+      const { admin, clerk, settings, url } = yield* fresh
+      const instance = yield* Effect.promise(() => clerk.instance.get())
+      assert.strictEqual(instance.environmentType, "development")
+      const domains = yield* Effect.promise(() => clerk.domains.list())
+      assert.deepEqual(
+        domains.data.map(({ frontendApiUrl, isSatellite }) => [frontendApiUrl, isSatellite]),
+        [[url, false]]
+      )
+      const templates = yield* Effect.promise(() => clerk.jwtTemplates.list())
+      assert.deepEqual(
+        templates.data.map(({ name }) => name),
+        [settings.CLERK_JWT_TEMPLATE]
+      )
+      const organizations = Effect.promise(() => clerk.instance.getOrganizationSettings())
+      assert.isTrue((yield* organizations).enabled)
+      yield* admin.setFeatures({ organizations: false })
+      assert.isFalse((yield* organizations).enabled)
     })
   )
 

@@ -25,7 +25,8 @@ const changeFields = {
   redirect_uris: nullable(Schema.Array(Schema.NonEmptyString)),
   scopes: nullable(Schema.String.check(Schema.isMaxLength(1024))),
   public: nullable(Schema.Boolean),
-  pkce_required: nullable(Schema.Boolean)
+  pkce_required: nullable(Schema.Boolean),
+  consent_screen_enabled: nullable(Schema.Boolean)
 } as const
 
 const Name = Schema.NonEmptyString.check(Schema.isMaxLength(256))
@@ -37,7 +38,8 @@ const changeOf = (wanted: typeof ApplicationUpdate.Type): OAuthApplicationChange
   ...(wanted.redirect_uris == null ? {} : { redirectUris: wanted.redirect_uris }),
   ...(wanted.scopes == null ? {} : { scopes: wanted.scopes }),
   ...(wanted.public == null ? {} : { isPublic: wanted.public }),
-  ...(wanted.pkce_required == null ? {} : { pkceRequired: wanted.pkce_required })
+  ...(wanted.pkce_required == null ? {} : { pkceRequired: wanted.pkce_required }),
+  ...(wanted.consent_screen_enabled == null ? {} : { consentScreen: wanted.consent_screen_enabled })
 })
 
 /** `/v1/oauth_applications` of the Backend API, and the verification of opaque access tokens. */

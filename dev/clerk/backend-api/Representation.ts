@@ -103,7 +103,7 @@ export const applicationJson = (
   client_uri: null,
   client_image_url: null,
   dynamically_registered: false,
-  consent_screen_enabled: false,
+  consent_screen_enabled: application.consentScreen,
   pkce_required: application.pkceRequired,
   public: application.isPublic,
   scopes: application.scopes,
