@@ -48,10 +48,11 @@ const decodeManifest = Schema.decodeUnknownOption(
 /** The repository's own check, where it has one. */
 const check = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
-  const manifest = yield* Effect.option(files.readFileString("package.json"))
-  const { scripts = {} } = Option.getOrElse(Option.flatMap(manifest, decodeManifest), () => ({ scripts: {} }))
-  if (scripts["check"] === undefined)
+  const text = yield* Effect.option(files.readFileString("package.json"))
+  const manifest = Option.getOrUndefined(Option.flatMap(text, decodeManifest))
+  if (manifest?.scripts["check"] === undefined) {
     return yield* Console.log("There is no script check in package.json: nothing is checked.")
+  }
   return yield* run("npm", ["run", "check"], "mend what it names, or deploy without it: --no-check.")
 })
 
