@@ -89,8 +89,11 @@ describe("/health", () => {
     assert.strictEqual((await handler(await delivery(event))).status, 204)
     const seen = (await report()).checks["webhooks"]?.lastDelivery ?? ""
     assert.isBelow(Math.abs(Date.parse(seen) - Date.now()), 60_000)
-    // One write in ten minutes, however many come.
+    // One look and one write in ten minutes, however many come.
+    const looks = () => kv.calls.filter(({ key }) => key === "health:webhook").length
+    const before = looks()
     await handler(await delivery(event))
+    assert.strictEqual(looks(), before)
     const writes = () => kv.calls.filter(({ method, key }) => method === "put" && key === "health:webhook").length
     assert.strictEqual(writes(), 1)
     wait(601)
