@@ -1,3 +1,4 @@
+import * as Argument from "effect/cli/Argument"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -5,7 +6,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { configFile, readConfigFile, withEnvironment, writeText } from "../wrangler/ConfigFile.ts"
-import { type Config, differences, environmentsOf, isConfig } from "../wrangler/Environments.ts"
+import { type Config, differences, environmentsOf, isConfig, placeOf } from "../wrangler/Environments.ts"
 import { readJsonc } from "../wrangler/Jsonc.ts"
 
 class EnvironmentsDiffer extends Schema.TaggedError<EnvironmentsDiffer>()("EnvironmentsDiffer", {
@@ -23,15 +24,34 @@ class EnvironmentsDiffer extends Schema.TaggedError<EnvironmentsDiffer>()("Envir
   }
 }
 
+class EnvironmentMissing extends Schema.TaggedError<EnvironmentMissing>()("EnvironmentMissing", {
+  name: Schema.String
+}) {
+  override get message(): string {
+    return `${configFile} has no environment ${this.name}.\nNext: npm run setup -- --env ${this.name}, and commit what it writes into ${configFile}.`
+  }
+  override get [CliError.userMessage](): string {
+    return this.message
+  }
+}
+
 const mendedText = (text: string, config: Config) =>
   Object.keys(environmentsOf(config)).reduce((made, name) => withEnvironment(made, config, name), text)
 
 /** Compares the environments of `wrangler.jsonc` with its top level, or writes what they lack. */
 export const environments = Command.make(
   "environments",
-  { write: Flag.Boolean("write").pipe(Flag.withDescription("Write what they lack"), Flag.withDefault(false)) },
-  Effect.fnUntraced(function* ({ write }) {
+  {
+    write: Flag.Boolean("write").pipe(Flag.withDescription("Write what they lack"), Flag.withDefault(false)),
+    names: Argument.String("NAME").pipe(
+      Argument.withDescription("Environments that have to be there, beside all that are compared"),
+      Argument.variadic({})
+    )
+  },
+  Effect.fnUntraced(function* ({ names: wanted, write }) {
     const { config, text } = yield* readConfigFile
+    const missing = wanted.find((name) => placeOf(config, name).block === undefined)
+    if (missing !== undefined) return yield* new EnvironmentMissing({ name: missing })
     if (write) yield* writeText(configFile, mendedText(text, config))
     const now = write ? readJsonc(mendedText(text, config)) : config
     const found = isConfig(now) ? differences(now) : []

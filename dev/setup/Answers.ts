@@ -7,7 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { isLoopback, Origin } from "../../src/server/config/AppConfig.ts"
 import { clerkApi, dashboard } from "./ClerkBackend.ts"
-import { SetupFailed } from "./SetupFailed.ts"
+import { Stopped } from "../Stopped.ts"
 
 /** A variable of the environment that setup runs in; an empty one counts as none. */
 const variable = (name: string) =>
@@ -38,11 +38,11 @@ export const given = Effect.all({
 const prompted = <A>(prompt: Prompt.Prompt<A>) =>
   Effect.mapError(
     Prompt.run(prompt),
-    () => new SetupFailed({ problem: "Setup was left.", next: "run it again: it goes on where it stopped." })
+    () => new Stopped({ problem: "Setup was left.", next: "run it again: it goes on where it stopped." })
   )
 
 /** Asks a person, if one is there to be asked; what is missing is a failure otherwise. */
-const ask = Effect.fnUntraced(function* <A>(yes: boolean, prompt: Prompt.Prompt<A>, missing: SetupFailed) {
+const ask = Effect.fnUntraced(function* <A>(yes: boolean, prompt: Prompt.Prompt<A>, missing: Stopped) {
   const { canPrompt } = yield* TerminalCapabilities.TerminalCapabilities
   if (yes || !canPrompt) return yield* missing
   return yield* prompted(prompt)
@@ -51,7 +51,7 @@ const ask = Effect.fnUntraced(function* <A>(yes: boolean, prompt: Prompt.Prompt<
 const isName = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/u
 
 const badName = (name: string) =>
-  new SetupFailed({
+  new Stopped({
     problem: `"${name}" cannot be the name of an environment.`,
     next: "choose at most 32 lowercase letters, digits and dashes, such as staging."
   })
@@ -73,7 +73,7 @@ export const environmentName = Effect.fnUntraced(function* (
         }).pipe(
           Prompt.flatMap((chosen) => (chosen === "" ? Prompt.String({ message: "Its name" }) : Prompt.succeed(chosen)))
         ),
-        new SetupFailed({
+        new Stopped({
           problem: "Which environment to set up was not said.",
           next: `add --env with one of ${known.join(", ")}, or a name of your own.`
         })
@@ -86,7 +86,7 @@ const decodeOrigin = Schema.decodeUnknownOption(Origin)
 const origin = Effect.fnUntraced(function* (name: string, text: string) {
   const decoded = decodeOrigin(text)
   if (Option.isSome(decoded)) return decoded.value.origin
-  return yield* new SetupFailed({
+  return yield* new Stopped({
     problem: `${name} is "${text}", which is no address without a path that starts with https:// (or http:// and localhost).`,
     next: `give ${name} as an address such as https://mcp.example.com and run setup again.`
   })
@@ -98,9 +98,9 @@ export const backendAddress = Effect.fnUntraced(function* (text: string | undefi
   const apiUrl = yield* origin("CLERK_API_URL", text)
   // The secret key goes there.
   if (isLoopback(new URL(apiUrl).hostname)) return { apiUrl, ofStandIn: apiUrl }
-  return yield* new SetupFailed({
+  return yield* new Stopped({
     problem: `CLERK_API_URL is ${apiUrl}, to which the secret key would be sent. It is for a stand-in on this machine only.`,
-    next: "unset CLERK_API_URL and run setup again."
+    next: "unset CLERK_API_URL, in the environment or in wrangler.jsonc, and run setup again."
   })
 })
 
@@ -113,7 +113,7 @@ export const publicAddress = Effect.fnUntraced(function* (set: string | undefine
       Prompt.String({
         message: `Its address: https://${worker}.YOUR-SUBDOMAIN.workers.dev, or a domain of yours`
       }),
-      new SetupFailed({
+      new Stopped({
         problem: "The address of the server is not known.",
         next: `set PUBLIC_URL in the environment, such as https://${worker}.YOUR-SUBDOMAIN.workers.dev (the dashboard shows your subdomain under Workers), and run setup again.`
       })
@@ -129,7 +129,7 @@ export const signInMode = Effect.fnUntraced(function* (
 ) {
   const mode = set ?? "clerk"
   if (mode !== "clerk" && mode !== "app") {
-    return yield* new SetupFailed({
+    return yield* new Stopped({
       problem: `SIGN_IN is "${mode}".`,
       next: "set it to clerk (people sign in with Clerk) or app (in an app of yours) and run setup again."
     })
@@ -140,7 +140,7 @@ export const signInMode = Effect.fnUntraced(function* (
     (yield* ask(
       yes,
       Prompt.String({ message: "The address of your app, which signs people in" }),
-      new SetupFailed({
+      new Stopped({
         problem: "SIGN_IN is app, and the address of the app is not known.",
         next: "set APP_URL in the environment, such as https://app.example.com, and run setup again."
       })
@@ -154,7 +154,7 @@ export const secretKey = (set: Redacted.Redacted | undefined, yes: boolean) =>
     ? ask(
         yes,
         Prompt.Password({ message: `Clerk secret key (${dashboard("api-keys")})` }),
-        new SetupFailed({
+        new Stopped({
           problem: "The secret key of the Clerk instance is not known.",
           next: `set CLERK_SECRET_KEY in the environment to the secret key from ${dashboard("api-keys")} and run setup again.`
         })
@@ -176,7 +176,7 @@ export const webhookSecret = Effect.fnUntraced(function* (
     : set
   if (secret === undefined || Redacted.value(secret) === "") return undefined
   if (isWebhookSecret(Redacted.value(secret))) return secret
-  return yield* new SetupFailed({
+  return yield* new Stopped({
     problem: "This is no signing secret of Clerk's webhooks: those start with whsec_.",
     next: `copy it from the page of the endpoint at ${dashboard("webhooks")} and run setup again.`
   })

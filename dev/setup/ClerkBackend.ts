@@ -5,7 +5,7 @@ import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { SetupFailed } from "./SetupFailed.ts"
+import { Stopped } from "../Stopped.ts"
 
 /** Pages of Clerk's dashboard, for the application that was opened there last. */
 export const dashboard = (page: string): string => `https://dashboard.clerk.com/~/${page}`
@@ -20,31 +20,31 @@ const ClerkErrors = Schema.Struct({
 })
 const decodeErrors = Schema.decodeUnknownEffect(ClerkErrors)
 
-const whatFor = (status: number, apiUrl: string, code: string, words: string): SetupFailed => {
+const whatFor = (status: number, apiUrl: string, code: string, words: string): Stopped => {
   const said = `${status}${code === "" ? "" : `, ${code}`}${words === "" ? "" : `: ${words}`}`
   switch (status) {
     case 401:
-      return new SetupFailed({
+      return new Stopped({
         problem: `Clerk does not take this secret key (${said}).`,
         next: `copy the secret key of your instance anew from ${dashboard("api-keys")} and run setup again.`
       })
     case 403:
-      return new SetupFailed({
+      return new Stopped({
         problem: `Clerk refuses this secret key something that setup needs (${said}).`,
         next: `use a key that may read the instance and manage OAuth applications: ${dashboard("api-keys")}`
       })
     case 429:
-      return new SetupFailed({
+      return new Stopped({
         problem: `Clerk has had too many requests with this key (${said}).`,
         next: "wait a minute and run setup again: it goes on where it stopped."
       })
     default:
       return status >= 500
-        ? new SetupFailed({
+        ? new Stopped({
             problem: `Clerk's Backend API at ${apiUrl} fails (${said}).`,
             next: "look at https://status.clerk.com, and run setup again when it is over: it goes on where it stopped."
           })
-        : new SetupFailed({
+        : new Stopped({
             problem: `Clerk refuses a request of setup's (${said}).`,
             next: "mend what it names, and run setup again: it goes on where it stopped."
           })
@@ -60,7 +60,7 @@ export interface ClerkBackend {
     path: string,
     answer: Schema.Decoder<A>,
     body?: Readonly<Record<string, Schema.Json>>
-  ) => Effect.Effect<A, SetupFailed>
+  ) => Effect.Effect<A, Stopped>
 }
 
 /** The Backend API at this address, with this secret key. */
@@ -85,9 +85,12 @@ export const clerkBackend = Effect.fnUntraced(function* (apiUrl: string, secretK
       Effect.timeout("30 seconds"),
       Effect.mapError(
         () =>
-          new SetupFailed({
+          new Stopped({
             problem: `Clerk's Backend API does not answer at ${apiUrl}.`,
-            next: "look whether this machine is online, behind a proxy, and https://status.clerk.com; then run setup again: it goes on where it stopped."
+            next:
+              apiUrl === clerkApi
+                ? "look whether this machine is online, or behind a proxy, and at https://status.clerk.com; then run setup again: it goes on where it stopped."
+                : "start the stand-in that CLERK_API_URL names, or unset it, in the environment or in wrangler.jsonc."
           })
       )
     )
@@ -100,9 +103,9 @@ export const clerkBackend = Effect.fnUntraced(function* (apiUrl: string, secretK
     return yield* HttpClientResponse.schemaBodyJson(answer)(response).pipe(
       Effect.mapError(
         () =>
-          new SetupFailed({
+          new Stopped({
             problem: `${apiUrl}/v1${path} answers otherwise than Clerk's Backend API does.`,
-            next: "unset CLERK_API_URL, which is for a stand-in only, or take a newer version of this package."
+            next: "unset CLERK_API_URL (in the environment or in wrangler.jsonc), which is for a stand-in only, or take a newer version of this package."
           })
       )
     )

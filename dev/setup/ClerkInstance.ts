@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { type ClerkBackend, dashboard } from "./ClerkBackend.ts"
-import { SetupFailed } from "./SetupFailed.ts"
+import { Stopped } from "../Stopped.ts"
 
 const Instance = Schema.Struct({ environment_type: Schema.String })
 
@@ -23,14 +23,14 @@ export interface ClerkInstance {
 }
 
 /** Whether a text can be a secret key, before anybody is asked. Its parts are never repeated. */
-export const checkKeyFormat = (key: Redacted.Redacted): Effect.Effect<void, SetupFailed> => {
+export const checkKeyFormat = (key: Redacted.Redacted): Effect.Effect<void, Stopped> => {
   const text = Redacted.value(key)
   if (/^sk_(?:test|live)_\S+$/u.test(text)) return Effect.void
   const problem = text.startsWith("pk_")
     ? "This is Clerk's publishable key, not the secret one."
     : "This is no secret key of Clerk's: those start with sk_test_ or sk_live_."
   return Effect.fail(
-    new SetupFailed({ problem, next: `copy the secret key from ${dashboard("api-keys")} and run setup again.` })
+    new Stopped({ problem, next: `copy the secret key from ${dashboard("api-keys")} and run setup again.` })
   )
 }
 
@@ -40,7 +40,7 @@ export const readInstance = Effect.fnUntraced(function* ({ ask }: ClerkBackend) 
   const { data } = yield* ask("GET", "/domains", Domains)
   const domain = data.find(({ is_satellite: satellite }) => !satellite)
   if (domain === undefined) {
-    return yield* new SetupFailed({
+    return yield* new Stopped({
       problem: "This Clerk instance has no domain.",
       next: `finish it at ${dashboard("domains")} and run setup again.`
     })
@@ -49,7 +49,7 @@ export const readInstance = Effect.fnUntraced(function* ({ ask }: ClerkBackend) 
   const organizations = yield* ask("GET", "/instance/organization_settings", OrganizationSettings).pipe(
     Effect.orElseSucceed(() => ({ enabled: false }))
   )
-  const templates = yield* ask("GET", "/jwt_templates", JwtTemplates)
+  const templates = yield* ask("GET", "/jwt_templates?limit=500", JwtTemplates)
   return {
     production: kind === "production",
     frontendApi: domain.frontend_api_url.replace(/\/$/u, ""),

@@ -3,7 +3,7 @@ import type * as PlatformError from "effect/PlatformError"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { wrangler, type WranglerFailed } from "../wrangler/Wrangler.ts"
-import { SetupFailed } from "./SetupFailed.ts"
+import { Stopped } from "../Stopped.ts"
 
 const Namespaces = Schema.fromJsonString(Schema.Array(Schema.Struct({ id: Schema.String, title: Schema.String })))
 const decodeNamespaces = Schema.decodeUnknownEffect(Namespaces)
@@ -18,20 +18,23 @@ const nextFor = (said: string): string => {
   if (/authenticat|credentials|api token|not logged in|10000|9109/iu.test(said)) {
     return "run npx wrangler login, or set CLOUDFLARE_API_TOKEN to a token that may edit Workers scripts and KV, and run setup again."
   }
+  if (/fetch failed|fetch request failed|connectivity/iu.test(said)) {
+    return "look whether this machine is online, or behind a proxy, and at https://www.cloudflarestatus.com; then run setup again: it goes on where it stopped."
+  }
   return "mend what wrangler names, and run setup again: it goes on where it stopped."
 }
 
-const failed = (failure: WranglerFailed | PlatformError.PlatformError | Schema.SchemaError): SetupFailed => {
+const failed = (failure: WranglerFailed | PlatformError.PlatformError | Schema.SchemaError): Stopped => {
   switch (failure._tag) {
     case "WranglerFailed":
-      return new SetupFailed({ problem: failure.message, next: nextFor(failure.output) })
+      return new Stopped({ problem: failure.message, next: nextFor(failure.output) })
     case "PlatformError":
-      return new SetupFailed({
+      return new Stopped({
         problem: "wrangler cannot be started.",
         next: "run npm install in this folder, and then npm run setup."
       })
     case "SchemaError":
-      return new SetupFailed({
+      return new Stopped({
         problem: "wrangler lists something else than it did when this was written.",
         next: "install the version of wrangler that package.json names, and run setup again."
       })
@@ -49,7 +52,7 @@ export const ensureNamespace = (title: string, known: string | undefined) =>
     const present = yield* Effect.mapError(namespaces, failed)
     if (known !== undefined) {
       if (present.some(({ id }) => id === known)) return { id: known, done: "the KV namespace is there" }
-      return yield* new SetupFailed({
+      return yield* new Stopped({
         problem: `wrangler.jsonc names the KV namespace ${known}, which this Cloudflare account does not have.`,
         next: "log in to the account that has it (npx wrangler login), or remove the id from wrangler.jsonc, and run setup again."
       })
@@ -59,7 +62,7 @@ export const ensureNamespace = (title: string, known: string | undefined) =>
     yield* Effect.mapError(wrangler(["kv", "namespace", "create", title, "--env="]), failed)
     const made = (yield* Effect.mapError(namespaces, failed)).find((one) => one.title === title)
     if (made !== undefined) return { id: made.id, done: `the KV namespace ${title} made` }
-    return yield* new SetupFailed({
+    return yield* new Stopped({
       problem: `The KV namespace ${title} was made and is not listed yet.`,
       next: "run setup again in a minute: it goes on where it stopped."
     })

@@ -4,7 +4,7 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { devVars, envFile } from "../DevVars.ts"
 import { writeText } from "../wrangler/ConfigFile.ts"
-import { SetupFailed } from "./SetupFailed.ts"
+import { Stopped } from "../Stopped.ts"
 
 const git = Effect.fnUntraced(function* (parameters: ReadonlyArray<string>) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
@@ -19,7 +19,7 @@ export const requireIgnored = Effect.fnUntraced(function* (file: string) {
   // 0: ignored; 1: not ignored, or tracked; 128: no repository.
   const answer = yield* Effect.orElseSucceed(git(["check-ignore", "--quiet", file]), () => 128)
   if (answer !== 1) return
-  return yield* new SetupFailed({
+  return yield* new Stopped({
     problem: `git would see ${file}, into which the secrets go. Nothing was written into it.`,
     next: `add the line ${file} to .gitignore (git rm --cached ${file} if it was committed, and replace what stands in it), and run setup again.`
   })

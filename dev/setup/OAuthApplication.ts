@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { type ClerkBackend, dashboard } from "./ClerkBackend.ts"
-import { SetupFailed } from "./SetupFailed.ts"
+import { Stopped } from "../Stopped.ts"
 
 const Application = Schema.Struct({
   id: Schema.String,
@@ -37,7 +37,7 @@ export interface WantedApplication {
   /** Whether Clerk may make a new secret for an application that there is; the old one ends with it. */
   readonly mayRotate: boolean
   /** Runs before a secret is made that nobody but this process knows. */
-  readonly beforeSecret: Effect.Effect<void, SetupFailed>
+  readonly beforeSecret: Effect.Effect<void, Stopped>
 }
 
 const find = Effect.fnUntraced(function* ({ ask }: ClerkBackend, query: string, fits: (one: Application) => boolean) {
@@ -94,10 +94,11 @@ export const ensureApplication = Effect.fnUntraced(function* (clerk: ClerkBacken
   if (changed) yield* clerk.ask("PATCH", `/oauth_applications/${found.id}`, Application, change)
   const state = changed ? `brought up to date, for ${redirectUris.join(", ")}` : "is as it has to be"
   const done = `"${found.name}" ${state}`
-  if (secretStored) return { clientId: found.client_id, secret: undefined, done }
+  const known = wanted.clientId === undefined || wanted.clientId === found.client_id
+  if (secretStored && known) return { clientId: found.client_id, secret: undefined, done }
   if (secretGiven !== undefined) return { clientId: found.client_id, secret: secretGiven, done }
   if (!mayRotate) {
-    return yield* new SetupFailed({
+    return yield* new Stopped({
       problem: `Clerk has the OAuth application "${found.name}" already, and tells its client secret to nobody a second time.`,
       next: `run setup with that secret in the environment variable CLERK_CLIENT_SECRET; or with --replace-secrets, and Clerk makes a new one, with which whoever uses the old one cannot sign people in any more (${dashboard("oauth-applications")}).`
     })

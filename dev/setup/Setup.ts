@@ -71,15 +71,56 @@ const prepared = Effect.fnUntraced(function* (
   return { text: wanted, place: placeOf(partOf(now), name) }
 })
 
-/** Makes the KV namespace, and writes its id at once. */
+/** Makes the KV namespace, named as `wrangler deploy` names one that it makes itself, and writes its id at once. */
 const withNamespace = Effect.fnUntraced(function* (text: string, place: ReturnType<typeof placeOf>) {
   const { entry, id: known, path } = namespaceOf(place.block)
-  const { done, id } = yield* ensureNamespace(`${place.worker}-OAUTH_KV`, known)
+  const { done, id } = yield* ensureNamespace(`${place.worker}-oauth-kv`, known)
   const at = [...place.path, ...path]
   const after = setJsonc(text, at, { ...(isConfig(entry) ? entry : { binding: "OAUTH_KV" }), id })
   yield* writeText(configFile, after)
   yield* report("Cloudflare", `${done}, for the Worker ${place.worker}`)
   return after
+})
+
+interface FoundSecrets {
+  readonly store: { readonly names: ReadonlySet<string>; readonly values: ReadonlyMap<string, Redacted.Redacted> }
+  /** Whether what is stored under a name is still good. */
+  readonly keeps: (name: string) => boolean
+  readonly found: Readonly<Record<string, Redacted.Redacted | undefined>>
+}
+
+/** The secrets that are not stored as they were found, and keys for signing where there are none. */
+const secretsToStore = Effect.fnUntraced(function* ({ found, keeps, store }: FoundSecrets) {
+  const differing = Object.entries(found).flatMap(([name, value]) => {
+    if (value === undefined) return []
+    const held = store.values.get(name)
+    // A client secret comes along only where it has to be stored.
+    const kept = keeps(name) && name !== "CLERK_CLIENT_SECRET"
+    return kept && (held === undefined || Redacted.value(held) === Redacted.value(value))
+      ? []
+      : [[name, value] as const]
+  })
+  const secrets: Secrets = Object.fromEntries(differing)
+  return store.names.has("STATE_SIGNING_KEYS") ? secrets : { ...secrets, STATE_SIGNING_KEYS: yield* newSigningKeys }
+})
+
+/** Writes variables into `wrangler.jsonc`, and on a laptop also where `.dev.vars` has them. */
+const writeSettings = Effect.fnUntraced(function* (
+  settings: Readonly<Record<string, string>>,
+  text: string,
+  path: ReadonlyArray<string>,
+  local: { readonly file: string; readonly entries: Readonly<Record<string, string>> } | undefined
+) {
+  if (local !== undefined) {
+    // What stands in that file counts, even if it is empty.
+    const there = Object.entries(settings).filter(([setting]) => setting in local.entries)
+    yield* writeLocal(local.file, Object.fromEntries(there))
+  }
+  const after = Object.entries(settings).reduce(
+    (made, [setting, value]) => setJsonc(made, [...path, "vars", setting], value),
+    text
+  )
+  return yield* writeText(configFile, after)
 })
 
 /**
@@ -119,7 +160,7 @@ export const setup = Effect.fnUntraced(function* ({ env, replaceSecrets, yes }: 
 
   const store = yield* secretStore(name, place.flag)
   // Of another instance, everything that is stored is of no use.
-  const moved = (setting("CLERK_FRONTEND_API") ?? instance.frontendApi) !== instance.frontendApi
+  const moved = (setting("CLERK_FRONTEND_API")?.replace(/\/$/u, "") ?? instance.frontendApi) !== instance.frontendApi
   const keeps = (secret: string) => store.names.has(secret) && !moved && !replaceSecrets
   const application =
     mode === "app"
@@ -136,16 +177,11 @@ export const setup = Effect.fnUntraced(function* ({ env, replaceSecrets, yes }: 
   yield* report("OAuth application", application?.done ?? "none: people sign in through the app")
 
   const webhookSecret = yield* Answers.webhookSecret(given.webhookSecret, keeps("CLERK_WEBHOOK_SECRET"), yes)
-  const changed = (secret: string, value: Redacted.Redacted) => {
-    const held = store.values.get(secret)
-    return !keeps(secret) || (held !== undefined && Redacted.value(held) !== Redacted.value(value))
-  }
-  const secrets: Secrets = {
-    ...(changed("CLERK_SECRET_KEY", key) && { CLERK_SECRET_KEY: key }),
-    ...(application?.secret && { CLERK_CLIENT_SECRET: application.secret }),
-    ...(!store.names.has("STATE_SIGNING_KEYS") && { STATE_SIGNING_KEYS: yield* newSigningKeys }),
-    ...(webhookSecret && changed("CLERK_WEBHOOK_SECRET", webhookSecret) && { CLERK_WEBHOOK_SECRET: webhookSecret })
-  }
+  const secrets = yield* secretsToStore({
+    store,
+    keeps,
+    found: { CLERK_SECRET_KEY: key, CLERK_CLIENT_SECRET: application?.secret, CLERK_WEBHOOK_SECRET: webhookSecret }
+  })
   const names = Object.keys(secrets)
   if (names.length > 0) yield* store.store(secrets)
   yield* report(
@@ -161,16 +197,7 @@ export const setup = Effect.fnUntraced(function* ({ env, replaceSecrets, yes }: 
     ...(ofStandIn !== undefined && { CLERK_API_URL: ofStandIn }),
     ...(application && { CLERK_CLIENT_ID: application.clientId })
   }
-  if (local !== undefined) {
-    // What stands in that file counts, even if it is empty.
-    const there = Object.entries(settings).filter(([setting]) => setting in local.entries)
-    yield* writeLocal(local.file, Object.fromEntries(there))
-  }
-  const after = Object.entries(settings).reduce(
-    (made, [setting, value]) => setJsonc(made, [...place.path, "vars", setting], value),
-    bound
-  )
-  const written = yield* writeText(configFile, after)
+  const written = yield* writeSettings(settings, bound, place.path, local)
   yield* store.unfinished.remove
   yield* report(
     "Settings",
@@ -183,7 +210,7 @@ export const setup = Effect.fnUntraced(function* ({ env, replaceSecrets, yes }: 
     publicUrl,
     appUrl,
     jwtTemplate: setting("CLERK_JWT_TEMPLATE") ?? "",
-    webhooks: store.names.has("CLERK_WEBHOOK_SECRET") || "CLERK_WEBHOOK_SECRET" in secrets,
+    webhooks: (store.names.has("CLERK_WEBHOOK_SECRET") && !moved) || "CLERK_WEBHOOK_SECRET" in secrets,
     instance
   })
   yield* Console.log("\nLeft to do:")

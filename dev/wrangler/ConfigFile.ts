@@ -1,33 +1,26 @@
-import * as CliError from "effect/cli/CliError"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
+import { Stopped } from "../Stopped.ts"
 import { type Config, derived, environmentsOf, isConfig } from "./Environments.ts"
 import { readJsonc, setJsonc } from "./Jsonc.ts"
 
 export const configFile = "wrangler.jsonc"
 
-/** The configuration of the server of this folder cannot be read. */
-class ConfigUnreadable extends Schema.TaggedError<ConfigUnreadable>()("ConfigUnreadable", {
-  missing: Schema.Boolean
-}) {
-  override get message(): string {
-    return this.missing
-      ? `${configFile} is not here. Next: run this in the folder of your server.`
-      : `${configFile} is no JSON with comments. Next: mend it; an editor marks the place.`
-  }
-  override get [CliError.userMessage](): string {
-    return this.message
-  }
-}
+const missing = new Stopped({ problem: `${configFile} is not here.`, next: "run this in the folder of your server." })
+
+const unreadable = new Stopped({
+  problem: `${configFile} is no JSON with comments.`,
+  next: "mend it (an editor marks the place) and run this again."
+})
 
 /** The text of `wrangler.jsonc` and what it says. */
 export const readConfigFile = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
-  if (!(yield* files.exists(configFile))) return yield* new ConfigUnreadable({ missing: true })
+  if (!(yield* files.exists(configFile))) return yield* missing
   const text = yield* files.readFileString(configFile)
   const config = readJsonc(text)
-  return isConfig(config) ? { text, config } : yield* new ConfigUnreadable({ missing: false })
+  return isConfig(config) ? { text, config } : yield* unreadable
 })
 
 /** Writes the file, if the text differs from what it holds. A reader sees the old text or the new one, never a part. */

@@ -12,7 +12,7 @@ export const isConfig = (value: unknown): value is Config =>
 export const partOf = (value: unknown): Config => (isConfig(value) ? value : {})
 
 /** What wrangler does not inherit into an environment: all of it has to stand there once more. */
-const notInherited = [
+export const notInherited = [
   "kv_namespaces",
   "durable_objects",
   "ratelimits",
@@ -37,8 +37,19 @@ const notInherited = [
   "worker_loaders",
   "vpc_services",
   "tail_consumers",
+  "streaming_tail_consumers",
   "version_metadata",
+  "vpc_networks",
   "containers",
+  "cloudchamber",
+  "connect",
+  "ai_search",
+  "ai_search_namespaces",
+  "agent_memory",
+  "analytics",
+  "artifacts",
+  "flagship",
+  "unsafe_hello_world",
   "define",
   "secrets",
   "unsafe",
@@ -52,7 +63,8 @@ const atCloudflareOnly = new Set([
   "media",
   "mtls_certificates",
   "dispatch_namespaces",
-  "vpc_services"
+  "vpc_services",
+  "vpc_networks"
 ])
 
 /** What of a binding says which resource it leads to: every environment has its own. */

@@ -14,7 +14,8 @@ export class WranglerFailed extends Schema.TaggedError<WranglerFailed>()("Wrangl
   }
 }
 
-const ornaments = /^(?:\s*|.*wrangler \d+\.\d+.*|[─\s]*|.*Logs were written to.*)$/u
+const ornaments =
+  /^(?:\s*|.*wrangler \d+\.\d+.*|[─\s]*|.*Logs were written to.*|If you think this is a bug.*|Note that there is a newer version.*)$/u
 
 // oxlint-disable-next-line no-control-regex -- wrangler colours errors even where NO_COLOR is set
 const colours = /\u001B\[[\d;]*m/gu

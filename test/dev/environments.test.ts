@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 
 import { withEnvironment } from "../../dev/wrangler/ConfigFile.ts"
-import { type Config, differences, placeOf } from "../../dev/wrangler/Environments.ts"
+import { type Config, differences, notInherited, placeOf } from "../../dev/wrangler/Environments.ts"
 import { readJsonc, setJsonc } from "../../dev/wrangler/Jsonc.ts"
 import { TeamFolder } from "../support/TeamFolder.ts"
 
@@ -38,6 +38,20 @@ describe("the environments of wrangler.jsonc", () => {
   it("have what the top level has, in this repository and in a new server", () => {
     assert.deepStrictEqual(differences(config(sample)), [])
     assert.deepStrictEqual(differences(config(template)), [])
+  })
+
+  it("are compared in all that wrangler does not inherit, as its schema says", () => {
+    const schema = JSON.parse(readFileSync("node_modules/wrangler/config-schema.json", "utf8"))
+    const described: Readonly<Record<string, { readonly description?: string }>> =
+      schema.definitions.RawEnvironment.properties
+    const said = Object.entries(described).filter(([, { description = "" }]) =>
+      description.includes("not automatically inherited")
+    )
+    assert.isAbove(said.length, 30)
+    assert.includeMembers(
+      notInherited,
+      said.map(([name]) => name)
+    )
   })
 
   it("are told apart in a sentence: what is lacking, what is beyond, and what is otherwise", () => {
@@ -102,6 +116,10 @@ describe("the environments of wrangler.jsonc", () => {
     const good = await team.run(["environments"])
     assert.strictEqual(good.code, 0, good.said)
     assert.include(good.said, "have all that its top level has: local.")
+    assert.strictEqual((await team.run(["environments", "local", "production"])).code, 0)
+    const absent = await team.run(["environments", "local", "preview"])
+    assert.strictEqual(absent.code, 1)
+    assert.include(absent.said, "npm run setup -- --env preview")
     const before = setJsonc(team.text("wrangler.jsonc"), ["vars", "NEW"], "1")
     team.write("wrangler.jsonc", before)
     const bad = await team.run(["environments"])
@@ -117,5 +135,5 @@ describe("the environments of wrangler.jsonc", () => {
     assert.strictEqual(left.code, 1)
     assert.include(left.said, "Move that to the top level, or remove it.")
     assert.strictEqual(team.text("wrangler.jsonc"), stray)
-  })
+  }, 120_000)
 })

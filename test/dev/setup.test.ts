@@ -7,13 +7,16 @@ import { join } from "node:path"
 import process from "node:process"
 
 import { startProcess } from "../../dev/LocalProcess.ts"
-import { readJsonc } from "../../dev/wrangler/Jsonc.ts"
+import { readJsonc, setJsonc } from "../../dev/wrangler/Jsonc.ts"
 import { freePort } from "../support/FreePort.ts"
 import { platform } from "../support/LocalServer.ts"
 import { Person } from "../support/Person.ts"
 import { connectV2, Login } from "../support/SdkClients.ts"
 import { type EnvironmentBlock, newTeam, SetupWorld } from "../support/SetupWorld.ts"
 import type { TeamFolder } from "../support/TeamFolder.ts"
+
+/** Each run is a process of its own, and several of wrangler. */
+const patient = 300_000
 
 const publicUrl = "https://mcp.example.com"
 
@@ -85,7 +88,7 @@ layer(SetupWorld.layer, { excludeTestServices: true })("clerk-mcp setup --yes", 
         yield* serve(team, port, ["--env=staging", `--env-file=${settings}`])
         assert.deepStrictEqual(yield* toolsAt(url, clerk), ["checkStock"])
       }).pipe(Effect.scoped, Effect.provide(platform)),
-    180_000
+    patient
   )
 
   it.effect(
@@ -141,21 +144,24 @@ layer(SetupWorld.layer, { excludeTestServices: true })("clerk-mcp setup --yes", 
         assert.deepStrictEqual(team.files(), files)
         assert.notInclude(Object.keys(files).join(), ".wrangler/setup")
       }).pipe(Effect.scoped),
-    180_000
+    patient
   )
 
   it.effect(
     "writes production at the top level, with the name of the Worker as it is",
     () =>
       Effect.gen(function* () {
-        const { cloudflare, setup, team } = yield* newTeam
+        const { clerk, cloudflare, secretKey, setup, team } = yield* newTeam
         const before = team.text("wrangler.jsonc")
         const webhook = `whsec_${Buffer.alloc(24, 7).toString("base64")}`
+        // As a deployment without an id has made it.
+        cloudflare.namespaces.push({ id: "deployed".padEnd(32, "0"), title: "acme-oauth-kv" })
         const done = yield* setup("production", { PUBLIC_URL: publicUrl, CLERK_WEBHOOK_SECRET: webhook })
         assert.strictEqual(done.code, 0, done.said)
         assert.include(done.said, "This is a development instance of Clerk's")
         assert.notInclude(done.said, "Webhooks,")
         assert.include(done.said, 'npx wrangler deploy --env=""')
+        assert.lengthOf(cloudflare.namespaces, 1)
         const id = cloudflare.namespaces[0]?.id
         const after = team.text("wrangler.jsonc")
         assert.include(after, `"kv_namespaces": [{ "binding": "OAUTH_KV", "id": "${id}" }],\n  "durable_objects"`)
@@ -171,7 +177,18 @@ layer(SetupWorld.layer, { excludeTestServices: true })("clerk-mcp setup --yes", 
         assert.strictEqual(replaced.code, 0, replaced.said)
         assert.notStrictEqual(held.get("CLERK_CLIENT_SECRET"), secret)
         assert.strictEqual(held.get("STATE_SIGNING_KEYS"), keys)
+
+        // What is stored is of another Clerk instance than the key.
+        const path = ["vars", "CLERK_FRONTEND_API"]
+        team.write("wrangler.jsonc", setJsonc(team.text("wrangler.jsonc"), path, "https://clerk.other.example"))
+        held.set("CLERK_SECRET_KEY", "sk_live_of_the_other")
+        yield* clerk.admin.reset
+        const moved = yield* setup("production")
+        assert.strictEqual(moved.code, 0, moved.said)
+        assert.strictEqual(held.get("CLERK_SECRET_KEY"), secretKey)
+        assert.strictEqual(held.get("STATE_SIGNING_KEYS"), keys)
+        assert.include(moved.said, "Webhooks,")
       }).pipe(Effect.scoped),
-    180_000
+    patient
   )
 })

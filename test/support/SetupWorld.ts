@@ -7,8 +7,7 @@ import { ClerkProxy } from "./ClerkProxy.ts"
 import { CloudflareStandIn } from "./CloudflareStandIn.ts"
 import { TeamFolder } from "./TeamFolder.ts"
 
-const disposed = <A extends AsyncDisposable>(open: () => Promise<A>) =>
-  Effect.acquireRelease(Effect.promise(open), (opened) => Effect.promise(async () => opened[Symbol.asyncDispose]()))
+const disposed = <A extends AsyncDisposable>(open: () => Promise<A>) => Effect.acquireDisposable(Effect.promise(open))
 
 /** Stand-ins for Clerk and Cloudflare, for a file's tests. */
 export class SetupWorld extends Context.Service<

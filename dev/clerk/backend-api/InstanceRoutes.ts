@@ -1,10 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import * as Schema from "effect/Schema"
 import { Features } from "../Features.ts"
 import { stableId } from "../Ids.ts"
 import { StandInClock } from "../StandInClock.ts"
 import { instanceId, StandInSettings } from "../StandInOptions.ts"
-import { endpoint } from "./Endpoint.ts"
+import { endpoint, query } from "./Endpoint.ts"
+import { paged, pagingFields } from "./Paging.ts"
+
+const TemplatesQuery = Schema.Struct({ ...pagingFields, paginated: Schema.optionalKey(Schema.String) })
 
 /** What the Backend API tells of the instance itself: its kind, domain, features and JWT templates. */
 export const instanceRoutes = HttpRouter.use(
@@ -51,8 +55,9 @@ export const instanceRoutes = HttpRouter.use(
       domains_default_role: "org:member"
     }))
 
-    const templates = Effect.succeed(
-      Object.entries(jwtTemplates).map(([name, claims]) => ({
+    const templates = Effect.gen(function* () {
+      const wanted = yield* query(TemplatesQuery)
+      const all = Object.entries(jwtTemplates).map(([name, claims]) => ({
         object: "jwt_template",
         id: stableId("jtmp", name),
         name,
@@ -64,7 +69,9 @@ export const instanceRoutes = HttpRouter.use(
         created_at: startedAt,
         updated_at: startedAt
       }))
-    )
+      const page = paged(all, wanted)
+      return wanted.paginated === "true" ? { data: page, total_count: all.length } : page
+    })
 
     yield* router.add("GET", "/v1/instance", endpoint(secretKey, current))
     yield* router.add("GET", "/v1/instance/organization_settings", endpoint(secretKey, organizationSettings))

@@ -1,8 +1,8 @@
 import * as CliError from "effect/cli/CliError"
 import * as Schema from "effect/Schema"
 
-/** Setup cannot go on: what is wrong, and what to do next. Holds no secret. What was done before it stays done. */
-export class SetupFailed extends Schema.TaggedError<SetupFailed>()("SetupFailed", {
+/** A command cannot go on: what is wrong, and what to do next. Holds no secret. What was done before it stays done. */
+export class Stopped extends Schema.TaggedError<Stopped>()("Stopped", {
   problem: Schema.String,
   next: Schema.String
 }) {
