@@ -1,4 +1,3 @@
-import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
@@ -13,23 +12,11 @@ import * as Schema from "effect/Schema"
 import { Origin } from "../../src/server/config/AppConfig.ts"
 import { reach } from "../doctor/Reach.ts"
 import { targetOf } from "../doctor/Target.ts"
+import { Stopped } from "../Stopped.ts"
 import { configFile, readConfigFile } from "../wrangler/ConfigFile.ts"
 import { environmentsOf, partOf, placeOf } from "../wrangler/Environments.ts"
 import { examined } from "./Doctor.ts"
 import { weighed } from "./Size.ts"
-
-/** What went wrong with a deployment, and what to do next. */
-class DeployFailed extends Schema.TaggedError<DeployFailed>()("DeployFailed", {
-  problem: Schema.String,
-  next: Schema.String
-}) {
-  override get message(): string {
-    return `${this.problem}\nNext: ${this.next}`
-  }
-  override get [CliError.userMessage](): string {
-    return this.message
-  }
-}
 
 /** Runs a command of this folder, whose output is for the person. */
 const run = Effect.fnUntraced(function* (command: string, parameters: ReadonlyArray<string>, next: string) {
@@ -38,7 +25,7 @@ const run = Effect.fnUntraced(function* (command: string, parameters: ReadonlyAr
     ChildProcess.make(command, parameters, { stdin: "inherit", stdout: "inherit", stderr: "inherit" })
   )
   const code = yield* child.exitCode
-  if (code !== 0) return yield* new DeployFailed({ problem: `${[command, ...parameters].join(" ")} failed.`, next })
+  if (code !== 0) return yield* new Stopped({ problem: `${[command, ...parameters].join(" ")} failed.`, next })
 }, Effect.scoped)
 
 const decodeManifest = Schema.decodeUnknownOption(
@@ -66,12 +53,12 @@ const destination = Effect.fnUntraced(function* (environment: string) {
   if (place.block === undefined) {
     const known = ["production", ...Object.keys(environmentsOf(config))].join(", ")
     const problem = `${configFile} has no environment ${environment}, but ${known}.`
-    return yield* new DeployFailed({ problem, next: `name one of them, or ${setup}` })
+    return yield* new Stopped({ problem, next: `name one of them, or ${setup}` })
   }
   const publicUrl = Option.getOrUndefined(decodeOrigin(partOf(place.block["vars"])["PUBLIC_URL"]))
   if (publicUrl === undefined) {
     const problem = `PUBLIC_URL of ${environment} in ${configFile} is not the address of a server.`
-    return yield* new DeployFailed({ problem, next: setup })
+    return yield* new Stopped({ problem, next: setup })
   }
   return { flag: place.flag, publicUrl }
 })
@@ -94,6 +81,10 @@ export const deploy = Command.make(
       Flag.withDescription("The environment of wrangler.jsonc; its top level unless one is named"),
       Flag.withDefault("production")
     ),
+    message: Flag.String("message").pipe(
+      Flag.withDescription("What the new version is, for Cloudflare's list of versions"),
+      Flag.optional
+    ),
     check: Flag.Boolean("check").pipe(Flag.withDescription("Run npm run check first"), Flag.withDefault(true)),
     doctor: Flag.Boolean("doctor").pipe(Flag.withDescription("Run doctor afterwards"), Flag.withDefault(true))
   },
@@ -104,9 +95,10 @@ export const deploy = Command.make(
     yield* Console.log(
       `The Worker is ${kib(raw)}, ${kib(gzip)} gzipped (${printed}). Cloudflare takes 3 MiB gzipped on the free plan, 10 MiB on a paid one.`
     )
+    const message = Option.match(wanted.message, { onNone: () => [], onSome: (text) => [`--message=${text}`] })
     yield* run(
       "wrangler",
-      ["deploy", `--env=${flag}`, "--minify", "--upload-source-maps"],
+      ["deploy", `--env=${flag}`, "--minify", "--upload-source-maps", ...message],
       "mend what wrangler names, and deploy again. Where it says Uploaded, the new version runs already."
     )
     if (!wanted.doctor) return
@@ -115,7 +107,7 @@ export const deploy = Command.make(
     yield* Effect.mapError(examined(publicUrl, false), (failure) => {
       if (failure._tag !== "Unhealthy") return failure
       const next = `mend it and deploy again, or go back to the version before: npx wrangler rollback --env="${flag}"`
-      return new DeployFailed({ problem: `The new version is deployed. ${failure.message}`, next })
+      return new Stopped({ problem: `The new version is deployed. ${failure.message}`, next })
     })
   })
 ).pipe(

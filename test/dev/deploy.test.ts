@@ -63,7 +63,7 @@ describe("clerk-mcp deploy", () => {
     Effect.gen(function* () {
       const { cloudflare, deploy, team, url } = yield* staged
       checking(team, printsAnd(0))
-      const { code, said } = yield* deploy("--env", "staging")
+      const { code, said } = yield* deploy("--env", "staging", "--message", "a first try")
       assert.strictEqual(code, 0, said)
       const steps = [
         "was checked",
@@ -83,6 +83,7 @@ describe("clerk-mcp deploy", () => {
       const upload = cloudflare.uploads.get("acme-staging") ?? ""
       assert.match(upload, /name="[^"]+\.map"/u)
       assert.include(upload, "src/tools/Stock.ts")
+      assert.include(upload, "a first try")
     }).pipe(Effect.scoped)
   )
 

@@ -117,8 +117,7 @@ export const errorTexts = (): ReadonlyArray<ErrorText> => {
   const codes = files.map((file) => ({ file, code: readFileSync(join(root, file), "utf8") }))
   const all = codes.map(({ code }) => code).join("\n")
   const texts = codes.flatMap(({ file, code }) => {
-    if (file.startsWith("dev/setup/") || file.endsWith("Deploy.ts"))
-      return problems(code).map((pieces) => ({ file, pieces }))
+    if (/^dev\/(?:setup|wrangler)\/|Deploy\.ts$/u.test(file)) return problems(code).map((pieces) => ({ file, pieces }))
     const told = named(code).flatMap(([name, pieces]) =>
       new RegExp(
         `(?:refused|rejected|faultOf|invalid)\\([^\\n]*\\b${name}\\b|return ${name}\\b|\\? ${name} :`,
