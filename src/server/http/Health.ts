@@ -25,26 +25,30 @@ export const makeHealth = Effect.gen(function* () {
   const checks = yield* makeHealthChecks
   const settings = Object.fromEntries(Object.entries(config).map(([setting, value]) => [setting, told(value)]))
 
-  return Effect.gen(function* () {
-    const request = yield* webRequest
-    if (!request.headers.has("authorization")) return HttpServerResponse.jsonUnsafe({ status: "ok", version })
-    yield* operator(request)
-    yield* Effect.logInfo("An operator looked at the health of the server")
-    const found = yield* checks
-    const report: HealthReport = {
-      status: found.some(([, { problem }]) => problem !== undefined && problem !== "not-set") ? "failing" : "ok",
-      name,
-      version,
-      time: DateTime.formatIso(yield* DateTime.now),
-      checks: Object.fromEntries(found),
-      settings
-    }
-    return HttpServerResponse.jsonUnsafe(report)
-  }).pipe(
-    Effect.catchTag("NotExplained", ({ status, error, message }) =>
-      Effect.succeed(
-        HttpServerResponse.jsonUnsafe({ error, words: message }, { status, headers: { "www-authenticate": "Bearer" } })
+  return () =>
+    Effect.gen(function* () {
+      const request = yield* webRequest
+      if (!request.headers.has("authorization")) return HttpServerResponse.jsonUnsafe({ status: "ok", version })
+      yield* operator(request)
+      yield* Effect.logInfo("An operator looked at the health of the server")
+      const found = yield* checks()
+      const report: HealthReport = {
+        status: found.some(([, { problem }]) => problem !== undefined && problem !== "not-set") ? "failing" : "ok",
+        name,
+        version,
+        time: DateTime.formatIso(yield* DateTime.now),
+        checks: Object.fromEntries(found),
+        settings
+      }
+      return HttpServerResponse.jsonUnsafe(report)
+    }).pipe(
+      Effect.catchTag("NotExplained", ({ status, error, message }) =>
+        Effect.succeed(
+          HttpServerResponse.jsonUnsafe(
+            { error, words: message },
+            { status, headers: { "www-authenticate": "Bearer" } }
+          )
+        )
       )
     )
-  )
 })

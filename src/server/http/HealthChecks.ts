@@ -129,15 +129,16 @@ export const makeHealthChecks = Effect.gen(function* () {
     return [part, { ...found, millis: (yield* Clock.currentTimeMillis) - start }] as const
   })
 
-  return Effect.all(
-    [
-      checked("clerkApi", clerkApi),
-      checked("clerkKeys", clerkKeys),
-      ...(config.SIGN_IN === "clerk" ? [checked("clerkApplication", clerkApplication(config.CLERK_CLIENT_ID))] : []),
-      checked("webhooks", webhooks),
-      checked("kv", kv),
-      checked("object", object)
-    ],
-    { concurrency: "unbounded" }
-  )
+  return () =>
+    Effect.all(
+      [
+        checked("clerkApi", clerkApi),
+        checked("clerkKeys", clerkKeys),
+        ...(config.SIGN_IN === "clerk" ? [checked("clerkApplication", clerkApplication(config.CLERK_CLIENT_ID))] : []),
+        checked("webhooks", webhooks),
+        checked("kv", kv),
+        checked("object", object)
+      ],
+      { concurrency: "unbounded" }
+    )
 })

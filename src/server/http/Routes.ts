@@ -64,7 +64,7 @@ export const routes = HttpRouter.addAll(
     const clerkWebhook = yield* makeClerkWebhook
     return [
       route("GET", "/", landing),
-      route("GET", "/health", health),
+      route("GET", "/health", health()),
 
       route("GET", "/authorize", limitedPage(ask)),
       route("POST", "/authorize", limitedPage(decide)),
