@@ -1,5 +1,6 @@
 import * as Config from "effect/Config"
 import * as CliError from "effect/cli/CliError"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -8,6 +9,7 @@ import { join } from "node:path"
 import { parseEnv } from "node:util"
 
 import { SigningKeys } from "../src/server/config/SigningKeys.ts"
+import { StateSigner } from "../src/server/oauth/StateSigner.ts"
 import { devVars, envFile } from "./DevVars.ts"
 
 /** Where servers of `clerk-mcp start` leave their key while they run. */
@@ -54,3 +56,12 @@ export const keysOf = Effect.fnUntraced(function* (url: string) {
   if (keys === undefined || keys === "") return yield* new NoKeys({ malformed: false })
   return yield* Effect.mapError(decodeKeys(keys), () => new NoKeys({ malformed: true }))
 })
+
+/** How long an operator's token is good, which is one request. */
+const lifetime = Duration.seconds(60)
+
+/** What tells the server at `url` that whoever asks holds its keys. */
+export const operatorToken = (keys: typeof SigningKeys.Type, url: string) =>
+  Effect.flatMap(StateSigner, ({ sign }) => sign("operator", url, lifetime)).pipe(
+    Effect.provide(StateSigner.layerOf(keys))
+  )

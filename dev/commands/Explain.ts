@@ -2,7 +2,6 @@ import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
@@ -10,8 +9,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { Origin } from "../../src/server/config/AppConfig.ts"
-import { StateSigner } from "../../src/server/oauth/StateSigner.ts"
-import { keysOf } from "../OperatorKeys.ts"
+import { keysOf, operatorToken } from "../OperatorKeys.ts"
 
 class NotExplained extends Schema.TaggedError<NotExplained>()("NotExplained", { message: Schema.String }) {
   override get [CliError.userMessage](): string {
@@ -21,9 +19,6 @@ class NotExplained extends Schema.TaggedError<NotExplained>()("NotExplained", { 
 
 const decodeOrigin = Schema.decodeUnknownOption(Origin)
 const decodeAnswer = Schema.decodeUnknownEffect(Schema.Struct({ words: Schema.String }))
-
-/** How long an operator's token is good, which is one request. */
-const lifetime = Duration.seconds(60)
 
 const text = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
@@ -54,9 +49,7 @@ export const explain = Command.make(
       const message = failure._tag === "NoKeys" ? failure[CliError.userMessage] : failure.message
       return new NotExplained({ message })
     })
-    const token = yield* Effect.flatMap(StateSigner, ({ sign }) => sign("operator", url, lifetime)).pipe(
-      Effect.provide(StateSigner.layerOf(keys))
-    )
+    const token = yield* operatorToken(keys, url)
     const response = yield* HttpClientRequest.get(`${url}/operator/explain`).pipe(
       HttpClientRequest.setUrlParams(params),
       HttpClientRequest.bearerToken(token),

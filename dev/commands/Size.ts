@@ -33,14 +33,18 @@ class TooLarge extends Schema.TaggedError<TooLarge>()("TooLarge", { limit: Schem
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(2)} KiB`.padStart(12)
 
 /** Builds the Worker into `folder` as `wrangler deploy` would, and gives the size line that wrangler prints. */
-const build = Effect.fnUntraced(function* (folder: string, entry: ReadonlyArray<string>) {
+const build = Effect.fnUntraced(function* (folder: string, entry: ReadonlyArray<string>, environment: string) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const child = yield* spawner.spawn(
-    ChildProcess.make("wrangler", ["deploy", ...entry, "--dry-run", "--minify", "--env=", "--outdir", folder], {
-      stdin: "ignore",
-      env: { NO_COLOR: "1", WRANGLER_SEND_METRICS: "false" },
-      extendEnv: true
-    })
+    ChildProcess.make(
+      "wrangler",
+      ["deploy", ...entry, "--dry-run", "--minify", `--env=${environment}`, "--outdir", folder],
+      {
+        stdin: "ignore",
+        env: { NO_COLOR: "1", WRANGLER_SEND_METRICS: "false" },
+        extendEnv: true
+      }
+    )
   )
   const output = yield* Stream.mkString(Stream.decodeText(child.all))
   if ((yield* child.exitCode) !== 0) return yield* new BuildFailed({ output })
@@ -66,6 +70,17 @@ const modules = Effect.fnUntraced(function* (folder: string) {
   return sizes.toSorted((left, right) => right.gzip - left.gzip)
 })
 
+/** What the Worker of an environment would be as an upload: each module, all together, and the line that wrangler prints. */
+export const weighed = Effect.fnUntraced(function* (entry: ReadonlyArray<string>, environment: string) {
+  const files = yield* FileSystem.FileSystem
+  const folder = yield* files.makeTempDirectoryScoped({ prefix: "worker-size-" })
+  const printed = yield* build(folder, entry, environment)
+  const parts = yield* modules(folder)
+  const raw = parts.reduce((sum, part) => sum + part.raw, 0)
+  const gzip = parts.reduce((sum, part) => sum + part.gzip, 0)
+  return { parts, raw, gzip, printed }
+}, Effect.scoped)
+
 /** Builds the Worker as `wrangler deploy` would, weighs it, and fails over the limit. Uploads nothing. */
 export const size = Command.make(
   "size",
@@ -77,12 +92,7 @@ export const size = Command.make(
     )
   },
   Effect.fnUntraced(function* ({ entry, limit }) {
-    const files = yield* FileSystem.FileSystem
-    const folder = yield* files.makeTempDirectoryScoped({ prefix: "worker-size-" })
-    const printed = yield* build(folder, entry)
-    const parts = yield* modules(folder)
-    const raw = parts.reduce((sum, part) => sum + part.raw, 0)
-    const gzip = parts.reduce((sum, part) => sum + part.gzip, 0)
+    const { gzip, parts, printed, raw } = yield* weighed(entry, "")
     const fits = gzip > 0 && gzip <= limit * 1024
     const lines = [
       ...(parts.length > 1 ? parts.map((part) => `${kib(part.raw)} ${kib(part.gzip)}  ${part.name}`) : []),
@@ -91,5 +101,5 @@ export const size = Command.make(
     ]
     yield* Console.log(lines.join("\n"))
     if (!fits) return yield* new TooLarge({ limit })
-  }, Effect.scoped)
+  })
 ).pipe(Command.withDescription("Weigh the Worker as it would be uploaded"))

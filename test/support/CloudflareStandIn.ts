@@ -24,6 +24,8 @@ export class CloudflareStandIn {
   readonly namespaces: Array<Namespace> = []
   /** The secrets of each Worker, by its name. */
   readonly workers = new Map<string, Map<string, string>>()
+  /** What was deployed last of each Worker: the form, with all its modules. */
+  readonly uploads = new Map<string, string>()
   readonly changes: Array<Change> = []
   /** Runs after a change was made, before it is answered. */
   afterChange: (change: Change) => void = () => {}
@@ -93,10 +95,24 @@ export class CloudflareStandIn {
       this.namespaces.push(made)
       return changed(made)
     }
+    if (path.endsWith("/workers/subdomain")) return { result: { subdomain: "team" } }
+    const [, deployed] = /\/workers\/workers\/([^/]+)$/u.exec(path) ?? []
+    if (deployed !== undefined && this.workers.has(deployed)) {
+      const subdomain = { enabled: true, previews_enabled: false }
+      return { result: { id: deployed, name: deployed, tags: [], subdomain } }
+    }
     const [, worker = "", rest = ""] = /\/workers\/scripts\/([^/]+)(.*)$/u.exec(path) ?? []
     if (rest === "" && method === "PUT") {
       if (!this.workers.has(worker)) this.workers.set(worker, new Map())
-      return changed({ id: worker })
+      this.uploads.set(worker, body)
+      return changed({
+        id: worker,
+        tag: "1",
+        etag: "1",
+        deployment_id: "d1",
+        entry_point: "worker.js",
+        startup_time_ms: 1
+      })
     }
     const secrets = this.workers.get(worker)
     if (secrets === undefined) {
@@ -107,6 +123,11 @@ export class CloudflareStandIn {
       const { secrets: put } = JSON.parse(body) as { secrets: Record<string, { text: string }> }
       for (const [name, { text }] of Object.entries(put)) secrets.set(name, text)
       return changed({})
+    }
+    if (rest === "/script-settings") return changed({})
+    if (rest === "/subdomain") {
+      const result = { enabled: true, previews_enabled: false }
+      return method === "GET" ? { result } : changed(result)
     }
     if (rest === "/secrets") return { result: [...secrets.keys()].map((name) => ({ name, type: "secret_text" })) }
     return { result: null, status: 404, errors: [{ code: 7003, message: `no ${path}` }] }

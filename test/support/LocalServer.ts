@@ -8,6 +8,8 @@ import * as Layer from "effect/Layer"
 import { ClerkStandIn } from "../../dev/clerk/ClerkStandIn.ts"
 import { startWorker } from "../../dev/LocalWorker.ts"
 
+type Settings = Readonly<Record<string, string>>
+
 /** What starting a Worker takes of this machine. */
 export const platform = Layer.mergeAll(NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto)
 
@@ -16,16 +18,21 @@ export const platform = Layer.mergeAll(NodeServices.layer, FetchHttpClient.layer
  * reach the Worker, if something stands in front of it.
  */
 export const withServer = <A, E, R>(
-  options: { readonly port: number; readonly publicUrl?: string; readonly entry?: string },
+  options: {
+    readonly port: number
+    readonly publicUrl?: string
+    readonly entry?: string
+    readonly settings?: Settings
+  },
   use: (addresses: { readonly worker: string; readonly clerk: string }) => Effect.Effect<A, E, R>
 ) => {
-  const { port, publicUrl = `http://localhost:${port}`, entry } = options
+  const { port, publicUrl = `http://localhost:${port}`, entry, settings = {} } = options
   return Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
     const clerk = yield* ClerkStandIn
     yield* startWorker({
       port,
-      settings: { ...clerk.settings, PUBLIC_URL: publicUrl },
+      settings: { ...clerk.settings, PUBLIC_URL: publicUrl, ...settings },
       storage: yield* files.makeTempDirectoryScoped({ prefix: "worker-storage-" }),
       quiet: true,
       ...(entry !== undefined && { entry })

@@ -60,7 +60,23 @@ const endedStatuses = new Set(["abandoned", "ended", "expired", "removed", "repl
 
 const Found = Schema.Struct({ data: Schema.Array(Schema.Struct({ id: UserId })) })
 
+const Anything = Schema.Struct({ data: Schema.Array(Schema.Unknown) })
+
+const ClerkKeys = Schema.Struct({ keys: Schema.Array(Schema.Struct({ kid: Schema.String })) })
+
+/** What Clerk holds of an OAuth application, as far as a sign-in depends on it. `scopes` are separated by spaces. */
+const ClerkApplication = Schema.Struct({
+  clientId: Schema.String,
+  redirectUris: Schema.Array(Schema.String),
+  scopes: Schema.String
+})
+type ClerkApplication = typeof ClerkApplication.Type
+const ClerkApplications = Schema.Struct({ data: Schema.Array(ClerkApplication) })
+
 const ClerkToken = Schema.Struct({ jwt: Schema.RedactedFromValue(Schema.NonEmptyString) })
+
+/** Clerk's code where Organizations are off, as they are on a new instance. */
+const organizationsOff = "organization_not_enabled_in_instance"
 
 /** How long Clerk may take to answer one call. */
 const timeout = Duration.seconds(5)
@@ -98,6 +114,12 @@ export class ClerkApi extends Context.Service<
      * Clerk says so, and not when it refuses the token for another reason, such as a template that does not exist.
      */
     readonly sessionToken: (id: ClerkSessionId) => Effect.Effect<Redacted.Redacted, ClerkError>
+    /** Whether Organizations are on in the Clerk instance. */
+    readonly organizations: Effect.Effect<boolean, ClerkError>
+    /** The OAuth application with this client id, if the instance has it. */
+    readonly oauthApplication: (clientId: string) => Effect.Effect<ClerkApplication | undefined, ClerkError>
+    /** The ids of the keys that the instance signs with. */
+    readonly keyIds: Effect.Effect<ReadonlyArray<string>, ClerkError>
   }
 >()("clerk/ClerkApi") {
   static readonly layer = Layer.effect(
@@ -151,6 +173,27 @@ export class ClerkApi extends Context.Service<
           list("users.getOrganizationMembershipList", ClerkMembership, membershipPages, (page) =>
             client.users.getOrganizationMembershipList({ userId: id, ...page })
           ).pipe(Effect.map(({ items, complete }) => (complete ? items : undefined)))
+        ),
+        organizations: call("organizations.getOrganizationList", Anything, () =>
+          client.organizations.getOrganizationList({ limit: 1 })
+        ).pipe(
+          Effect.as(true),
+          Effect.catchTag("ClerkError", (error) =>
+            error.reason._tag === "ClerkMisconfigured" && error.reason.code === organizationsOff
+              ? Effect.succeed(false)
+              : Effect.fail(error)
+          )
+        ),
+        oauthApplication: (clientId) =>
+          Effect.map(
+            call("oauthApplications.list", ClerkApplications, () =>
+              client.oauthApplications.list({ nameQuery: clientId, limit: pageSize })
+            ),
+            ({ data }) => data.find((application) => application.clientId === clientId)
+          ),
+        keyIds: Effect.map(
+          call("jwks.getJwks", ClerkKeys, () => client.jwks.getJwks()),
+          ({ keys }) => keys.map(({ kid }) => kid)
         )
       })
     })
@@ -236,7 +279,7 @@ const list = Effect.fnUntraced(
     }
     const { code, operation } = reason
     const log =
-      code === "organization_not_enabled_in_instance"
+      code === organizationsOff
         ? Effect.logInfo("Organizations are off in Clerk: switch them on if tools need them")
         : Effect.logWarning(
             reason._tag === "ClerkMisconfigured"

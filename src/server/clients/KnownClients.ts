@@ -143,6 +143,8 @@ export interface ClientBehaviour {
   readonly protocolVersion?: string
   /** Whether it can name an address as its identity (CIMD), and whether it can register (RFC 7591). */
   readonly clientMetadataDocument: boolean
+  /** The address that it names then. */
+  readonly document?: string
   readonly dynamicRegistration: boolean
   /** Where it waits for the code. Loopback addresses have the port that happens to be free. */
   readonly redirectUris?: (port: number) => readonly [string, ...Array<string>]
@@ -172,6 +174,7 @@ export const behaviours: Readonly<Partial<Record<KnownClientId, ClientBehaviour>
     first: "POST",
     protocolVersion: "2026-07-28",
     clientMetadataDocument: true,
+    document: "https://claude.ai/oauth/claude-code-client-metadata",
     dynamicRegistration: true,
     redirectUris: (port) => [`http://localhost:${port}/callback`],
     metadata: traced,
@@ -201,6 +204,7 @@ export const behaviours: Readonly<Partial<Record<KnownClientId, ClientBehaviour>
     first: "POST",
     protocolVersion: "2025-11-25",
     clientMetadataDocument: true,
+    document: "https://vscode.dev/oauth/client-metadata.json",
     dynamicRegistration: true,
     redirectUris: () => ["http://127.0.0.1:33418/", "https://vscode.dev/redirect"],
     habits: [

@@ -14,6 +14,7 @@ import { AppConfig } from "../config/AppConfig.ts"
 import * as Incident from "../observability/Incident.ts"
 import * as Log from "../observability/Log.ts"
 import { isTooDeep } from "./Posted.ts"
+import { makeWebhookDeliveries } from "./WebhookDeliveries.ts"
 import { webRequest } from "./WebRequest.ts"
 
 /** The longest event that is read, in bytes: metadata of a user, the longest part, has 8 KiB of each kind. */
@@ -47,6 +48,7 @@ export const makeClerkWebhook = Effect.gen(function* () {
   const { CLERK_WEBHOOK_SECRET: secret } = yield* AppConfig
   const accounts = yield* AccountStubs
   const tell = yield* hearInAccount
+  const deliveries = yield* makeWebhookDeliveries
   const bounded = Log.bounded(mostStrangers)
 
   /** Succeeds once the event is stored where it takes effect. */
@@ -65,6 +67,7 @@ export const makeClerkWebhook = Effect.gen(function* () {
     const body = yield* Effect.promise(() => readRequestBody(request, maxSize))
     if (body.tooLarge) return refused(413, "An event may have 256 KiB")
     const eventId = yield* verify(secret, request.headers, body.text)
+    yield* deliveries.note
     const payload = isTooDeep(body.text) ? Option.none() : decodeJson(body.text)
     if (Option.isNone(payload)) return refused(400, "Send JSON")
     const event = yield* read(payload.value)

@@ -13,7 +13,7 @@ const unauthorized = new NotExplained({ status: 401, error: "invalid_token", mes
 const { invalid } = notExplained
 
 /** Passes whoever signed for this deployment with a key of its ring, a minute ago at most. */
-const operator = Effect.fnUntraced(function* (request: Request) {
+export const operator = Effect.fnUntraced(function* (request: Request) {
   const { PUBLIC_URL: publicUrl } = yield* AppConfig
   const signer = yield* StateSigner
   const [, token = ""] = /^Bearer ([\w.-]+)$/u.exec(request.headers.get("authorization") ?? "") ?? []

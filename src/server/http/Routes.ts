@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import { OAuthEndpoints } from "../oauth/OAuthEndpoints.ts"
 import { type Resource, resourceAt } from "../oauth/Resource.ts"
@@ -10,6 +10,7 @@ import { ask, decide } from "./Authorize.ts"
 import { finish, receive } from "./Callback.ts"
 import { makeClerkWebhook } from "./ClerkWebhook.ts"
 import { favicon } from "./Favicon.ts"
+import { makeHealth } from "./Health.ts"
 import { makeLanding, notFound } from "./Landing.ts"
 import { makeMcp } from "./Mcp.ts"
 import { asOAuthError, asPage, rateLimited } from "./RateLimitedRoute.ts"
@@ -57,6 +58,7 @@ export const routes = HttpRouter.addAll(
   Effect.gen(function* () {
     const landing = yield* makeLanding
     const explain = yield* makeExplain
+    const health = yield* makeHealth
     const explainPerson = yield* makeExplainPerson
     const mcp = yield* makeMcp
     const sse = yield* makeSse
@@ -66,7 +68,7 @@ export const routes = HttpRouter.addAll(
       route("GET", "/", landing),
       route("GET", "/favicon.svg", favicon),
       route("GET", "/favicon.ico", favicon),
-      route("GET", "/health", Effect.succeed(HttpServerResponse.jsonUnsafe({ status: "ok" }))),
+      route("GET", "/health", health()),
 
       route("GET", "/authorize", limitedPage(ask)),
       route("POST", "/authorize", limitedPage(decide)),

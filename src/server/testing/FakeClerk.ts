@@ -30,6 +30,8 @@ export class FakeClerk {
   readonly activeOrganizations = new Map<string, string>()
   /** Whether Clerk tells who belongs to which organization, or refuses to. */
   tellsMemberships = true
+  /** Where the OAuth application of `testSettings` may send people who signed in. */
+  redirectUris: ReadonlyArray<string> = ["https://mcp.example.com/callback"]
   /** How many session tokens were made. They live for 60 s and are not signed. */
   minted = 0
   /** How many times a user was asked for. */
@@ -55,6 +57,14 @@ export class FakeClerk {
     const user = this.users.get(id)
     return user ?? (yield* new ClerkError({ reason: new UserNotFound() }))
   })
+
+  /** For questions that are about nobody. */
+  readonly #answers: Effect.Effect<void, ClerkError> = Effect.suspend(() =>
+    Effect.andThen(
+      this.latency,
+      this.outage === undefined ? Effect.void : Effect.fail(new ClerkError({ reason: this.outage }))
+    )
+  )
 
   readonly #session = Effect.fnUntraced({ self: this }, function* (id: string) {
     yield* this.latency
@@ -114,7 +124,11 @@ export class FakeClerk {
         sessionUser: this.#session,
         sessionToken: this.#mint,
         memberships: (id) =>
-          Effect.map(this.#find(id), (user) => (this.tellsMemberships ? clerkMemberships(user) : undefined))
+          Effect.map(this.#find(id), (user) => (this.tellsMemberships ? clerkMemberships(user) : undefined)),
+        organizations: Effect.map(this.#answers, () => this.tellsMemberships),
+        oauthApplication: (clientId) =>
+          Effect.map(this.#answers, () => ({ clientId, redirectUris: this.redirectUris, scopes: "openid" })),
+        keyIds: Effect.as(this.#answers, ["ins_key"])
       })
     )
   }

@@ -117,7 +117,7 @@ layer(RunningServer.layer)("discovery", (it) => {
       const missing = await fetch(`${url}/nowhere`)
       assert.strictEqual(missing.status, 404)
       assert.match(missing.headers.get("content-type") ?? "", /^text\/html/u)
-      assert.deepStrictEqual(await json(`${url}/health`), { status: "ok" })
+      assert.deepStrictEqual(await json(`${url}/health`), { status: "ok", version: "1.2.3" })
     })
   )
 })

@@ -79,8 +79,8 @@ layer(RunningServer.layer)("outages of Clerk", (it) => {
           const add = await send(server.mcp, accessToken, "tools/call", { name: "sum", arguments: { a: 1, b: 1 } })
           assert.strictEqual(add.status, 200)
           assert.isTrue(add.result?.["isError"])
-          const [{ text } = { text: "" }] = add.result?.["content"] as ReadonlyArray<{ readonly text: string }>
-          assert.match(text, unknown)
+          const [said] = (add.result?.["content"] ?? []) as ReadonlyArray<{ readonly text: string }>
+          assert.match(said?.text ?? "", unknown)
           for (const method of ["tools/list", "resources/list", "prompts/list"]) {
             const list = await send(server.mcp, accessToken, method)
             assert.strictEqual(list.error?.code, -32_603)

@@ -1,32 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 
-import { type Purpose, StateSigner } from "../../../src/server/oauth/StateSigner.ts"
 import { ClerkUnavailable } from "../../../src/server/clerk/ClerkError.ts"
 import { testServer } from "../../../src/server/testing/index.ts"
-import { testConfig } from "../../support/TestConfig.ts"
+import { operatorToken as sign } from "../../support/OperatorToken.ts"
 import { deciding } from "../fixture/Deciding.ts"
 
 const origin = "https://mcp.example.com"
 const otherKeys = `first:${btoa("a key of somebody else: 32 bytes and more....")}`
-
-interface Signing {
-  readonly audience?: string
-  readonly purpose?: Purpose
-  readonly lifetime?: Duration.Duration
-  readonly keys?: string
-}
-
-const sign = ({ audience = origin, purpose = "operator", lifetime = Duration.minutes(1), keys }: Signing = {}) =>
-  Effect.runPromise(
-    Effect.flatMap(StateSigner, (signer) => signer.sign(purpose, audience, lifetime)).pipe(
-      Effect.provide(
-        StateSigner.layer.pipe(Layer.provide(testConfig(keys === undefined ? {} : { STATE_SIGNING_KEYS: keys })))
-      )
-    )
-  )
 
 const serving = () => {
   const server = testServer(deciding, {
