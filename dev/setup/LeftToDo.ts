@@ -54,7 +54,7 @@ const roles = [
 
 const next = ({ environment, flag, publicUrl }: SetUp) => [
   environment === "local" ? "Run it" : "Deploy it",
-  environment === "local" ? "npm run dev" : `npx wrangler deploy --env="${flag}"`,
+  environment === "local" ? "npm run dev" : `npm run deploy${flag === "" ? "" : ` -- --env ${flag}`}`,
   `Then connect a client to ${publicUrl}/mcp`
 ]
 

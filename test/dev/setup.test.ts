@@ -160,7 +160,7 @@ layer(SetupWorld.layer, { excludeTestServices: true })("clerk-mcp setup --yes", 
         assert.strictEqual(done.code, 0, done.said)
         assert.include(done.said, "This is a development instance of Clerk's")
         assert.notInclude(done.said, "Webhooks,")
-        assert.include(done.said, 'npx wrangler deploy --env=""')
+        assert.include(done.said, "npm run deploy\n")
         assert.lengthOf(cloudflare.namespaces, 1)
         const id = cloudflare.namespaces[0]?.id
         const after = team.text("wrangler.jsonc")
