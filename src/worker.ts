@@ -6,7 +6,7 @@ import { catalogue } from "./tools/Tools.ts"
 const server = make({
   name: "clerk-mcp-worker",
   title: "Clerk MCP Worker",
-  version: "0.1.0",
+  version: "0.3.0",
   description: "Sums, images, and what you have connected: the tools of a sample server.",
   instructions: "Tools of a sample server: sums, images, and what the signed-in user has connected.",
   brand: { name: "Clerk MCP Worker", accent: "#2457d6", accentDark: "#8ab0ff" },

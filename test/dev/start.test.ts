@@ -14,7 +14,7 @@ import { connectV1, connectV2, Login } from "../support/SdkClients.ts"
 import { StartScript } from "../support/StartScript.ts"
 import { Tunnel } from "../support/Tunnel.ts"
 
-const readme = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8")
+const guide = readFileSync(join(import.meta.dirname, "../../docs/getting-started.md"), "utf8")
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds))
 
@@ -134,8 +134,8 @@ describe("npm start behind a tunnel", () => {
     })
   }
 
-  it("registers Claude Code by hand as README says, for machines without internet", async () => {
-    const body = /register --json '([^']+)'/u.exec(readme)?.[1] ?? ""
+  it("registers Claude Code by hand as the guide says, for machines without internet", async () => {
+    const body = /register --json '([^']+)'/u.exec(guide)?.[1] ?? ""
     const headers = { "content-type": "application/json" }
     const registered = await fetch(`${publicUrl}/register`, { method: "POST", headers, body })
     assert.strictEqual(registered.status, 201)

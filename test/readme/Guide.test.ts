@@ -14,7 +14,7 @@ import * as Invoices from "./Invoices.ts"
 import * as Rates from "./Rates.ts"
 
 const text = (path: string) => readFileSync(join(import.meta.dirname, path), "utf8")
-const guide = text("../../docs/writing-tools.md")
+const guide = text("../../docs/writing-tools.md") + text("../../docs/policies-and-organizations.md")
 
 describe("the guide to writing tools", () => {
   it("quotes the programs that run here", () => {

@@ -4,7 +4,6 @@ import * as Layer from "effect/Layer"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
-import packageJson from "../../package.json" with { type: "json" }
 import { Access } from "../../src/server/access/Access.ts"
 import { AccessEvents } from "../../src/server/access/AccessEvents.ts"
 import { memorySnapshots } from "../../src/server/testing/MemoryStores.ts"
@@ -28,7 +27,7 @@ describe("README", () => {
 
   it.effect("names a layer of one's own that works", () =>
     Effect.gen(function* () {
-      const [, said] = /`(Layer\.mock\(ClerkApi, .*?\))`/u.exec(readme) ?? []
+      const [, said] = /`(Layer\.mock\(ClerkApi, .*?\))`/u.exec(text("../../docs/testing.md")) ?? []
       assert.include(text("OwnClerk.ts"), `own = ${said}\n`)
       const access = yield* Access
       const { reason } = yield* Effect.flip(access.current(UserId.make("user_ada")))
@@ -47,12 +46,8 @@ describe("README", () => {
   it.effect("names every setting that has to be set", () =>
     Effect.gen(function* () {
       const { problems } = yield* Effect.flip(AppConfig.decode({}))
-      for (const { name } of problems) assert.include(readme, `\`${name}\``)
+      const settings = text("../../docs/settings.md")
+      for (const { name } of problems) assert.include(settings, `\`${name}\``)
     })
   )
-
-  it("names no command that is not there", () => {
-    const commands = [...readme.matchAll(/npm run ([a-z:]+)/gu)].map(([, name]) => name)
-    for (const name of commands) assert.property(packageJson.scripts, String(name))
-  })
 })

@@ -170,13 +170,13 @@ export class AccountStubs extends Context.Service<
             post: (post) =>
               traced("post", async (trace): Promise<Posted> => stub().post(post, trace)).pipe(Effect.tap(counted)),
             remove: (removal) => attempt("remove", () => stub().remove(removal)),
-            // Whoever insists on telling an object something logs that it could not.
+            // Whoever insists on telling an object something, or on having it kept, logs that it could not.
             hear: (event) => silently(event._tag, () => stub().hear(event)),
             lookAgain: (event) =>
               attempt("lookAgain", async (): Promise<ReadonlyArray<OrganizationId>> => stub().lookAgain(event)),
             readEntry: (name) => attempt("readEntry", () => stub().readEntry(name)),
             writeEntry: (write) => attempt("writeEntry", async (): Promise<Written> => stub().writeEntry(write)),
-            record: (recorded) => attempt("record", () => stub().record(recorded)),
+            record: (recorded) => silently("record", () => stub().record(recorded)),
             newest: (limit) => attempt("newest", async (): Promise<ReadonlyArray<Recorded>> => stub().newest(limit)),
             decisions: (query) =>
               attempt("decisions", async (): Promise<ReadonlyArray<Decision>> => stub().decisions(query)),
