@@ -11,7 +11,7 @@ describe("the deployed bundle in workerd", () => {
   it("starts, and says that it is healthy", async () => {
     const { status, text } = await get(`${places.app}/health`)
     assert.strictEqual(status, 200)
-    assert.deepStrictEqual(JSON.parse(text), { status: "ok" })
+    assert.deepStrictEqual(JSON.parse(text), { status: "ok", version: "1.2.3" })
   })
 
   it("shows a person who opens its address where to point a client", async () => {

@@ -174,8 +174,8 @@ export class AccountStubs extends Context.Service<
             hear: (event) => silently(event._tag, () => stub().hear(event)),
             lookAgain: (event) =>
               attempt("lookAgain", async (): Promise<ReadonlyArray<OrganizationId>> => stub().lookAgain(event)),
-            readEntry: (name) => attempt("readEntry", () => stub().readEntry(name)),
-            writeEntry: (write) => attempt("writeEntry", async (): Promise<Written> => stub().writeEntry(write)),
+            readEntry: (name) => silently("readEntry", () => stub().readEntry(name)),
+            writeEntry: (write) => silently("writeEntry", async (): Promise<Written> => stub().writeEntry(write)),
             record: (recorded) => silently("record", () => stub().record(recorded)),
             newest: (limit) => attempt("newest", async (): Promise<ReadonlyArray<Recorded>> => stub().newest(limit)),
             decisions: (query) =>
