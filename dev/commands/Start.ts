@@ -52,7 +52,7 @@ const guide = ({ worker, clerk, app, settings = {}, own }: Addresses) => `
                  claude mcp add --transport http example ${worker}/mcp
                  claude mcp login example
 
-  Either opens a browser: allow the client there, then choose as whom to sign in.
+  Either opens a browser: allow the client there, then sign in as one of the users above.
   ${
     isLoopback(new URL(worker).hostname)
       ? 'Without internet, Claude Code and Codex need one thing more: README.md, "Connect a client".'

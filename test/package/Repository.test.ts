@@ -60,7 +60,7 @@ describe("a copy of this repository", () => {
         "Catalogue.layer(",
         "Catalogue.layer(Catalogue.tools(Dice.toolkit, Dice.layer), Catalogue.tools(Orders.toolkit, Orders.layer), Orders.order, Orders.summary, "
       ],
-      ["Layer.provide(ImageGenerator.layer)", "Layer.provide([ImageGenerator.layer, Orders.Orders.layer])"]
+      ["Layer.provide([ImageGenerator.layer,", "Layer.provide([Orders.Orders.layer, ImageGenerator.layer,"]
     )
     edit(
       "src/worker.ts",

@@ -9,11 +9,12 @@ import * as Account from "../../src/tools/Account.ts"
 import * as AppAccounts from "../../src/tools/AppAccounts.ts"
 import * as Arithmetic from "../../src/tools/Arithmetic.ts"
 import * as Images from "../../src/tools/Images.ts"
+import * as Reports from "../../src/tools/Reports.ts"
 import * as SignOut from "../../src/tools/SignOut.ts"
 import { functionCalling, type JsonSchema, objectFaults, schemasIn } from "../support/FunctionCalling.ts"
 
 const name = /^[A-Za-z0-9_-]{1,60}$/u
-const families = [Arithmetic, Account, Images, SignOut, AppAccounts]
+const families = [Arithmetic, Account, Images, SignOut, Reports, AppAccounts]
 const tools = families
   .flatMap(({ toolkit }) => Object.values<Tool.Any>(toolkit.tools))
   .map((definition) => ({ definition, name: definition.name as string }))
@@ -22,7 +23,7 @@ describe("the tools", () => {
   it("are there", () => {
     assert.includeMembers(
       tools.map(({ name }) => name),
-      ["add", "userInfo", "generateImage", "signOutEverywhere"]
+      ["add", "userInfo", "generateImage", "signOutEverywhere", "listReports"]
     )
     assert.strictEqual(new Set(tools.map(({ name }) => name)).size, tools.length)
   })
@@ -118,7 +119,7 @@ it("admits somebody to every tool, resource and prompt", () => {
   const scopes = new Set(["mcp:tools", "images:generate", "connections:manage", "app:read"])
   const everyone = ["admin", "premium", "image_generation"].map((role) => ({
     role: Role.make(role),
-    organization: undefined,
+    organization: { role: "org:member", permissions: new Set(["org:reports:read"]) },
     scopes
   }))
   const policies = [

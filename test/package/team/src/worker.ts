@@ -9,7 +9,7 @@ import * as Stock from "./tools/Stock.ts"
 const server = make({
   name: "acme",
   title: "Acme",
-  version: "0.2.0",
+  version: "0.3.0",
   scopes: { "stock:read": "See what is in stock", "orders:read": "Read the orders" },
   settings: [Stock.StockSettings, Orders.OrderSettings],
   catalogue: Catalogue.layer(
