@@ -188,6 +188,9 @@ export class Authority extends Context.Service<
 
           keep: Effect.fn("Authority.keep")(function* (key, value, expiresAt) {
             yield* records.commit([{ key, value, expiresAt }])
+            // What Clerk said during the sign-in is among the records from now on: it counts while Clerk is out.
+            const said = yield* snapshots.get(userId)
+            if (said !== undefined) yield* snapshots.set(userId, said)
             const organizationId = Option.getOrUndefined(decodeGrant(value))?.metadata.organizationId
             if (organizationId !== undefined) yield* publish(OrganizationGranted.make({ userId, organizationId }))
           })

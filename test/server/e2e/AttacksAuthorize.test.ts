@@ -114,7 +114,7 @@ layer(RunningServer.layer)("attacks on the authorization request", (it) => {
       assert.strictEqual(response.headers.get("x-frame-options"), "DENY")
       assert.strictEqual(response.headers.get("x-content-type-options"), "nosniff")
       assert.strictEqual(response.headers.get("cache-control"), "no-store")
-      assert.notMatch(html, /<script|\son\w+=|javascript:|<iframe|<link|src=/iu)
+      assert.notMatch(html, /<script|\son\w+=|javascript:|<iframe|<link(?! rel="icon" href="\/favicon\.svg")|src=/iu)
     })
   )
 

@@ -35,7 +35,8 @@ const pinned: Readonly<Record<string, Cost>> = {
   "call in a session": cost(0, free, "post"),
   "tools/list in a session": cost(0, free, "post"),
   "GET stream of a session": cost(0, free, "admit", "fetch"),
-  "webhook on a user": cost(2, free, "hear"),
+  // That a webhook came is noted at most once in ten minutes, for `/health`.
+  "webhook on a user": cost(2, [1, 1, 0, 0], "hear"),
   "webhook on a user who never connected": cost(0, free, "hear"),
   "webhook on a role, of nobody": cost(0, free, "organizationsChanged"),
   "call without a session, a minute later": cost(2, free, "admit", "record"),

@@ -244,7 +244,7 @@ describe("what is stored", () => {
     }
     assert.isTrue(back.searchParams.has("code"))
     assert.deepStrictEqual(ofLibrary(kv.keys), ["client"])
-    assert.deepStrictEqual(kinds(await accounts.recordsOf("user_ada")), ["grant"])
+    assert.deepStrictEqual(kinds(await accounts.recordsOf("user_ada")), ["clerk", "grant"])
   })
 
   it("is a grant with its user, for 10 minutes until its code is redeemed", async () => {
@@ -295,7 +295,7 @@ describe("what is stored", () => {
     const { clientId, refresh_token } = await visitor.signIn("user_ada")
     const answer = await visitor.token({ token: refresh_token, client_id: clientId })
     assert.strictEqual(answer.status, 200)
-    assert.deepStrictEqual(await accounts.recordsOf("user_ada"), [])
+    assert.deepStrictEqual(await accounts.recordsOf("user_ada"), ["clerk"])
   })
 
   it("answers an outage with a page that says so, or for a program, and tells nothing of it", async () => {
