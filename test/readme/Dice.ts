@@ -12,7 +12,10 @@ const RollDice = Tool.make("rollDice", {
     count: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10 })).annotate({ description: "How many dice" })
   }),
   success: Schema.Struct({ rolls: Schema.Array(Schema.Int) })
-}).annotate(Policy.Required, Policy.roles("admin", "premium"))
+})
+  .annotate(Policy.Required, Policy.roles("admin", "premium"))
+  .annotate(Tool.Readonly, true)
+  .annotate(Tool.OpenWorld, false)
 
 export const toolkit = Toolkit.make(RollDice)
 
