@@ -52,7 +52,7 @@ const proofs: ReadonlyArray<readonly [line: RegExp, proof: Proof]> = [
   [/^npm run dev$/u, { runIn: "test/dev/setup.test.ts", words: 'ChildProcess.make("wrangler", ["dev"' }],
   [/^npm run deploy(?: -- --env staging)?$/u, { runIn: "test/dev/deploy.test.ts", words: 'deploy("--env", "staging"' }],
   [/^npm run doctor -- https:/u, { runIn: "test/dev/doctor.test.ts", words: '"dev/cli.ts", "doctor"' }],
-  [/^npx clerk-mcp explain /u, { runIn: "test/dev/explain.test.ts", words: '"dev/cli.ts", "explain"' }],
+  [/^npm run explain -- /u, { runIn: "test/dev/explain.test.ts", words: '"dev/cli.ts", "explain"' }],
   [/^curl http:\/\/localhost:8788\/register /u, { runIn: "test/dev/start.test.ts", words: "register --json" }],
   [/^npx wrangler (?:login|rollback|delete|kv namespace delete)\b/u, account],
   [/^(?:claude|codex|gemini) mcp /u, program],

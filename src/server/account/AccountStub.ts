@@ -140,35 +140,39 @@ export class AccountStubs extends Context.Service<
           try: call,
           catch: (cause) => new AccountUnavailable({ operation, overloaded: isOverloaded(cause), cause })
         })
-      const attempt = <A>(operation: string, call: () => Promise<A>) =>
-        Effect.tapError(silently(operation, call), (failure) =>
-          limited(Incident.note("The object of a user did not answer", failure))
-        )
       /** Part of the trace of the request. */
       const traced = <A>(operation: string, call: (traceparent: string | undefined) => Promise<A>) =>
-        Telemetry.hop(operation, (traceparent) => attempt(operation, () => call(traceparent)))
+        Telemetry.hop(operation, (traceparent) => silently(operation, () => call(traceparent)))
       return AccountStubs.of({
         forUser: (userId) => {
           // A stub is of no use any more once its object was replaced: each call gets one of its own.
           const stub = () => namespace.getByName(userId)
+          /** Logs that the object failed: once, however often it was asked. */
+          const told = <A>(call: Effect.Effect<A, AccountUnavailable>) =>
+            Effect.tapError(call, (failure) =>
+              limited(Effect.annotateLogs(Incident.note("The object of a user did not answer", failure), { userId }))
+            )
+          const attempt = <A>(operation: string, call: () => Promise<A>) => told(silently(operation, call))
           return {
             // Asking twice does no harm, and a call does not fail because the object is being replaced.
             admit: (bearer) =>
-              again(traced("admit", async (trace): Promise<Admission> => stub().admit(bearer, trace))).pipe(
+              told(again(traced("admit", async (trace): Promise<Admission> => stub().admit(bearer, trace)))).pipe(
                 Effect.tap(counted)
               ),
             token: (request) => {
               const answer = traced("token", (trace) => stub().token(request, trace))
               // A refresh that took place is answered alike. A code that was used up buys nothing more, but ends all.
               const isRefresh = presentedIn(new URLSearchParams(request.form))?.use === "refresh"
-              return Effect.tap(isRefresh ? again(answer) : answer, requested(request))
+              return Effect.tap(told(isRefresh ? again(answer) : answer), requested(request))
             },
-            standing: traced("standing", async (trace): Promise<Standing> => stub().standing(trace)),
+            standing: told(traced("standing", async (trace): Promise<Standing> => stub().standing(trace))),
             grants: attempt("grants", async (): Promise<ReadonlyArray<Grant>> => stub().grants()),
             end: (grantId) => attempt("end", () => stub().end(grantId)),
             keep: (key, value, expiresAt) => attempt("keep", () => stub().keep(key, value, expiresAt)),
             post: (post) =>
-              traced("post", async (trace): Promise<Posted> => stub().post(post, trace)).pipe(Effect.tap(counted)),
+              told(traced("post", async (trace): Promise<Posted> => stub().post(post, trace))).pipe(
+                Effect.tap(counted)
+              ),
             remove: (removal) => attempt("remove", () => stub().remove(removal)),
             // Whoever insists on telling an object something, or on having it kept, logs that it could not.
             hear: (event) => silently(event._tag, () => stub().hear(event)),
@@ -181,7 +185,7 @@ export class AccountStubs extends Context.Service<
             decisions: (query) =>
               attempt("decisions", async (): Promise<ReadonlyArray<Decision>> => stub().decisions(query)),
             takeCall: (tool, limit) =>
-              traced("takeCall", async (trace): Promise<Counted> => stub().takeCall(tool, limit, trace)),
+              told(traced("takeCall", async (trace): Promise<Counted> => stub().takeCall(tool, limit, trace))),
             giveBackCall: (tool, at) => attempt("giveBackCall", () => stub().giveBackCall(tool, at)),
             listen: (listen) =>
               attempt("listen", () =>
@@ -193,9 +197,9 @@ export class AccountStubs extends Context.Service<
         },
         organizations: {
           join: (member) =>
-            attempt("joinOrganization", () => namespace.getByName(organizationsName).joinOrganization(member)),
+            silently("joinOrganization", () => namespace.getByName(organizationsName).joinOrganization(member)),
           changed: (change) =>
-            attempt("organizationsChanged", () => namespace.getByName(organizationsName).organizationsChanged(change))
+            silently("organizationsChanged", () => namespace.getByName(organizationsName).organizationsChanged(change))
         }
       })
     })

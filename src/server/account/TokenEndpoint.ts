@@ -78,7 +78,7 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
 
   /** Takes place, unless the grant is another one than the library saw. */
   const settle = Effect.fnUntraced(function* (
-    { grantId }: PresentedToken,
+    { grantId, use }: PresentedToken,
     seen: string | undefined,
     changes: ReadonlyArray<Change>
   ) {
@@ -87,8 +87,17 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
     const ends = changes.some((change) => change.key === key && change.value === null)
     const all = ends ? [...changes, ...(yield* grants.removal(grantId))] : changes
     if (!(yield* commitIf(key, (stored) => stored === seen, all))) return false
-    const id = Option.map(decodeGrant(seen ?? ""), (grant) => grant.id)
-    if (ends && Option.isSome(id)) yield* ended(id.value)
+    const grant = Option.getOrUndefined(decodeGrant(seen ?? ""))
+    if (!ends || grant === undefined) return true
+    const { id, clientId } = grant
+    // By a revocation the client ends it; by a refresh or an exchange, whoever used a token or a code again.
+    yield* Effect.annotateLogs(Effect.logWarning("A connection was ended at /token"), {
+      by: use,
+      userId,
+      clientId,
+      grantId: id
+    })
+    yield* ended(id)
     return true
   })
 

@@ -72,7 +72,7 @@ describe("the object of a user", () => {
       assert.include(log[0], "The object of a user did not answer")
       assert.include(log[0], '"operation":"grants"')
       assert.notInclude(log[0], "internal detail")
-      assert.notInclude(log[0], "user_ada")
+      assert.include(log[0], '"userId":"user_ada"')
     })
   )
 })
