@@ -91,7 +91,9 @@ export const deploy = Command.make(
   Effect.fnUntraced(function* (wanted) {
     const { flag, publicUrl } = yield* destination(wanted.environment)
     if (wanted.check) yield* check
-    const { gzip, printed, raw } = yield* weighed([], flag)
+    const { gzip, printed, raw } = yield* Effect.catchTag(weighed([], flag), "BuildFailed", ({ message }) =>
+      Effect.fail(new Stopped({ problem: message, next: "mend what wrangler names." }))
+    )
     yield* Console.log(
       `The Worker is ${kib(raw)}, ${kib(gzip)} gzipped (${printed}). Cloudflare takes 3 MiB gzipped on the free plan, 10 MiB on a paid one.`
     )
@@ -104,10 +106,9 @@ export const deploy = Command.make(
     if (!wanted.doctor) return
     yield* Console.log(`\nDeployed. Doctor looks at ${publicUrl.origin}:\n`)
     yield* untilThere(publicUrl)
-    yield* Effect.mapError(examined(publicUrl, false), (failure) => {
-      if (failure._tag !== "Unhealthy") return failure
+    yield* Effect.catchTag(examined(publicUrl, false), "Unhealthy", (failure) => {
       const next = `mend it and deploy again, or go back to the version before: npx wrangler rollback --env="${flag}"`
-      return new Stopped({ problem: `The new version is deployed. ${failure.message}`, next })
+      return Effect.fail(new Stopped({ problem: `The new version is deployed. ${failure.message}`, next }))
     })
   })
 ).pipe(
