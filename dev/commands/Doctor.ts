@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { type Examination, examine } from "../doctor/Doctor.ts"
-import type { Finding } from "../doctor/Faults.ts"
+import { type Finding, plain } from "../doctor/Faults.ts"
 
 class Unhealthy extends Schema.TaggedError<Unhealthy>()("Unhealthy", { url: Schema.String, errors: Schema.Int }) {
   override get message(): string {
@@ -39,7 +39,7 @@ const text = ({ url, findings, report }: Examination): string => {
   const parts = Object.entries(report?.checks ?? {}).map(([part, { millis }]) => `${part} ${millis} ms`)
   return [
     ...sorted.map((found) => `${described(found)}\n`),
-    ...(report === undefined ? [] : [`${report.name} ${report.version}: ${parts.join(", ")}`]),
+    ...(report === undefined ? [] : [plain(`${report.name} ${report.version}: ${parts.join(", ")}`)]),
     `${url}: ${order.map((severity) => `${count(findings, severity)} ${severity}s`).join(", ")}`
   ].join("\n")
 }

@@ -390,6 +390,9 @@ const inside = {
 export const faults: typeof outside & typeof inside = { ...outside, ...inside }
 export type FaultId = keyof typeof faults
 
+/** Words of the server that is examined, for a terminal: without control characters, on one line, and not without end. */
+export const plain = (words: string): string => words.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").slice(0, 500)
+
 /** A fault that was found. `at` says where, each time, or what the server said; `clients` whom it concerns in particular. */
 export interface Finding extends Fault {
   readonly id: FaultId
@@ -400,7 +403,7 @@ export interface Finding extends Fault {
 export const finding = (id: FaultId, at: string, clients: ReadonlyArray<string> = []): Finding => ({
   id,
   ...faults[id],
-  at: [at],
+  at: [plain(at)],
   clients
 })
 

@@ -69,6 +69,6 @@ export const listOf = ({ json }: Answer, name: string): ReadonlyArray<string> =>
 
 /** What a page says above everything else, for a person who reads the finding. */
 export const headline = ({ status, text, json }: Answer): string => {
-  const said = json?.["error_description"] ?? json?.["error"] ?? /<h1[^>]*>([^<]*)/u.exec(text)?.[1]
+  const said = json?.["error_description"] ?? json?.["error"] ?? /<h1[^<>]*>([^<]*)/u.exec(text)?.[1]
   return Predicate.isString(said) ? `${status}: ${said.trim()}` : String(status)
 }

@@ -54,8 +54,9 @@ export const signIns = Effect.fnUntraced(function* (target: Target) {
     }
     const method = json?.["token_endpoint_auth_method"]
     if (method !== "none") findings.push(found("registration-secret", String(method)))
-    const taken = listOf(answer.value, "redirect_uris")
-    const dropped = listOf({ ...answer.value, json: metadata }, "redirect_uris").filter((uri) => !taken.includes(uri))
+    const sent = listOf({ ...answer.value, json: metadata }, "redirect_uris")
+    const taken = listOf(answer.value, "redirect_uris").filter((uri) => sent.includes(uri))
+    const dropped = sent.filter((uri) => !taken.includes(uri))
     if (dropped.length > 0) findings.push(found("redirect-dropped", dropped.join(" ")))
     for (const redirectUri of taken) {
       const page = yield* consent(target, { clientId, redirectUri })

@@ -181,6 +181,18 @@ describe("clerk-mcp doctor, on servers that are not as they should be", () => {
     assert.include(findings[0]?.at[0], "CLERK_SECRET_KEY is missing")
   })
 
+  it("prints nothing of a hostile server's that a terminal would obey, and does not go on without end", async () => {
+    const hostile = `This server is not set up yet: \u{1B}]0;owned\u{7}\u{9B}2J\nERROR  A line of its own${"<h1".repeat(300_000)}`
+    const start = performance.now()
+    const { findings } = await examineHandler(url, async () => new Response(hostile, { status: 500 }), keys)
+    assert.isBelow(performance.now() - start, 10_000)
+    assert.isNotEmpty(findings)
+    for (const at of findings.flatMap((found) => found.at)) {
+      assert.notMatch(at, /[\p{Cc}\p{Cf}]/u)
+      assert.isAtMost(at.length, 500)
+    }
+  })
+
   it("finds that an address is http, without a server, or without TLS", async () => {
     const ids = async (at: string, code: string) => {
       const refuse = () => Promise.reject(Object.assign(new TypeError("fetch failed"), { cause: { code } }))

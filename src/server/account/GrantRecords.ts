@@ -23,6 +23,7 @@ export const grantOf = (key: string): GrantId | undefined => {
 export const useOf = (grantId: string) => `use:${grantId}`
 export const accessUseOf = (grantId: string, id: string) => `use:${grantId}:${id}`
 export const refreshesOf = (grantId: string) => `refresh:${grantId}:`
+const spentOf = (grantId: string) => `spent:${grantId}`
 
 /** What the OAuth library keeps of a grant, as far as it is read here. Times are in seconds. */
 const Stored = Schema.fromJsonString(
@@ -45,6 +46,12 @@ export const decodeGrant = Schema.decodeUnknownOption(Stored)
 /** How many used refresh tokens, and how many access tokens, are remembered of a grant: the newest. */
 const mostRefreshes = 100
 const mostAccessTokens = 50
+
+/** Of the used refresh tokens beyond these, so many characters of the hash are known: 64 bits. */
+const spentLength = 16
+
+/** How many of them at most: a grant that was refreshed more often ends, as a token that is forgotten could be used again. */
+const mostSpent = 5_000
 
 /** The grants of a user, among the user's records. */
 export const makeGrantRecords = Effect.fnUntraced(function* (userId: UserId) {
@@ -94,6 +101,18 @@ export const makeGrantRecords = Effect.fnUntraced(function* (userId: UserId) {
 
     accessKeyOf: (grantId: string, id: string) => `${tokensOf(userId, grantId)}${id}`,
 
+    /** Whether a refresh token with this hash was used so long ago that nothing else is known of it. */
+    wasSpent: Effect.fnUntraced(function* (grantId: string, hash: string) {
+      const spent = (yield* records.get(spentOf(grantId))) ?? ""
+      const wanted = hash.slice(0, spentLength)
+      for (let at = 0; at < spent.length; at += spentLength) if (spent.startsWith(wanted, at)) return true
+      return false
+    }),
+
+    /** Whether the grant was refreshed more often than used tokens can be known. */
+    isWornOut: (grantId: string) =>
+      Effect.map(records.get(spentOf(grantId)), (spent = "") => spent.length >= mostSpent * spentLength),
+
     /** What is removed beside changes, so that no number of refreshes makes the records of a grant grow without bound. */
     prune: Effect.fnUntraced(function* (grantId: string, made: ReadonlyArray<Change>) {
       const tokens = yield* afterChanges(tokensOf(userId, grantId), made)
@@ -105,8 +124,16 @@ export const makeGrantRecords = Effect.fnUntraced(function* (userId: UserId) {
         return !kept.some((record) => record.key.endsWith(id) || record.value.includes(id))
       })
       const gone = [...tokens.slice(mostAccessTokens), ...marks].map(({ key }) => key)
-      const forgotten = used.slice(mostRefreshes).flatMap(({ key }) => [key, `${key}:answer`])
-      return [...gone, ...forgotten].map((key): Change => ({ key, value: null }))
+      const former = used.slice(mostRefreshes).map(({ key }) => key)
+      const forgotten = former.flatMap((key) => [key, `${key}:answer`])
+      const removals = [...gone, ...forgotten].map((key): Change => ({ key, value: null }))
+      const [newest] = used
+      if (former.length === 0 || newest === undefined) return removals
+      const hashes = former.map((key) =>
+        key.slice(refreshesOf(grantId).length).slice(0, spentLength).padEnd(spentLength)
+      )
+      const value = ((yield* records.get(spentOf(grantId))) ?? "") + hashes.join("")
+      return [...removals, { key: spentOf(grantId), value, expiresAt: newest.expiresAt }]
     }),
 
     /** The removal of a grant, and of all that goes with it. */
@@ -114,9 +141,12 @@ export const makeGrantRecords = Effect.fnUntraced(function* (userId: UserId) {
       const tokens = yield* records.list(tokensOf(userId, grantId))
       const refreshes = yield* records.list(refreshesOf(grantId))
       const marks = yield* records.list(accessUseOf(grantId, ""))
-      return [keyOf(grantId), useOf(grantId), ...[...tokens, ...refreshes, ...marks].map(({ key }) => key)].map(
-        (key): Change => ({ key, value: null })
-      )
+      return [
+        keyOf(grantId),
+        useOf(grantId),
+        spentOf(grantId),
+        ...[...tokens, ...refreshes, ...marks].map(({ key }) => key)
+      ].map((key): Change => ({ key, value: null }))
     })
   }
 })

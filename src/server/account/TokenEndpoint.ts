@@ -123,9 +123,11 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
     const before = yield* refreshes.find(grantId, token)
     if (!response.ok) {
       const error = Option.map(decodeError(body), (answer) => answer.error)
-      if (before !== undefined && Option.contains(error, "invalid_grant")) return yield* replayed(grantId)
-      return { changes: made }
+      if (!Option.contains(error, "invalid_grant")) return { changes: made }
+      const wasUsed = before !== undefined || (yield* grants.wasSpent(grantId, yield* refreshes.hash(token)))
+      return wasUsed ? yield* replayed(grantId) : { changes: made }
     }
+    if (yield* grants.isWornOut(grantId)) return yield* replayed(grantId)
     const earlier = before === undefined ? undefined : yield* refreshes.answered(grantId, token)
     if (before === undefined || earlier === undefined) {
       // Who uses an access token has the refresh token that came with it, and needs no older one.
@@ -149,7 +151,10 @@ export const makeTokenEndpoint = Effect.fnUntraced(function* ({ userId, grants, 
     { headers, form }: TokenRequest,
     seen: string | undefined
   ) {
-    if ((yield* refreshes.find(grantId, token)) === undefined) return []
+    const wasUsed =
+      (yield* refreshes.find(grantId, token)) !== undefined ||
+      (yield* grants.wasSpent(grantId, yield* refreshes.hash(token)))
+    if (!wasUsed) return []
     const authorization = headers.find(([name]) => name.toLowerCase() === "authorization")?.[1]
     const fields = new URLSearchParams(form)
     const client = fields.get("client_id") ?? basicClientId(authorization) ?? issuerOf(fields)

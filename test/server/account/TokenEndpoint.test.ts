@@ -176,6 +176,30 @@ describe("a refresh", () => {
     assert.strictEqual((await renew(first)).access_token, second.access_token)
   })
 
+  it("ends its connection with a token that was used more than 100 refreshes ago, by a refresh or a revocation", async () => {
+    for (const replay of ["refresh", "revoke"] as const) {
+      const { accounts, call, first, grantId, object, refresh, renew, revoke } = await connected()
+      const second = await renew(first)
+      const later = Date.now() + 90 * 86_400_000
+      for (let index = 0; index < 100; index++) await object.keep(`refresh:${grantId}:later${index}`, "{}", later)
+      const third = await renew(second)
+      assert.strictEqual(await call(third), 200)
+      await (replay === "refresh" ? refresh(first) : revoke())
+      assert.deepEqual(accounts.ended, [`user_ada ${grantId}`], replay)
+      assert.strictEqual(await call(third), 401)
+    }
+  })
+
+  it("ends its connection when it was refreshed more often than used tokens can be known", async () => {
+    const { call, first, grantId, object, refresh, renew } = await connected()
+    await object.keep(`spent:${grantId}`, "0".repeat(16 * 4_999), null)
+    const second = await renew(first)
+    assert.strictEqual(await call(second), 200)
+    await object.keep(`spent:${grantId}`, "0".repeat(16 * 5_000), null)
+    await assertInvalidGrant(await refresh(second))
+    assert.strictEqual(await call(second), 401)
+  })
+
   it("with what nobody was given does not wait for its turn", async () => {
     const { clerk, first, grantId, refresh, wait } = await connected()
     wait(61)
